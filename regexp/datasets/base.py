@@ -1,0 +1,89 @@
+"""The contract of a dataset, and the splits: index arrays into one resident array.
+
+    load()            -> Data: everything, as read
+    split(data, seed) -> Split: which rows train, validate and test
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from regexp.component import Catalogue, Component, Count, Rate, component
+from regexp.preprocessing.base import Preprocessor
+
+
+@dataclass(frozen=True)
+class Data:
+    """A dataset in memory.
+
+    inputs   (n, H, W, C) uint8 or float32 in [0, 1], or (n, D) float32 (NaN: missing)
+    targets  (n,) int32 class numbers, or (n, outputs) float32
+    classes  the classes' names in the order of their numbers; () for regression
+    test     the rows of a published test split; None: one is drawn
+    columns  the inputs' names, for a table; () for images
+    codec    what turns another file of the same form into inputs (JSON-able); for `predict`
+    source   where it was read from, for the manifest
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    classes: tuple[str, ...] = ()
+    test: np.ndarray | None = None
+    columns: tuple[str, ...] = ()
+    codec: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+    @property
+    def task(self) -> str:
+        """`classification` or `regression`."""
+        return "classification" if self.classes else "regression"
+
+    @property
+    def is_image(self) -> bool:
+        return self.inputs.ndim == 4
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers (int32) of the three parts; disjoint."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+@component
+class Limit(Component):
+    """Train on the first n examples of the training split, or on n in equal parts by class."""
+
+    n: Count
+    by: Literal["order", "class"] = "order"
+
+
+@component
+class Dataset(Component):
+    """Fields that every dataset has.
+
+    validation: share of the training data held out for selection, [0, 1)
+    test: share of all data held out for the test where no test split is published, [0, 1)
+    preprocess: steps in order, fitted on the training split only
+    limit: n, or {n: 1000, by: class}; validation and test keep their size
+    """
+
+    validation: Rate = 0.15
+    test: Rate = 0.2
+    preprocess: tuple[Preprocessor, ...] = ()
+    limit: Limit | Count | None = None
+
+    def load(self) -> Data:
+        """Read everything. Raises DataError naming the file (and row) that is missing or damaged."""
+        raise TypeError(f"{type(self).__name__} defines no load")
+
+
+CATALOGUE: Catalogue[Dataset] = Catalogue(
+    "dataset", "regexp.datasets",
+    "digits", "breast_cancer", "wine", "diabetes", "mnist", "fashion_mnist", "npz", "csv",
+)

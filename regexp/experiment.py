@@ -1,0 +1,86 @@
+"""The nouns: an Experiment is what one YAML file says; a Trial is one seed of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from annotated_types import Len
+
+from regexp.component import Component, Count, Natural, NonNegative, component, static
+from regexp.datasets.base import Dataset
+from regexp.datasets.digits import Digits
+from regexp.models.base import Model
+from regexp.models.mlp import MLP
+from regexp.optimizers.adam import Adam
+from regexp.optimizers.base import Optimizer
+from regexp.regularizers.base import Regularizer
+
+
+@component
+class Training(Component):
+    """How long and on what.
+
+    epochs: passes over the training split, >= 1
+    batch_size: examples per update, or `all`; the incomplete last batch of an epoch is left out, another part each epoch
+    seeds: one lane each; a seed fixes split, initialisation, batch order and every method's draws
+    precision: float32, or bfloat16 for the forward and backward pass (parameters stay float32)
+    loss: cross_entropy or squared_error; by the task where left out
+    monitor: what chooses the best epoch, where there is validation data
+    """
+
+    epochs: Count = 30
+    batch_size: Count | Literal["all"] = static(64)
+    seeds: Annotated[tuple[Natural, ...], Len(min_length=1)] = (0,)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    loss: Literal["cross_entropy", "squared_error"] | None = None
+    monitor: str = "validation/loss"
+
+
+@component
+class Evaluation(Component):
+    """What is measured.
+
+    ece_bins: equal-width confidence bins of the expected calibration error
+    train_limit: training examples (the first of the split) measured in evaluation mode after each epoch; at the end all
+    """
+
+    ece_bins: Count = static(15)
+    train_limit: Count = static(2000)
+
+
+@component
+class Run(Component):
+    """How the run behaves; nothing here changes a number in it.
+
+    checkpoint_seconds: at least this long between two saved checkpoints
+    """
+
+    checkpoint_seconds: NonNegative = 10.0
+
+
+@component
+class Experiment(Component):
+    """Everything one YAML file says, every default filled in."""
+
+    dataset: Dataset = static(Digits())
+    model: Model = MLP()
+    regularizers: tuple[Regularizer, ...] = ()
+    optimizer: Optimizer = Adam()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    run: Run = static(Run())
+
+
+@component
+class Trial(Component):
+    """One experiment with one seed: what a lane trains."""
+
+    experiment: Experiment
+    seed: Natural
+
+
+def trials(experiment: Experiment) -> list[Trial]:
+    """One trial per seed, in the order of the config."""
+    alone = replace(experiment, training=replace(experiment.training, seeds=(0,)))
+    return [Trial(experiment=alone, seed=seed) for seed in experiment.training.seeds]

@@ -1,0 +1,29 @@
+"""Linear and softmax regression."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from regexp.component import component
+from regexp.models.base import At, HasBias, Model, Params
+from regexp.models.layers import dense, init_layer
+
+
+@component
+class Linear(Model):
+    """One dense layer: f(x) = x W + b.
+
+    With squared error this is linear regression (`l2`: ridge, `l1`: lasso), with cross entropy softmax regression.
+
+    Sites: input.
+    Source: Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, 2009, ch. 3 and 4.
+    """
+
+    def init(self, key: Any, shape: tuple[int, ...], outputs: int, has_bias: HasBias) -> Params:
+        kernel = (prod(shape), outputs)
+        return {"output": init_layer(self.initializer, key, "output", kernel, has_bias)}
+
+    def apply(self, params: Params, x: Any, at: At) -> Any:
+        x = at("input", x)
+        return dense(params["output"], x.reshape(x.shape[0], -1))

@@ -1,0 +1,52 @@
+"""Dropout: hidden units fall out at random in training."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from regexp.component import Rate, component
+from regexp.lazy import jnp
+from regexp.random import drop_mask
+from regexp.regularizers.base import Array, Regularizer, Site, matching
+
+
+@component
+class Dropout(Regularizer):
+    """inverted: h' = m h / (1 - r) in training, h at test; scaled: h' = m h in training, (1 - r) h at test.
+
+    m is 0 with probability r, drawn per example and unit after each nonlinearity.
+
+    rate: r = P(drop) of a hidden unit, in [0, 1); 0 is off
+    input_rate: P(drop) of an input, in [0, 1); left out: inputs are kept and cost nothing
+    layers: rates by layer name pattern, e.g. {"conv_*": 0.1}; the longest match counts, others get `rate`
+    mode: inverted (default) or scaled; identical expectation
+    spatial: true drops whole channels of an image's activations
+
+    Convention: sources call p the probability to keep or to drop; `rate` is always P(drop).
+    Source: Srivastava et al. 2014; spatial: Tompson et al. 2015.
+    """
+
+    neutral = {"rate": 0.0}
+    rate: Rate = 0.5
+    input_rate: Rate | None = None
+    layers: dict[str, Rate] | None = None
+    mode: Literal["inverted", "scaled"] = "inverted"
+    spatial: bool = False
+
+    def transform_activation(self, x: Array, site: Site) -> Array:
+        rate = self.rate_at(site)
+        if rate is None:
+            return x
+        keep = jnp.asarray(1 - rate, x.dtype)
+        if not site.random:
+            return x if self.mode == "inverted" else x * keep
+        whole_channels = self.spatial and x.ndim == 4
+        shape = (x.shape[0], 1, 1, x.shape[3]) if whole_channels else x.shape
+        scale = 1 / keep if self.mode == "inverted" else jnp.ones((), x.dtype)
+        return jnp.where(drop_mask(site.key, rate, shape), jnp.zeros((), x.dtype), x * scale)
+
+    def rate_at(self, site: Site) -> Any:
+        """P(drop) at a site; None where dropout does not act."""
+        if site.kind == "input":
+            return self.input_rate
+        return matching(self.layers, site.layer, self.rate) if site.kind == "post" else None

@@ -1,0 +1,202 @@
+"""The hooks: where a regularizer may act on one training step. Every body here is the identity.
+
+    place        hook                                   called
+    data         start(data, key)                       once, before training, by NumPy (label noise, fewer labels)
+    inputs,      transform_batch(batch, key)            on the raw batch, before the forward pass; training only
+    targets
+    weights      transform_weights(params, site)        inside the loss
+    activations  transform_activation(x, site)          by the model at its named sites
+    parameters   penalty(params)                        its gradient is added; its value is logged apart from the data loss
+    loss         transform_loss(loss)                   around the data loss: adversarial training
+    gradients    transform_gradient(gradient)           around value and gradient of the whole objective
+                 transform_update(learning_rate)        an optax transformation after the optimizer's
+                 project(params, learning_rate)         after the update
+    loop         start_memory(), after_epoch(...)       between epochs, inside the compiled chunk
+
+They are folded in the order of the YAML. Every (method, hook) has a random stream of its own, so that switching one
+method on moves no other's draws. A method with variables of its own (batch norm's gamma, beta and running statistics)
+declares them by `site_variables`; they live in the carry next to the model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, NamedTuple
+
+from regexp.component import Catalogue, Component
+from regexp.lazy import jax, jnp, optax
+
+Array = Any  # a jax.Array or a tracer of one
+Params = dict[str, dict[str, Array]]  # layer -> {"kernel": ..., "bias": ...}
+
+
+class Batch(NamedTuple):
+    """One minibatch in raw units: images in [0, 1], tables as read.
+
+    inputs   (B, H, W, C) or (B, D)
+    targets  (B, K) probabilities for classification, (B, outputs) numbers for regression
+    low, high  the range of raw inputs, scalars or (D,): what an attack may not leave
+    """
+
+    inputs: Array
+    targets: Array
+    low: Array
+    high: Array
+
+
+@dataclass
+class Site:
+    """A named place in the forward pass, as the model offers it to `transform_activation`.
+
+    name        `input`, `hidden_0/pre` (before the nonlinearity), `hidden_0/post` (after it), `block_1/residual`
+    mode        "train", "eval" (deterministic), "mc" (random draws, running statistics) or "population" (this batch's
+                statistics, no draws)
+    key         a random key of this method and site; None in eval mode
+    parameters  the method's own trainable arrays here
+    state       the method's own running statistics here; assign `new_state` to change them in training
+    depth       for residual sites: the block's number over the number of blocks, in (0, 1]
+    """
+
+    name: str
+    mode: str
+    key: Array = None
+    parameters: Mapping[str, Array] = field(default_factory=dict)
+    state: Mapping[str, Array] = field(default_factory=dict)
+    new_state: Mapping[str, Array] | None = None
+    depth: float = 1.0
+
+    @property
+    def layer(self) -> str:
+        """The layer's name: `hidden_0` of `hidden_0/pre`."""
+        return self.name.rpartition("/")[0] or self.name
+
+    @property
+    def kind(self) -> str:
+        """`input`, `pre`, `post` or `residual`."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def random(self) -> bool:
+        """Whether noise is drawn here."""
+        return self.mode in ("train", "mc")
+
+
+class Regularizer(Component):
+    """A method that acts through the hooks it overrides.
+
+    `neutral` holds the field values at which the method does nothing; {} where there are none.
+    `images_only`, `classification_only` and `needs_validation` are what the config checks before anything runs.
+    """
+
+    neutral: ClassVar[Mapping[str, float]] = {}
+    images_only: ClassVar[bool] = False
+    classification_only: ClassVar[bool] = False
+    needs_validation: ClassVar[bool] = False
+
+    @classmethod
+    def acts_on(cls) -> str:
+        """The folder of its file: inputs, targets, weights, activations, parameters, ..."""
+        return cls.__module__.split(".")[-2]
+
+    @classmethod
+    def overrides(cls, hook: str) -> bool:
+        """Whether this method takes part in a hook."""
+        return getattr(cls, hook) is not getattr(Regularizer, hook)
+
+    def conflicts(self, experiment: Any) -> list[str]:
+        """Why this method makes no sense in `experiment`, one sentence each; prefix "warning: " if it may still run."""
+        return []
+
+    def transform_batch(self, batch: Batch, key: Array) -> Batch:
+        return batch
+
+    def transform_weights(self, params: Params, site: Site) -> Params:
+        return params
+
+    def site_variables(self, site: Site, shape: tuple[int, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """(trainable arrays, running statistics) of this method at a site whose activations are (B, *shape)."""
+        return {}, {}
+
+    def collects_population(self) -> bool:
+        """Whether running statistics are measured anew on the training data after training (mode "population")."""
+        return False
+
+    def absorbs_bias(self, site_name: str) -> bool:
+        """Whether a bias just before this site has no effect and is left out of the model."""
+        return False
+
+    def transform_activation(self, x: Array, site: Site) -> Array:
+        return x
+
+    def penalty(self, params: Params) -> Array:
+        return jnp.zeros(())
+
+    def differentiable(self) -> bool:
+        """Whether the penalty's gradient is added; False where `project` does its work (static fields decide)."""
+        return True
+
+    def transform_loss(self, loss: Callable[[Any, Batch], tuple[Array, Any]], key: Array) -> Callable[[Any, Batch], tuple[Array, Any]]:
+        """`loss(variables, batch) -> (mean data loss, new state)`; called twice it draws the same masks."""
+        return loss
+
+    def transform_gradient(self, gradient: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
+        """`gradient(parameters) -> ((loss, state), gradients)` of the data loss plus all penalties."""
+        return gradient
+
+    def transform_update(self, learning_rate: Array) -> optax.GradientTransformation:
+        return optax.identity()
+
+    def project(self, params: Params, learning_rate: Array) -> Params:
+        return params
+
+    def start_memory(self) -> dict[str, Array]:
+        """What `after_epoch` remembers, as arrays of fixed shape."""
+        return {}
+
+    def after_epoch(self, memory: dict[str, Array], score: Array) -> tuple[dict[str, Array], Array]:
+        """`score`: the monitored validation metric, smaller is better. Returns (memory, whether this lane stops)."""
+        return memory, jnp.asarray(False)
+
+
+def kernels(params: Params) -> dict[str, Array]:
+    """The weights w of the formulas: every layer's kernel, never a bias, gamma or beta."""
+    return {layer: arrays["kernel"] for layer, arrays in params.items() if "kernel" in arrays}
+
+
+def with_kernels(params: Params, new: Mapping[str, Array]) -> Params:
+    """`params` with the kernels in `new` put in the place of the old."""
+    return {
+        layer: {**arrays, "kernel": new[layer]} if layer in new else arrays
+        for layer, arrays in params.items()
+    }
+
+
+def matching(layers: Mapping[str, Array] | None, layer: str, default: Array) -> Array:
+    """The number that `layers` (pattern -> number) gives a layer: the longest match counts, else `default`."""
+    patterns = [pattern for pattern in layers or {} if fnmatchcase(layer, pattern)]
+    return (layers or {})[max(patterns, key=lambda p: (len(p), p))] if patterns else default
+
+
+def strengths(
+    default: Array, layers: Mapping[str, Array] | None, params: Params
+) -> list[tuple[Array, Array]]:
+    """(strength, kernel) of every layer."""
+    return [(matching(layers, layer, default), w) for layer, w in kernels(params).items()]
+
+
+CATALOGUE: Catalogue[Regularizer] = Catalogue(
+    "regularizer",
+    "regexp.regularizers",
+    "inputs.horizontal_flip",
+    "inputs.random_crop",
+    "inputs.gaussian_noise",
+    "targets.label_smoothing",
+    "activations.batch_norm",
+    "activations.dropout",
+    "parameters.l1",
+    "parameters.l2",
+    "adversarial.fgsm",
+    "loop.early_stopping",
+)

@@ -1,0 +1,29 @@
+"""Gaussian noise on the inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regexp.component import NonNegative, component
+from regexp.lazy import jax
+from regexp.regularizers.base import Array, Regularizer, Site
+
+
+@component
+class GaussianNoise(Regularizer):
+    """x' = x + sigma z, z ~ N(0, I), drawn per element in training, on what the network sees.
+
+    sigma: >= 0 in units of the preprocessed input (standard deviations after `standardize`); 0 is off
+
+    Convention: after preprocessing, so that one sigma suits every column of a table. For a linear model with squared
+    error it equals, in expectation, L2 with a = 2 sigma^2.
+    Source: Bishop, Training with noise is equivalent to Tikhonov regularization, 1995.
+    """
+
+    neutral = {"sigma": 0.0}
+    sigma: NonNegative = 0.1
+
+    def transform_activation(self, x: Array, site: Site) -> Array:
+        if site.kind != "input" or not site.random:
+            return x
+        return x + self.sigma * jax.random.normal(site.key, x.shape, x.dtype)

@@ -1,0 +1,35 @@
+"""Pad, then cut a window of the old size at a random place."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from regexp.component import Natural, component, static
+from regexp.lazy import jax, jnp
+from regexp.regularizers.base import Batch, Regularizer
+
+
+@component
+class RandomCrop(Regularizer):
+    """Pad each side by p pixels and cut H x W at an offset uniform on {0, ..., 2p}^2, drawn per example.
+
+    padding: p >= 0 pixels; 0 is off; changes a shape, so another value is another program
+    fill: reflect (mirror at the border, needs p < H, W) or zero
+
+    Source: Krizhevsky et al. 2012; He et al. 2016 (4 pixels on 32 x 32).
+    """
+
+    neutral = {"padding": 0}
+    images_only = True
+    padding: Natural = static(4)
+    fill: Literal["reflect", "zero"] = "reflect"
+
+    def transform_batch(self, batch: Batch, key: Any) -> Batch:
+        p, (size, height, width, _) = self.padding, batch.inputs.shape
+        mode = {"reflect": "reflect", "zero": "constant"}[self.fill]
+        padded = jnp.pad(batch.inputs, ((0, 0), (p, p), (p, p), (0, 0)), mode=mode)
+        offsets = jax.random.randint(key, (2, size), 0, 2 * p + 1)
+        rows = offsets[0][:, None] + jnp.arange(height)
+        columns = offsets[1][:, None] + jnp.arange(width)
+        examples = jnp.arange(size)[:, None, None]
+        return batch._replace(inputs=padded[examples, rows[:, :, None], columns[:, None, :]])

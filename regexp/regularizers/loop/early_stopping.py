@@ -1,0 +1,38 @@
+"""Stop when the validation metric has not improved for a while."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regexp.component import Count, NonNegative, component
+from regexp.lazy import jnp
+from regexp.regularizers.base import Array, Regularizer
+
+
+@component
+class EarlyStopping(Regularizer):
+    """Stop a lane after `patience` epochs without an improvement by more than `min_delta`.
+
+    monitor: what must improve, e.g. validation/loss or validation/accuracy; by default training.monitor
+    patience: epochs without improvement, >= 1; at least the run's epochs: never stops
+    min_delta: what counts as an improvement, >= 0, in units of the metric
+    restore_best: evaluate the parameters (with batch-norm state) of the best epoch, also when the epoch limit ends the
+        run; false: those of the last
+
+    Source: Prechelt, Early stopping - but when?, 1998; Goodfellow et al., Deep Learning, 2016, 7.8.
+    """
+
+    needs_validation = True
+    monitor: str | None = None
+    patience: Count = 10
+    min_delta: NonNegative = 0.0
+    restore_best: bool = True
+
+    def start_memory(self) -> dict[str, Array]:
+        return {"best": jnp.asarray(jnp.inf, jnp.float32), "waited": jnp.zeros((), jnp.int32)}
+
+    def after_epoch(self, memory: dict[str, Array], score: Array) -> tuple[dict[str, Array], Array]:
+        improved = score < memory["best"] - self.min_delta
+        waited = jnp.where(improved, 0, memory["waited"] + 1)
+        best = jnp.where(improved, score, memory["best"])
+        return {"best": best, "waited": waited}, waited >= self.patience

@@ -1,0 +1,51 @@
+"""What a run says at its end: numbers per seed with mean and standard deviation, as summary.json holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def summarize(
+    seeds: Sequence[int],
+    lanes: Sequence[Mapping[str, Any]],
+    selected: Sequence[Mapping[str, float]],
+    last: Sequence[Mapping[str, float]],
+    selection: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    compilations: int,
+) -> dict[str, Any]:
+    """Everything summary.json holds.
+
+    lanes: per seed {"seed", "status", "epochs", "selected_epoch", "reason", ...}
+    selected, last: per seed the metrics at the chosen epoch and at the last
+    Diverged seeds are listed with null values and count in no mean.
+    """
+    good = [lane["status"] != "diverged" for lane in lanes]
+    status = "done" if all(good) else "partly diverged" if any(good) else "diverged"
+    return {
+        "status": status,
+        "seeds": list(seeds),
+        "metrics": _statistics(selected, good),
+        "last_epoch": _statistics(last, good),
+        "selection": dict(selection),
+        "lanes": [dict(lane) for lane in lanes],
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "compilations": compilations,
+    }
+
+
+def _statistics(rows: Sequence[Mapping[str, float]], good: Sequence[bool]) -> dict[str, Any]:
+    """{metric: {"mean", "std", "values"}}; std divides by n - 1 and is null for one seed."""
+    table = {}
+    for name in rows[0]:
+        values = [row[name] if ok else None for row, ok in zip(rows, good, strict=True)]
+        counted = np.asarray([v for v in values if v is not None], np.float64)
+        table[name] = {
+            "mean": float(counted.mean()) if len(counted) else None,
+            "std": float(counted.std(ddof=1)) if len(counted) > 1 else None,
+            "values": values,
+        }
+    return table

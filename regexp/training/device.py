@@ -1,0 +1,57 @@
+"""Setting up JAX before its first use: platform, one CPU device per core, compilation cache, releases that miscompute."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from regexp.errors import DeviceError
+from regexp.lazy import jax
+
+Device = Literal["auto", "cpu", "gpu"]
+
+
+def miscomputes(release: str) -> bool:
+    """Whether a jaxlib release gives silently wrong numbers on CPU (jax#39103): 0.10.2 and all of 0.11."""
+    numbers = tuple(int(part) for part in release.split(".")[:3] if part.isdigit())
+    return numbers[:3] == (0, 10, 2) or numbers[:2] == (0, 11)
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cache_folder() -> Path:
+    """Of the compiled programs: $XDG_CACHE_HOME/regexp or ~/.cache/regexp."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regexp" / "programs"
+
+
+def set_up(device: Device = "auto") -> None:
+    """Choose the platform and split the CPU into one device per core. Call before JAX's first computation.
+
+    Raises DeviceError where `device` is not there.
+    """
+    if miscomputes(version("jaxlib")):
+        warnings.warn(
+            f"jaxlib {version('jaxlib')} computes wrong numbers on CPU (jax#39103): "
+            "pip install 'jax>=0.10.1,!=0.10.2,!=0.11.*'",
+            stacklevel=2,
+        )
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    if not _initialised():
+        jax.config.update("jax_num_cpu_devices", cores())
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    if device == "gpu" and jax.default_backend() == "cpu":
+        raise DeviceError("no GPU found; pip install '.[cuda]' on a machine with one, or use --device cpu")
+
+
+def _initialised() -> bool:
+    from jax._src import xla_bridge
+
+    return bool(xla_bridge.backends_are_initialized())

@@ -1,0 +1,243 @@
+"""A group: the trials that one program trains, their arrays on the devices, and the steps they have made."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from regexp.datasets.base import Data, Split
+from regexp.errors import RunError
+from regexp.experiment import Experiment, Trial
+from regexp.lazy import jax
+from regexp.training import epoch as programs
+from regexp.training.epoch import Segments, State
+from regexp.training.lanes import Layout, Program, choose_layout, compile_over_lanes, stack
+from regexp.training.prepare import prepare_shared, spec_of
+from regexp.training.step import Lane
+
+Tree = Any
+
+# 2048 rows of 64 int32 are 0.5 MB a lane; the smallest steps (40 us) then fill 80 ms, and Python's share stays under 1%.
+CAPACITY = 2048
+
+
+class Group:
+    """Lanes of one structure in training.
+
+    position  steps made so far, the same for all lanes
+    """
+
+    def __init__(self, trials: Sequence[Trial], lanes: Sequence[Lane], data: Data, splits: Sequence[Split]):
+        experiment = trials[0].experiment
+        self.trials, self.data, self.splits = list(trials), data, list(splits)
+        self.spec = spec_of(experiment, data)
+        self.batch_size = batch_size(experiment, len(splits[0].train))
+        self.steps_per_epoch = len(splits[0].train) // self.batch_size
+        self.epochs = max(t.experiment.training.epochs for t in trials)
+        self.position = 0
+        self._place(lanes)
+
+    def _place(self, lanes: Sequence[Lane]) -> None:
+        one = jax.eval_shape(
+            lambda e, lane: programs.start(e, self.spec, lane), self.trials[0].experiment, lanes[0]
+        )
+        arrays = jax.tree.leaves(one.variables.parameters)
+        self.parameters = sum(x.size for x in arrays)
+        convolutional = any(x.ndim == 4 for x in arrays)
+        self.layout: Layout = choose_layout(len(lanes), self.parameters, convolutional)
+        self.experiments = self._lanes(stack([t.experiment for t in self.trials]))
+        self.lane = self._lanes(stack(lanes))
+        self.shared = self.layout.put(prepare_shared(self.data), over_lanes=False)
+
+    def _lanes(self, tree: Tree) -> Tree:
+        return self.layout.put(self.layout.pad(tree), over_lanes=True)
+
+    # -- programs -----------------------------------------------------------------------------------------------------
+
+    def compile(self) -> float:
+        """Make the three programs and the first state. Returns the seconds it took."""
+        lanes = (self.experiments, self.lane)
+        start = compile_over_lanes(_start, self.layout, (), lanes, (self.spec,))
+        self.state: State = start.call(*lanes)
+        order, segments = self._order(0, 0), self._segments(0, 0)
+        self._chunk = compile_over_lanes(
+            _chunk, self.layout, (self.shared, segments), (*lanes, self.state, order), (self.spec,), donate=2
+        )
+        self._final = compile_over_lanes(
+            _final,
+            self.layout,
+            (self.shared,),
+            (*lanes, self.state.variables, self._test_rows()),
+            (self.spec,),
+        )
+        return start.seconds + self._chunk.seconds + self._final.seconds
+
+    def _test_rows(self) -> Tree:
+        return self._lanes(np.stack([split.test for split in self.splits]).astype(np.int32))
+
+    # -- training -----------------------------------------------------------------------------------------------------
+
+    @property
+    def total_steps(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def done(self) -> bool:
+        """Whether every lane has stopped or the run's epochs are over."""
+        return self.position >= self.total_steps or bool(np.all(np.asarray(self.state.stopped)))
+
+    def advance(self, steps: int) -> list[dict[str, Any]]:
+        """Train all lanes for about `steps` steps; returns a row for each lane and epoch that ended."""
+        steps = self._whole(steps)
+        first = self.position
+        segments, order = self._segments(first, steps), self._order(first, steps)
+        self.state, rows = self._chunk.call(
+            self.shared, segments, self.experiments, self.lane, self.state, order
+        )
+        self.position += steps
+        return self._rows(first, segments, jax.device_get(rows))
+
+    def _whole(self, steps: int) -> int:
+        """At most the capacity and the run's end; whole epochs where at least one fits."""
+        steps = max(1, min(steps, CAPACITY))
+        to_epoch_end = self.steps_per_epoch - self.position % self.steps_per_epoch
+        if steps >= to_epoch_end:
+            steps = to_epoch_end + (steps - to_epoch_end) // self.steps_per_epoch * self.steps_per_epoch
+        return min(steps, self.total_steps - self.position)
+
+    def _segments(self, first: int, steps: int) -> Segments:
+        size = CAPACITY // self.steps_per_epoch + 2
+        start, count = np.zeros(size, np.int32), np.zeros(size, np.int32)
+        used, position = 0, first
+        while position < first + steps:
+            length = min(self.steps_per_epoch - position % self.steps_per_epoch, first + steps - position)
+            start[used], count[used] = position, length
+            used, position = used + 1, position + length
+        ends = (count > 0) & ((start + count) % self.steps_per_epoch == 0)
+        segments = Segments(start, start - first, count, ends, np.asarray(used, np.int32))
+        return self.layout.put(segments, over_lanes=False)
+
+    def _order(self, first: int, steps: int) -> Tree:
+        by_seed: dict[int, np.ndarray] = {}
+        for trial, split in zip(self.trials, self.splits, strict=True):
+            if trial.seed not in by_seed:
+                by_seed[trial.seed] = self._seed_order(trial.seed, split.train, first, steps)
+        return self._lanes(np.stack([by_seed[trial.seed] for trial in self.trials]))
+
+    def _seed_order(self, seed: int, rows: np.ndarray, first: int, steps: int) -> np.ndarray:
+        order = np.zeros((CAPACITY, self.batch_size), np.int32)
+        filled = 0
+        while filled < steps:
+            epoch, begin = divmod(first + filled, self.steps_per_epoch)
+            batches = epoch_order(seed, epoch, rows, self.batch_size)[begin:][: steps - filled]
+            order[filled : filled + len(batches)] = batches
+            filled += len(batches)
+        return order
+
+    def _rows(self, first: int, segments: Segments, rows: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+        finished = np.asarray(self.state.epoch)
+        found = []
+        for index in np.flatnonzero(np.asarray(segments.ends_epoch)):
+            epoch = int(segments.start[index]) // self.steps_per_epoch + 1
+            for lane, trial in enumerate(self.trials):
+                if epoch <= finished[lane]:  # later rows of a stopped lane mean nothing
+                    values = {name: float(value[lane, index]) for name, value in rows.items()}
+                    found.append({"epoch": epoch, "seed": trial.seed, **values})
+        return found
+
+    # -- results ------------------------------------------------------------------------------------------------------
+
+    def evaluate(self, which: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Metrics {name: (lanes,)} on whole train, validation and test, and test outputs (lanes, n, outputs).
+
+        which: `selected` (the best epoch's variables where one is selected) or `last`
+        """
+        variables = self._selected() if which == "selected" else self.state.variables
+        metrics, outputs = self._final.call(
+            self.shared, self.experiments, self.lane, variables, self._test_rows()
+        )
+        count = len(self.trials)
+        return {k: np.asarray(v)[:count] for k, v in metrics.items()}, np.asarray(outputs)[:count]
+
+    def _selected(self) -> Tree:
+        chosen = select(self.trials[0].experiment, self.data)
+        return self.state.best.variables if chosen["epoch"] == "best" else self.state.variables
+
+    def outcome(self, lane: int) -> dict[str, Any]:
+        """How one lane ended: status, epochs made, the epoch selected, the reason it stopped."""
+        epochs, best = int(self.state.epoch[lane]), int(self.state.best.epoch[lane])
+        diverged = int(self.state.diverged_at[lane])
+        chosen = select(self.trials[0].experiment, self.data)["epoch"]
+        reason = "epochs over"
+        if diverged >= 0:
+            reason = f"the loss is not finite at step {diverged}"
+        elif epochs < self.epochs:
+            reason = "stopped early"
+        return {
+            "seed": self.trials[lane].seed,
+            "status": "diverged" if diverged >= 0 else "done",
+            "epochs": epochs,
+            "selected_epoch": best if chosen == "best" else epochs,
+            "reason": reason,
+            "diverged_at": diverged if diverged >= 0 else None,
+        }
+
+    # -- checkpoints --------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """The state of all lanes as named host arrays."""
+        return self._named(self.state)
+
+    def selected(self) -> dict[str, np.ndarray]:
+        """What a prediction needs: the selected variables and the fitted preprocessing of all lanes, named."""
+        return self._named({"variables": self._selected(), "lane": self.lane})
+
+    def restore(self, arrays: dict[str, np.ndarray], position: int) -> None:
+        """Go on from a snapshot. Raises RunError where it is of another structure."""
+        paths, structure = jax.tree_util.tree_flatten_with_path(self.state)
+        names = [jax.tree_util.keystr(path) for path, _ in paths]
+        if sorted(names) != sorted(arrays):
+            raise RunError("the checkpoint belongs to another experiment")
+        self.state = self._lanes(jax.tree.unflatten(structure, [arrays[name] for name in names]))
+        self.position = position
+
+    def _named(self, tree: Tree) -> dict[str, np.ndarray]:
+        paths, _ = jax.tree_util.tree_flatten_with_path(tree)
+        return {jax.tree_util.keystr(path): np.asarray(x)[: len(self.trials)] for path, x in paths}
+
+
+def select(experiment: Experiment, data: Data) -> dict[str, str]:
+    """Which epoch's variables a run evaluates: {"epoch": "best" or "last", "monitor": ...}."""
+    restores = all(getattr(m, "restore_best", True) for m in experiment.regularizers)
+    best = restores and experiment.dataset.validation > 0
+    return {"epoch": "best" if best else "last", "monitor": programs.monitor(experiment)}
+
+
+def batch_size(experiment: Experiment, n_train: int) -> int:
+    """Examples per update; `all` and a full-batch optimizer mean the whole training split."""
+    wanted = experiment.training.batch_size
+    if wanted == "all" or getattr(experiment.optimizer, "full_batch", False):
+        return n_train
+    return int(wanted)
+
+
+def epoch_order(seed: int, epoch: int, rows: np.ndarray, batch: int) -> np.ndarray:
+    """The batches (steps, B) of one epoch: a pure function of (seed, epoch), so a resume needs only the position."""
+    generator = np.random.default_rng([seed, epoch, zlib.crc32(b"order")])
+    steps = len(rows) // batch
+    return generator.permutation(rows)[: steps * batch].reshape(steps, batch)
+
+
+def _start(spec: Any, experiment: Any, lane: Any) -> Any:
+    return programs.start(experiment, spec, lane)
+
+
+def _chunk(spec: Any, shared: Any, segments: Any, experiment: Any, lane: Any, state: Any, order: Any) -> Any:
+    return programs.chunk(experiment, spec, shared, lane, state, order, segments)
+
+
+def _final(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, test: Any) -> Any:
+    return programs.final(experiment, spec, shared, lane, variables, test)

@@ -1,0 +1,151 @@
+"""Trials as lanes of one compiled program: grouped by structure, stacked, sharded over the devices. The only `jit`.
+
+On CPU the host is split into one device per core, and lanes are sharded over them. Within a device lanes are trained
+together by `vmap` or one after another by `map`: see `choose_mode` for the measurement behind the choice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from regexp.experiment import Trial
+from regexp.lazy import jax, jnp, lax
+
+Tree = Any
+Mode = Literal["vmap", "map"]
+
+
+def group(trials: Sequence[Trial], lanes: Sequence[Tree]) -> list[list[int]]:
+    """The indices of trials that one program can train, in order of appearance.
+
+    Those with equal structure of the experiment and equal shapes of what their lanes hold.
+    """
+    groups: dict[Any, list[int]] = {}
+    for index, (trial, lane) in enumerate(zip(trials, lanes, strict=True)):
+        shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(lane))
+        groups.setdefault((jax.tree.structure(trial.experiment), shapes), []).append(index)
+    return list(groups.values())
+
+
+def stack(trees: Sequence[Tree]) -> Tree:
+    """Trees of one structure -> one tree whose leaves have a leading axis of lanes."""
+    return jax.tree.map(lambda *leaves: np.stack([_as_array(leaf) for leaf in leaves]), *trees)
+
+
+def _as_array(leaf: Any) -> np.ndarray:
+    if isinstance(leaf, float):
+        return np.asarray(leaf, jax.dtypes.canonicalize_dtype(np.float64))
+    return np.asarray(leaf, np.int32) if isinstance(leaf, int) else np.asarray(leaf)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where lanes live: `devices` of them side by side, on each device by vmap or by map.
+
+    lanes    trials
+    padded   lanes after repeating the last one so that every device has as many
+    """
+
+    lanes: int
+    devices: tuple[Any, ...]
+    mode: Mode
+
+    @property
+    def padded(self) -> int:
+        return -(-self.lanes // len(self.devices)) * len(self.devices)
+
+    def pad(self, tree: Tree) -> Tree:
+        """Host arrays (lanes, ...) -> (padded, ...), the last lane repeated."""
+        extra = self.padded - self.lanes
+        return jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], extra, 0)]) if extra else x, tree)
+
+    def sharding(self, over_lanes: bool) -> Any:
+        """Of an array with a leading axis of lanes, or of one that all lanes share."""
+        from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+        spec = PartitionSpec("lanes") if over_lanes else PartitionSpec()
+        return NamedSharding(Mesh(np.asarray(self.devices), ("lanes",)), spec)
+
+    def put(self, tree: Tree, over_lanes: bool) -> Tree:
+        """Host arrays onto the devices."""
+        sharding = self.sharding(over_lanes)
+        return jax.tree.map(lambda x: jax.device_put(x, sharding), tree)
+
+
+def choose_layout(lanes: int, parameters: int, convolutional: bool) -> Layout:
+    """One device per lane as far as they go; see the table in benchmarks/README.md for vmap against map."""
+    devices = tuple(jax.devices()[: max(1, min(lanes, len(jax.devices())))])
+    on_cpu = devices[0].platform == "cpu"
+    mode: Mode = "map" if on_cpu and (convolutional or parameters > MAP_ABOVE) else "vmap"
+    return Layout(lanes, devices, mode)
+
+
+MAP_ABOVE = 50_000
+
+
+@dataclass
+class Program:
+    """A compiled function over lanes and what it cost to make."""
+
+    call: Callable[..., Any]
+    seconds: float
+
+
+_programs: dict[Any, Program] = {}
+
+
+def compilations() -> int:
+    """How many programs this process has compiled (or read from the persistent cache) so far."""
+    return len(_programs)
+
+
+def compile_over_lanes(
+    function: Callable[..., Any],
+    layout: Layout,
+    shared: tuple[Tree, ...],
+    lanes: tuple[Tree, ...],
+    static: tuple[Any, ...] = (),
+    donate: int | None = None,
+) -> Program:
+    """Compile `function(*static, *shared, *lane)`, written for one lane, for all lanes of `layout`.
+
+    shared, lanes: example arguments, as they will be passed to `call(*shared, *lanes)`
+    donate: which of `lanes` may be overwritten by the result
+    The same function, layout, statics, structures and shapes give the program compiled before.
+    """
+    examples = (*shared, *lanes)
+    shapes = jax.tree.map(lambda x: (np.shape(x), str(x.dtype)), examples)
+    key = (function, layout, static, tuple(jax.tree.leaves(shapes)), jax.tree.structure(examples))
+    if key not in _programs:
+        began = time.perf_counter()
+        jitted = _jit(partial(function, *static), layout, len(shared), len(lanes), donate)
+        compiled = jitted.lower(*examples).compile()
+        _programs[key] = Program(compiled, time.perf_counter() - began)
+    return _programs[key]
+
+
+def _jit(
+    function: Callable[..., Any], layout: Layout, n_shared: int, n_lanes: int, donate: int | None
+) -> Any:
+    from jax.sharding import Mesh, PartitionSpec
+
+    axes = (None,) * n_shared + (0,) * n_lanes
+
+    def mapped(*arguments: Tree) -> Tree:
+        shared = arguments[:n_shared]
+        return lax.map(lambda one: function(*shared, *one), arguments[n_shared:])
+
+    several = jax.vmap(function, in_axes=axes) if layout.mode == "vmap" else mapped
+    mesh = Mesh(np.asarray(layout.devices), ("lanes",))
+    specs = tuple(PartitionSpec() if axis is None else PartitionSpec("lanes") for axis in axes)
+    sharded = jax.shard_map(
+        several, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("lanes"), check_vma=False
+    )
+    donated = () if donate is None else (n_shared + donate,)
+    return jax.jit(sharded, donate_argnums=donated)

@@ -1,0 +1,56 @@
+"""From a dataset on the host to what the programs take: NumPy only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regexp.datasets.base import Data, Split
+from regexp.datasets.preprocess import fit_preprocessing, preprocessors
+from regexp.experiment import Experiment, Trial
+from regexp.training.losses import loss_for
+from regexp.training.step import Lane, Shared, Spec
+
+
+def spec_of(experiment: Experiment, data: Data) -> Spec:
+    """What programs for this experiment on this data are compiled for."""
+    outputs = len(data.classes) if data.classes else data.targets.shape[1]
+    loss = experiment.training.loss or loss_for(data.task)
+    steps = preprocessors(experiment.dataset, data)
+    return Spec(data.inputs.shape[1:], outputs, data.task, loss, steps)
+
+
+def prepare_shared(data: Data) -> Shared:
+    """The dataset as the device holds it."""
+    return Shared(data.inputs, data.targets)
+
+
+def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
+    """One lane's constants: rows, fitted preprocessing, ranges, target scale, key."""
+    experiment, train = trial.experiment, split.train
+    steps = preprocessors(experiment.dataset, data)
+    low, high = _range(data, train)
+    outputs = len(data.classes) if data.classes else data.targets.shape[1]
+    mean, scale = np.zeros(outputs), np.ones(outputs)
+    if data.task == "regression":
+        targets = data.targets[train].astype(np.float64)
+        mean, scale = targets.mean(0), targets.std(0)
+        scale = np.where(scale > 0, scale, 1.0)
+    return Lane(
+        key=np.asarray([0, trial.seed], np.uint32),  # jax.random.PRNGKey(seed)
+        train=train.astype(np.int32),
+        measured=train[: experiment.evaluation.train_limit].astype(np.int32),
+        validation=split.validation.astype(np.int32),
+        fitted=fit_preprocessing(steps, data, train),
+        low=low,
+        high=high,
+        target_mean=mean.astype(np.float32),
+        target_scale=scale.astype(np.float32),
+    )
+
+
+def _range(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if data.is_image:
+        return np.float32(0), np.float32(1)
+    inputs = data.inputs[rows]
+    low, high = np.nanmin(inputs, 0), np.nanmax(inputs, 0)
+    return np.nan_to_num(low).astype(np.float32), np.nan_to_num(high).astype(np.float32)
