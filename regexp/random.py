@@ -22,11 +22,20 @@ def stream(key: Array, name: str) -> Array:
     return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
-def hash_bits(key: Array, shape: tuple[int, ...]) -> Array:
-    """uint32 words, one per position: fmix32 (Appleby, public domain) over the position and both key words."""
-    x = jax.lax.iota(jnp.uint32, prod(shape)) * jnp.uint32(0x9E3779B1) + key[0]
+def _mix(x: Array) -> Array:
+    """fmix32 (Appleby, public domain): a bijection of uint32 in which every bit moves every other."""
     x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
-    x = (x ^ (x >> 13) ^ key[1]) * jnp.uint32(0xC2B2AE35)
+    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
+    return x ^ (x >> 16)
+
+
+def hash_bits(key: Array, shape: tuple[int, ...]) -> Array:
+    """uint32 words, one per position, from a key (2,): fmix32 over the position, both mixed words of the key inside."""
+    first = _mix(key[0] ^ _mix(key[1]))
+    second = _mix(key[1] + jnp.uint32(0x7F4A7C15))
+    x = jax.lax.iota(jnp.uint32, prod(shape)) * jnp.uint32(0x9E3779B1) + first
+    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
+    x = (x ^ (x >> 13) ^ second) * jnp.uint32(0xC2B2AE35)
     return (x ^ (x >> 16)).reshape(shape)
 
 

@@ -58,7 +58,7 @@ class Group:
     # -- programs -----------------------------------------------------------------------------------------------------
 
     def compile(self) -> float:
-        """Make the three programs and the first state. Returns the seconds it took."""
+        """Make the programs that train and the first state. Returns the seconds it took."""
         lanes = (self.experiments, self.lane)
         start = compile_over_lanes(_start, self.layout, (), lanes, (self.spec,))
         self.state: State = start.call(*lanes)
@@ -66,14 +66,7 @@ class Group:
         self._chunk = compile_over_lanes(
             _chunk, self.layout, (self.shared, segments), (*lanes, self.state, order), (self.spec,), donate=2
         )
-        self._final = compile_over_lanes(
-            _final,
-            self.layout,
-            (self.shared,),
-            (*lanes, self.state.variables, self._test_rows()),
-            (self.spec,),
-        )
-        return start.seconds + self._chunk.seconds + self._final.seconds
+        return start.seconds + self._chunk.seconds
 
     def _test_rows(self) -> Tree:
         return self._lanes(np.stack([split.test for split in self.splits]).astype(np.int32))
@@ -156,9 +149,9 @@ class Group:
         which: `selected` (the best epoch's variables where one is selected) or `last`
         """
         variables = self._selected() if which == "selected" else self.state.variables
-        metrics, outputs = self._final.call(
-            self.shared, self.experiments, self.lane, variables, self._test_rows()
-        )
+        lanes = (self.experiments, self.lane, variables, self._test_rows())
+        final = compile_over_lanes(_final, self.layout, (self.shared,), lanes, (self.spec,))
+        metrics, outputs = final.call(self.shared, *lanes)
         count = len(self.trials)
         return {k: np.asarray(v)[:count] for k, v in metrics.items()}, np.asarray(outputs)[:count]
 

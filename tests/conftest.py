@@ -1,0 +1,33 @@
+"""Every test runs on CPU split into two devices, so that sharding is always exercised."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+
+from regexp.training import device
+
+device.cores = lambda: 2
+device.set_up("cpu")
+
+
+@pytest.fixture
+def float64():
+    """Closed forms are compared in double precision."""
+    import jax
+
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def data_folder() -> Path:
+    """The folder with real data sets: $REGEXP_DATA or ../shared/data."""
+    folder = Path(os.environ.get("REGEXP_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set REGEXP_DATA")
+    return folder

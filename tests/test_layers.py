@@ -1,0 +1,103 @@
+"""Who may import whom, read from the import statements."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "regexp"
+FILES = sorted(ROOT.rglob("*.py"))
+
+# package or module -> what else of regexp it may import (itself always)
+LEAVES = {"component", "errors", "lazy"}
+PARTS = LEAVES | {"random"}
+METHODS = {"regularizers", "models", "optimizers", "schedules", "initializers", "preprocessing", "datasets"}
+ALLOWED = {
+    "lazy": set(),
+    "errors": set(),
+    "component": {"lazy"},
+    "random": {"lazy"},
+    "regularizers": PARTS,
+    "schedules": PARTS,
+    "initializers": PARTS,
+    "preprocessing": PARTS,
+    "optimizers": PARTS | {"schedules"},
+    "models": PARTS | {"initializers"},
+    "datasets": PARTS | {"preprocessing"},
+    "experiment": PARTS | METHODS,
+    "config": LEAVES | METHODS | {"experiment", "metrics"},
+    "metrics": LEAVES,
+    "training": PARTS | {"experiment", "datasets", "metrics"} | METHODS,
+    "runs": {"errors"},
+    "summary": set(),
+    "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary"},
+    "runner": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary"},
+}
+NO_JAX = {"component", "config", "runs", "summary", "cli", "experiment", "datasets", "preprocessing", "errors"}
+
+
+def name_of(file: Path) -> str:
+    part = file.relative_to(ROOT).parts[0]
+    return part.removesuffix(".py")
+
+
+def imports(file: Path) -> list[tuple[str, bool]]:
+    """(module, whether at the top of the file) of every import."""
+    tree = ast.parse(file.read_text())
+    top = set(map(id, tree.body))
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, id(node) in top) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import; this project imports one way"
+            found.append((node.module or "", id(node) in top))
+    return found
+
+
+def own_imports(file: Path) -> set[str]:
+    return {m.split(".")[1] for m, _ in imports(file) if m.startswith("regexp.")} - {name_of(file)}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_imports_go_one_way(file):
+    allowed = ALLOWED.get(name_of(file))
+    if allowed is not None:  # cli and __main__ may import anything; nobody imports them
+        assert own_imports(file) <= allowed
+    assert name_of(file) == "cli" or name_of(file) == "__main__" or "cli" not in own_imports(file)
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if name_of(f) in NO_JAX], ids=lambda f: str(f.relative_to(ROOT))
+)
+def test_no_jax_at_the_top(file):
+    top = {module.split(".")[0] for module, at_top in imports(file) if at_top}
+    assert not top & {"jax", "jaxlib", "optax"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [f for f in FILES if f.parent.parent.name == "regularizers"],
+    ids=lambda f: str(f.relative_to(ROOT)),
+)
+def test_a_method_imports_only_its_base(file):
+    inside = {m for m, _ in imports(file) if m.startswith("regexp.regularizers")}
+    assert inside <= {"regexp.regularizers.base"}
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "training").glob("*.py")), ids=lambda f: f.name
+)
+def test_training_names_no_concrete_method(file):
+    concrete = [
+        m for m, _ in imports(file)
+        if m.startswith(tuple(f"regexp.{kind}." for kind in METHODS - {"datasets"})) and not m.endswith(".base")
+    ]
+    assert concrete == []
+
+
+def test_jit_is_called_in_lanes_alone():
+    callers = [f.name for f in FILES if "jax.jit(" in f.read_text()]
+    assert callers == ["lanes.py"]
