@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Data:
     classes  the classes' names in the order of their numbers; () for regression
     test     the rows of a published test split; None: one is drawn
     columns  the inputs' names, for a table; () for images
+    first_steps  preprocessing that the data itself needs (missing values), before what the config asks for
     codec    what turns another file of the same form into inputs (JSON-able); for `predict`
     source   where it was read from, for the manifest
     """
@@ -33,6 +34,7 @@ class Data:
     classes: tuple[str, ...] = ()
     test: np.ndarray | None = None
     columns: tuple[str, ...] = ()
+    first_steps: tuple[Preprocessor, ...] = ()
     codec: dict[str, Any] = field(default_factory=dict)
     source: str = ""
 
@@ -73,10 +75,22 @@ class Dataset(Component):
     limit: n, or {n: 1000, by: class}; validation and test keep their size
     """
 
+    task: ClassVar[str | None] = None  # classification or regression, where the class alone tells
+    is_image: ClassVar[bool | None] = None
+
     validation: Rate = 0.15
     test: Rate = 0.2
     preprocess: tuple[Preprocessor, ...] = ()
     limit: Limit | Count | None = None
+
+    def read_inputs(self, path: str, codec: dict[str, Any]) -> np.ndarray:
+        """Inputs of another file, for prediction: .npz with an array `inputs` of the shape trained on.
+
+        Raises DataError naming the file and what is wrong with it.
+        """
+        from regexp.datasets.arrays import read_array
+
+        return read_array(path, "inputs")
 
     def load(self) -> Data:
         """Read everything. Raises DataError naming the file (and row) that is missing or damaged."""
@@ -84,6 +98,14 @@ class Dataset(Component):
 
 
 CATALOGUE: Catalogue[Dataset] = Catalogue(
-    "dataset", "regexp.datasets",
-    "digits", "breast_cancer", "wine", "diabetes", "mnist", "fashion_mnist", "npz", "csv",
+    "dataset",
+    "regexp.datasets",
+    "digits",
+    "breast_cancer",
+    "wine",
+    "diabetes",
+    "mnist",
+    "fashion_mnist",
+    "npz",
+    "csv",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 from regexp.component import Catalogue, Component, NonNegative, component
 from regexp.lazy import optax
@@ -16,22 +16,32 @@ Array = Any
 class Optimizer(Component):
     """Fields that every optimizer has.
 
-    learning_rate: eps_0 > 0, per update
+    learning_rate: eps_0 >= 0, per update
     schedule: how eps_k follows from eps_0 and k
     """
 
+    full_batch: ClassVar[bool] = False
     learning_rate: NonNegative = 1e-3
     schedule: Schedule = Constant()
 
     def transform(self, learning_rate: Array) -> optax.GradientTransformation:
         """Gradients -> what is added to the parameters. `learning_rate` is eps_k, a traced scalar.
 
-        The state's structure may not depend on any number: the optimizer is rebuilt at every step.
+        The state's structure may not depend on any number: the transformation is rebuilt at every step.
         """
         raise TypeError(f"{type(self).__name__} defines no transform")
 
 
 CATALOGUE: Catalogue[Optimizer] = Catalogue(
-    "optimizer", "regexp.optimizers",
-    "sgd", "gd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lion",
+    "optimizer",
+    "regexp.optimizers",
+    "sgd",
+    "gd",
+    "momentum",
+    "nesterov",
+    "adagrad",
+    "rmsprop",
+    "adam",
+    "adamw",
+    "lion",
 )

@@ -6,6 +6,7 @@ lanes with other splits share the data, and an attack on the raw input different
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,21 +14,68 @@ import numpy as np
 from regexp.component import Catalogue, Component
 
 Array = Any
+Fitted = dict[str, Any]
 
 
 class Preprocessor(Component):
     """`fit` sees training examples only; `apply` is a pure function of a batch."""
 
-    def fit(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def fit(self, inputs: np.ndarray) -> Fitted:
         """inputs: (n, ...) float64 training examples as the earlier steps leave them. Returns float32 arrays."""
         raise TypeError(f"{type(self).__name__} defines no fit")
 
-    def apply(self, fitted: dict[str, Array], inputs: Array) -> Array:
-        """inputs: (B, ...) -> (B, ...); works on NumPy and JAX arrays alike."""
+    def apply(self, fitted: Fitted, inputs: Array) -> Array:
+        """inputs: (B, ...) -> (B, ...); the same arithmetic on NumPy and JAX arrays."""
         raise TypeError(f"{type(self).__name__} defines no apply")
 
 
+def fit_all(steps: Sequence[Preprocessor], inputs: np.ndarray) -> list[Fitted]:
+    """Fit each step on what the earlier ones leave. inputs: (n, ...) raw training examples, uint8 images 0..255."""
+    fitted: list[Fitted] = []
+    if not steps:
+        return fitted
+    x = inputs / 255.0 if inputs.dtype == np.uint8 else inputs.astype(np.float64)
+    for step in steps:
+        fitted.append({k: np.asarray(v, np.float32) for k, v in step.fit(x).items()})
+        x = np.asarray(step.apply(fitted[-1], x), np.float64)
+    return fitted
+
+
+def apply_all(steps: Sequence[Preprocessor], fitted: Sequence[Fitted], inputs: Array) -> Array:
+    """The steps in their order; inputs (B, ...) in raw units, images in [0, 1]."""
+    for step, own in zip(steps, fitted, strict=True):
+        inputs = step.apply(own, inputs)
+    return inputs
+
+
+def flatten(inputs: Array) -> Array:
+    """(B, ...) -> (B, D)."""
+    return inputs.reshape(inputs.shape[0], -1)
+
+
+def principal_components(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(mean (D,), axes (D, r), variances (r,) over n) of rows x (n, D), by falling variance, signs fixed."""
+    mean = x.mean(0)
+    centred = x - mean
+    if len(x) >= x.shape[1]:  # the smaller of the two symmetric problems
+        values, axes = np.linalg.eigh(centred.T @ centred / len(x))
+    else:
+        values, left = np.linalg.eigh(centred @ centred.T / len(x))
+        values, left = values[values > 1e-12], left[:, values > 1e-12]
+        axes = centred.T @ left / np.sqrt(values * len(x))
+    values, axes = np.maximum(values[::-1], 0), axes[:, ::-1]
+    largest = np.abs(axes).argmax(0)
+    return mean, axes * np.sign(axes[largest, np.arange(axes.shape[1])]), values
+
+
 CATALOGUE: Catalogue[Preprocessor] = Catalogue(
-    "preprocessor", "regexp.preprocessing",
-    "impute", "center", "channel_mean", "standardize", "minmax", "pca", "whiten",
+    "preprocessor",
+    "regexp.preprocessing",
+    "impute",
+    "center",
+    "channel_mean",
+    "standardize",
+    "minmax",
+    "pca",
+    "whiten",
 )

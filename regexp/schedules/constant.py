@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from regexp.component import NonNegative, component
+from regexp.component import component
 from regexp.lazy import jnp
-from regexp.schedules.base import Schedule, in_steps
+from regexp.schedules.base import Array, Schedule
 
 
 @component
 class Constant(Schedule):
-    """eps_k = eps_0."""
+    """eps_k = eps_0 after the warmup.
 
-    def factor(self, step: Any, steps_per_epoch: Any, total_steps: Any) -> Any:
+    warmup: length of a linear rise from 0, in `unit`; 0 is none
+    unit: steps, epochs (default) or fraction of the run
+
+    Source: Robbins, Monro 1951, whose conditions it breaks.
+    """
+
+    def factor(self, step: Array, scale: Array, whole: Array) -> Array:
         return jnp.ones(())

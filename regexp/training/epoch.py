@@ -102,8 +102,9 @@ def measured(
     """The metrics of some rows in evaluation mode."""
     outputs = predict(experiment, spec, shared, lane, variables, rows)
     targets = shared.targets.at[rows].get(mode="promise_in_bounds")
+    bins = experiment.evaluation.ece_bins
     return measure(
-        spec.task, outputs, targets, lane.target_mean, lane.target_scale, experiment.evaluation.ece_bins
+        spec.task, spec.loss, outputs, targets, lane.target_mean, lane.target_scale, bins
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from regexp.datasets.base import Data, Split
-from regexp.datasets.preprocess import fit_preprocessing, preprocessors
 from regexp.experiment import Experiment, Trial
+from regexp.preprocessing.base import fit_all
 from regexp.training.losses import loss_for
 from regexp.training.step import Lane, Shared, Spec
 
@@ -15,7 +15,7 @@ def spec_of(experiment: Experiment, data: Data) -> Spec:
     """What programs for this experiment on this data are compiled for."""
     outputs = len(data.classes) if data.classes else data.targets.shape[1]
     loss = experiment.training.loss or loss_for(data.task)
-    steps = preprocessors(experiment.dataset, data)
+    steps = data.first_steps + experiment.dataset.preprocess
     return Spec(data.inputs.shape[1:], outputs, data.task, loss, steps)
 
 
@@ -27,7 +27,7 @@ def prepare_shared(data: Data) -> Shared:
 def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
     """One lane's constants: rows, fitted preprocessing, ranges, target scale, key."""
     experiment, train = trial.experiment, split.train
-    steps = preprocessors(experiment.dataset, data)
+    steps = data.first_steps + experiment.dataset.preprocess
     low, high = _range(data, train)
     outputs = len(data.classes) if data.classes else data.targets.shape[1]
     mean, scale = np.zeros(outputs), np.ones(outputs)
@@ -40,7 +40,7 @@ def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
         train=train.astype(np.int32),
         measured=train[: experiment.evaluation.train_limit].astype(np.int32),
         validation=split.validation.astype(np.int32),
-        fitted=fit_preprocessing(steps, data, train),
+        fitted=fit_all(steps, data.inputs[train]),
         low=low,
         high=high,
         target_mean=mean.astype(np.float32),

@@ -15,10 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from regexp.datasets.preprocess import apply_preprocessing
 from regexp.experiment import Experiment
 from regexp.lazy import jax, jnp, optax
-from regexp.preprocessing.base import Preprocessor
+from regexp.preprocessing.base import Preprocessor, apply_all
 from regexp.random import stream
 from regexp.regularizers.base import Batch, Regularizer, Site
 from regexp.training.losses import LOSSES
@@ -118,7 +117,7 @@ def forward(
     keys: Mapping[str, Array] | None = None,
 ) -> tuple[Array, dict[str, Tree]]:
     """Raw inputs -> (outputs in float32, the methods' new state). `keys`: see stream_keys; none in eval mode."""
-    x = apply_preprocessing(spec.steps, lane.fitted, inputs)
+    x = apply_all(spec.steps, lane.fitted, inputs)
     params = variables.parameters["model"]
     for method in experiment.regularizers:
         if method.overrides("transform_weights"):
@@ -136,7 +135,7 @@ def init_variables(experiment: Experiment, spec: Spec, lane: Lane) -> Variables:
     """First parameters and statistics. A method's presence changes nobody else's draws."""
     model, key = experiment.model, stream(lane.key, "initialization")
     example = jnp.zeros((1, *spec.shape), jnp.float32)
-    shape = jax.eval_shape(lambda f, x: apply_preprocessing(spec.steps, f, x), lane.fitted, example)
+    shape = jax.eval_shape(lambda f, x: apply_all(spec.steps, f, x), lane.fitted, example)
     sites: dict[str, tuple[int, ...]] = {}
 
     def record(name: str, x: Array, depth: float = 1.0) -> Array:

@@ -1,0 +1,112 @@
+"""A table of your own, from a .csv file."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from regexp.component import component
+from regexp.datasets.base import Data, Dataset
+from regexp.datasets.table import Codec, Table, read_table
+from regexp.errors import DataError
+from regexp.preprocessing.impute import Impute
+
+
+@component
+class CSV(Dataset):
+    """A table from a .csv file: numbers as they are, text one-hot, missing values imputed with an indicator.
+
+    A column is a number where every value in it that is not missing is one. Missing are empty cells, ?, NA, N/A, nan,
+    null and None. Means and the categories known are those of the training split.
+
+    path: the file, relative to the working folder
+    test_path: a second file of the same form whose rows are the test split
+    target: the column to predict, by name or by number (0 is the first, -1 the last)
+    header: auto (default: a first row without a number is one), true or false
+    delimiter: between cells
+    kind: auto (text, or whole numbers of at most 20 kinds: classification), classification or regression
+    validation: share of the training data held out for selection, [0, 1)
+    test: share of all data held out for the test where there is no test_path, [0, 1)
+    preprocess: steps in order, fitted on the training split only
+    limit: n, or {n: 1000, by: class}: train on that many
+    """
+
+    is_image = False
+    path: str
+    test_path: str | None = None
+    target: str | int = -1
+    header: bool | Literal["auto"] = "auto"
+    delimiter: str = ","
+    kind: Literal["auto", "classification", "regression"] = "auto"
+
+    def load(self) -> Data:
+        table = read_table(self.path, self.delimiter, self.header)
+        test = None
+        if self.test_path is not None:
+            more = read_table(self.test_path, self.delimiter, self.header)
+            test = np.arange(len(table.rows), len(table.rows) + len(more.rows), dtype=np.int32)
+            table = table.joined(more)
+        column = table.index(self.target)
+        codec = Codec.fit(table, column)
+        targets, classes = encode_targets(table, column, self.kind)
+        return Data(
+            inputs=codec.encode(table),
+            targets=targets,
+            classes=classes,
+            test=test,
+            columns=codec.names(),
+            first_steps=first_steps(codec),
+            codec=codec.to_json(),
+            source=self.path,
+        )
+
+    def read_inputs(self, path: str, codec: dict[str, Any]) -> np.ndarray:
+        """A file with the columns trained on, with or without the target's."""
+        known = Codec.from_json(codec)
+        header: bool | Literal["auto"] = self.header if self.header != "auto" else known.header
+        table = read_table(path, self.delimiter, header)
+        return known.encode(known.aligned(table))
+
+
+def first_steps(codec: Codec) -> tuple[Impute, ...]:
+    """Imputation, where the table has missing values or categories."""
+    missing, categories = codec.missing(), codec.categories()
+    return (Impute(missing=missing, categories=categories),) if missing or categories else ()
+
+
+def encode_targets(
+    table: Table, column: int, kind: Literal["auto", "classification", "regression"]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(class numbers, class names) or (numbers (n, 1), ()). Raises DataError for a row whose target is missing."""
+    cells = table.column(column)
+    for row, cell in enumerate(cells):
+        if cell is None:
+            raise DataError(f"{table.place(row)}: the target is missing")
+    values = table.numbers(column)
+    if kind == "auto":
+        whole = values is not None and np.all(values == np.round(values))
+        few = len(set(cells)) <= 20
+        kind = "classification" if values is None or (whole and few) else "regression"
+    if kind == "classification":
+        order = sorted(set(map(str, cells)), key=_numbers_first)
+        numbers = {name: k for k, name in enumerate(order)}
+        return np.asarray([numbers[str(c)] for c in cells], np.int32), tuple(order)
+    if values is None:
+        row = next(i for i, c in enumerate(cells) if _number(c) is None)
+        raise DataError(f"{table.place(row)}: the target {cells[row]!r} is not a number")
+    return values.astype(np.float32)[:, None], ()
+
+
+def _number(cell: str | None) -> float | None:
+    try:
+        return float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+
+
+def _numbers_first(name: str) -> tuple[bool, float, str]:
+    value = _number(name)
+    return (value is None, value or 0.0, name)
+
+

@@ -1,0 +1,35 @@
+"""Handwritten digits, 8 x 8."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regexp.component import component
+from regexp.datasets.base import Data, Dataset
+
+
+@component
+class Digits(Dataset):
+    """1,797 handwritten digits as 8 x 8 grey images in [0, 1], 10 classes; ships with scikit-learn.
+
+    validation: share of the training data held out for selection, [0, 1)
+    test: share of all data held out for the test, [0, 1)
+    preprocess: steps in order, fitted on the training split only
+    limit: n, or {n: 1000, by: class}: train on that many
+
+    Source: Alpaydin, Kaynak, Optical recognition of handwritten digits, UCI 1998.
+    """
+
+    task = "classification"
+    is_image = True
+
+    def load(self) -> Data:
+        from sklearn.datasets import load_digits
+
+        inputs, targets = load_digits(return_X_y=True)
+        return Data(
+            inputs=(inputs / 16).astype(np.float32).reshape(-1, 8, 8, 1),
+            targets=targets.astype(np.int32),
+            classes=tuple(str(digit) for digit in range(10)),
+            source="scikit-learn load_digits",
+        )

@@ -1,0 +1,41 @@
+"""Garments, 28 x 28."""
+
+from __future__ import annotations
+
+from regexp.component import component
+from regexp.datasets.base import Data, Dataset
+from regexp.datasets.idx import load_idx
+
+CLASSES = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+
+
+@component
+class FashionMNIST(Dataset):
+    """60,000 + 10,000 garments as 28 x 28 grey images, 10 classes; the last 10,000 are the published test split.
+
+    path: folder of the four IDX files, gzipped or plain; left out: $REGEXP_DATA/fashion_mnist, $REGEXP_DATA, /usr/share/dataset-fashion-mnist, then OpenML
+    validation: share of the training data held out for selection, [0, 1)
+    test: not used, the published split is
+    preprocess: steps in order, fitted on the training split only
+    limit: n, or {n: 1000, by: class}: train on that many
+
+    Source: Xiao, Rasul, Vollgraf, Fashion-MNIST, 2017.
+    """
+
+    task = "classification"
+    is_image = True
+    path: str | None = None
+
+    def load(self) -> Data:
+        return load_idx("fashion_mnist", self.path, "/usr/share/dataset-fashion-mnist", "Fashion-MNIST", CLASSES)

@@ -1,0 +1,106 @@
+"""IDX files, the format of MNIST: read, checked, and found on this machine or fetched."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from regexp.datasets.base import Data
+from regexp.errors import DataError
+
+PARTS = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """One IDX file of unsigned bytes, gzipped or plain. Raises DataError naming the file and what is wrong."""
+    try:
+        raw = gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    if len(raw) < 4 or raw[:3] != b"\0\0\x08" or not 1 <= raw[3] <= 4:
+        raise DataError(f"{path}: not an IDX file of unsigned bytes (wrong magic number)")
+    rank, start = raw[3], 4 + 4 * raw[3]
+    if len(raw) < start:
+        raise DataError(f"{path}: ends within its header")
+    shape = struct.unpack(f">{rank}I", raw[4:start])
+    size = 1
+    for side in shape:
+        size *= side
+    if len(raw) - start != size:
+        raise DataError(f"{path}: says {shape}, {size} bytes, but holds {len(raw) - start}")
+    return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
+
+
+def load_idx(name: str, path: str | None, debian: str, openml: str, classes: tuple[str, ...]) -> Data:
+    """A dataset of four IDX files; see `places` for where they are looked for."""
+    searched = places(name, path, debian)
+    folder = next((p for p in searched if _file(p, PARTS["train"][0])), None)
+    if folder is None:
+        return _fetch(openml, classes, searched)
+    images, labels = [], []
+    for part in PARTS.values():
+        x, y = (read_idx(_required(folder, stem)) for stem in part)
+        if x.ndim != 3 or y.ndim != 1 or len(x) != len(y):
+            raise DataError(f"{folder}: {part[0]} is {x.shape} but {part[1]} is {y.shape}")
+        if y.size and y.max() >= len(classes):
+            raise DataError(f"{folder}: {part[1]} holds class {y.max()}, expected 0 to {len(classes) - 1}")
+        images.append(x)
+        labels.append(y)
+    if images[0].shape[1:] != images[1].shape[1:]:
+        raise DataError(f"{folder}: train and test images differ in size")
+    return _assemble(images, labels, classes, str(folder))
+
+
+def places(name: str, path: str | None, debian: str) -> list[Path]:
+    """The folders searched, in order: the config's path alone where given, else $REGEXP_DATA, else Debian's."""
+    if path is not None:
+        return [Path(path)]
+    data = os.environ.get("REGEXP_DATA")
+    return ([Path(data) / name, Path(data)] if data else []) + [Path(debian)]
+
+
+def _file(folder: Path, stem: str) -> Path | None:
+    names = (f"{stem}.gz", stem, f"{stem.replace('-idx', '.idx')}")
+    return next((folder / n for n in names if (folder / n).is_file()), None)
+
+
+def _required(folder: Path, stem: str) -> Path:
+    found = _file(folder, stem)
+    if found is None:
+        raise DataError(f"{folder}: {stem}.gz is missing")
+    return found
+
+
+def _assemble(images: list[np.ndarray], labels: list[np.ndarray], classes: tuple[str, ...], source: str) -> Data:
+    inputs = np.concatenate(images)[..., None]
+    return Data(
+        inputs=inputs,
+        targets=np.concatenate(labels).astype(np.int32),
+        classes=classes,
+        test=np.arange(len(images[0]), len(inputs), dtype=np.int32),
+        source=source,
+    )
+
+
+def _fetch(openml: str, classes: tuple[str, ...], searched: list[Path]) -> Data:
+    from sklearn.datasets import fetch_openml
+
+    try:
+        inputs, targets = fetch_openml(openml, version=1, return_X_y=True, as_frame=False, parser="liac-arff")
+    except Exception as error:
+        looked = "\n".join(f"  {place}" for place in searched)
+        raise DataError(
+            f"no IDX files in\n{looked}\nand OpenML cannot be reached ({type(error).__name__}). Put the four files of "
+            f"{openml} into one of these folders, set REGEXP_DATA to their folder, or give dataset.path."
+        ) from None
+    images = inputs.astype(np.uint8).reshape(-1, 28, 28)
+    numbers = targets.astype(np.int64)
+    return _assemble([images[:60000], images[60000:]], [numbers[:60000], numbers[60000:]], classes, "OpenML")

@@ -1,0 +1,240 @@
+"""Reading a table of text and coding it as numbers: one-hot categories, NaN where a number is missing."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from regexp.errors import DataError
+
+MISSING = frozenset({"", "?", "NA", "N/A", "na", "n/a", "nan", "NaN", "NAN", "null", "NULL", "None"})
+MOST_CATEGORIES = 1000
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text, None where missing; `places` tells file and line of each row."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    places: tuple[str, ...]
+    header: bool
+
+    def place(self, row: int) -> str:
+        """`file.csv:17` of a row."""
+        return self.places[row]
+
+    def column(self, index: int) -> list[str | None]:
+        """All cells of one column."""
+        return [row[index] for row in self.rows]
+
+    def numbers(self, index: int) -> np.ndarray | None:
+        """A column as float64, NaN where missing; None where it holds text.
+
+        Raises DataError where all but a few cells are numbers: a slip more likely than a category.
+        """
+        cells = self.column(index)
+        values = [_parse(cell) for cell in cells]
+        bad = [i for i, value in enumerate(values) if value is None]
+        if not bad:
+            return np.asarray(values, np.float64)
+        if len(cells) >= 50 and len(bad) <= len(cells) // 50:
+            raise DataError(
+                f"{self.place(bad[0])}: column {self.names[index]!r} holds {cells[bad[0]]!r}, but "
+                f"{len(cells) - len(bad)} of its {len(cells)} values are numbers"
+            )
+        return None
+
+    def index(self, column: str | int) -> int:
+        """The number of a column given by name or number. Raises DataError where there is none."""
+        if isinstance(column, int):
+            if not -len(self.names) <= column < len(self.names):
+                raise DataError(f"{self.places[0]}: no column {column}; there are {len(self.names)}")
+            return column % len(self.names)
+        if column not in self.names:
+            raise DataError(f"{self.places[0]}: no column {column!r}; there are {', '.join(self.names[:20])}")
+        return self.names.index(column)
+
+    def joined(self, other: Table) -> Table:
+        """The rows of two tables with the same columns."""
+        if self.names != other.names:
+            raise DataError(f"{other.places[0]}: its columns are not those of {self.places[0]}")
+        return Table(self.names, self.rows + other.rows, self.places + other.places, self.header)
+
+
+def read_table(path: str, delimiter: str, header: bool | Literal["auto"]) -> Table:
+    """A .csv file as text. Raises DataError naming file and line of the first bad row."""
+    if len(delimiter) != 1:
+        raise DataError(f"dataset.delimiter must be one character, got {delimiter!r}")
+    lines = _lines(path, delimiter)
+    if not lines:
+        raise DataError(f"{path}: is empty")
+    width = len(lines[0][1])
+    if width < 2:
+        raise DataError(f"{path}: has a single column; is the delimiter {delimiter!r} right?")
+    for number, cells in lines:
+        if len(cells) != width:
+            raise DataError(f"{path}:{number}: has {len(cells)} cells, the first row has {width}")
+    first = lines[0][1]
+    has_header = _looks_like_header(first) if header == "auto" else header
+    names = tuple(first) if has_header else tuple(f"column_{i}" for i in range(width))
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{path}:{lines[0][0]}: the column name {twice[0]!r} stands twice")
+    body = lines[1:] if has_header else lines
+    if not body:
+        raise DataError(f"{path}: has a header and no rows")
+    rows = tuple(tuple(None if cell in MISSING else cell for cell in cells) for _, cells in body)
+    return Table(names, rows, tuple(f"{path}:{number}" for number, _ in body), has_header)
+
+
+def _lines(path: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    if "\0" in text:
+        raise DataError(f"{path}: holds a NUL byte; is it a text file?")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    found: list[tuple[int, list[str]]] = []
+    try:
+        for cells in reader:
+            if cells and any(cell.strip() for cell in cells):
+                found.append((reader.line_num, [cell.strip() for cell in cells]))
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: {error}") from None
+    return found
+
+
+def _looks_like_header(cells: list[str]) -> bool:
+    numbers = [cell for cell in cells if _parse(cell) is not None or cell in MISSING]
+    return not numbers and len(set(cells)) == len(cells) and all(cells)
+
+
+def _parse(cell: str | None) -> float | None:
+    if cell is None:
+        return float("nan")
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How each column of a table becomes numbers; kept with a run so that another file is coded alike.
+
+    columns: (name, categories), categories None for a number; a category of None stands for missing
+    missing_in: the numeric columns that may miss
+    """
+
+    columns: tuple[tuple[str, tuple[str | None, ...] | None], ...]
+    missing_in: tuple[str, ...]
+    target: str
+    header: bool
+
+    @staticmethod
+    def fit(table: Table, target: int) -> Codec:
+        """Kinds of columns and their categories, from the whole file; no statistic of any row's value is taken."""
+        columns: list[tuple[str, tuple[str | None, ...] | None]] = []
+        missing = []
+        for index, name in enumerate(table.names):
+            if index == target:
+                continue
+            values = table.numbers(index)
+            if values is None:
+                columns.append((name, _categories(table, index)))
+                continue
+            columns.append((name, None))
+            if np.isnan(values).any():
+                missing.append(name)
+        return Codec(tuple(columns), tuple(missing), table.names[target], table.header)
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the coded columns: `age`, `colour=red`."""
+        return tuple(
+            name if kinds is None else f"{name}={kind if kind is not None else '?'}"
+            for name, kinds in self.columns
+            for kind in (kinds or (None,))
+        )
+
+    def missing(self) -> tuple[int, ...]:
+        """The coded columns that get an indicator."""
+        return tuple(i for i, (name, numeric) in enumerate(self._coded()) if numeric and name in self.missing_in)
+
+    def categories(self) -> tuple[int, ...]:
+        """The coded columns that are one-hot."""
+        return tuple(i for i, (_, numeric) in enumerate(self._coded()) if not numeric)
+
+    def _coded(self) -> list[tuple[str, bool]]:
+        return [(name, kinds is None) for name, kinds in self.columns for _ in (kinds or (None,))]
+
+    def encode(self, table: Table) -> np.ndarray:
+        """(n, D) float32, NaN where a number is missing. Raises DataError for text in a numeric column."""
+        parts = []
+        for name, kinds in self.columns:
+            index = table.index(name)
+            if kinds is None:
+                parts.append(self._numeric(table, index)[:, None])
+            else:
+                cells = table.column(index)
+                parts.append(np.asarray([[cell == kind for kind in kinds] for cell in cells], np.float64))
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def _numeric(self, table: Table, index: int) -> np.ndarray:
+        values = [_parse(cell) for cell in table.column(index)]
+        for row, value in enumerate(values):
+            if value is None:
+                cell = table.rows[row][index]
+                raise DataError(f"{table.place(row)}: column {table.names[index]!r} holds {cell!r}, not a number")
+        return np.asarray(values, np.float64)
+
+    def aligned(self, table: Table) -> Table:
+        """Another file's columns under the names trained on: by name with a header, else by place."""
+        names = [name for name, _ in self.columns]
+        if self.header and table.header:
+            absent = [name for name in names if name not in table.names]
+            if absent:
+                raise DataError(f"{table.places[0]}: lacks the column {absent[0]!r}")
+            return table
+        width = len(table.names)
+        if width == len(names):
+            return Table(tuple(names), table.rows, table.places, table.header)
+        if width == len(names) + 1:  # with the target, at its old place
+            return table
+        raise DataError(f"{table.places[0]}: has {width} columns, expected {len(names)} without the target")
+
+    def to_json(self) -> dict[str, Any]:
+        """For the run folder."""
+        columns = [[name, None if kinds is None else list(kinds)] for name, kinds in self.columns]
+        return {
+            "columns": columns,
+            "missing_in": list(self.missing_in),
+            "target": self.target,
+            "header": self.header,
+        }
+
+    @staticmethod
+    def from_json(saved: dict[str, Any]) -> Codec:
+        """From the run folder."""
+        columns = tuple((name, None if kinds is None else tuple(kinds)) for name, kinds in saved["columns"])
+        return Codec(columns, tuple(saved["missing_in"]), saved["target"], saved["header"])
+
+
+def _categories(table: Table, index: int) -> tuple[str | None, ...]:
+    kinds = set(table.column(index))
+    if len(kinds) > MOST_CATEGORIES:
+        raise DataError(
+            f"{table.places[0]}: column {table.names[index]!r} holds {len(kinds)} different texts; at most "
+            f"{MOST_CATEGORIES} are coded. Leave it out or group it."
+        )
+    return tuple(sorted(k for k in kinds if k is not None)) + ((None,) if None in kinds else ())

@@ -1,0 +1,28 @@
+"""AdaGrad."""
+
+from __future__ import annotations
+
+from regexp.component import NonNegative, Positive, component
+from regexp.lazy import optax
+from regexp.optimizers.base import Array, Optimizer
+
+
+@component
+class AdaGrad(Optimizer):
+    """r <- r + g^2, w <- w - eps_k g / sqrt(r + e).
+
+    learning_rate: eps_0 >= 0
+    epsilon: e > 0, inside the root (optax; PyTorch adds it to the root)
+    schedule: how eps_k follows from eps_0 and k
+
+    Source: Duchi, Hazan, Singer 2011.
+    """
+
+    learning_rate: NonNegative = 0.01
+    epsilon: Positive = 1e-7
+
+    def transform(self, learning_rate: Array) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.scale_by_rss(initial_accumulator_value=0.0, eps=self.epsilon),
+            optax.scale(-learning_rate),
+        )

@@ -1,0 +1,50 @@
+"""Adam."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from regexp.component import Positive, Rate, component
+from regexp.lazy import jax, jnp, optax
+from regexp.optimizers.base import Array, Optimizer
+
+
+@component
+class Adam(Optimizer):
+    """m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, w <- w - eps_k m^ / (sqrt(v^) + e).
+
+    m^ = m/(1 - b1^k), v^ = v/(1 - b2^k).
+
+    learning_rate: eps_0 >= 0
+    beta1: b1 in [0, 1)
+    beta2: b2 in [0, 1)
+    epsilon: e > 0
+    style: optax (default, as above) or lecture: w <- w - eps_k m / sqrt(v + e), without bias correction
+    schedule: how eps_k follows from eps_0 and k
+
+    Source: Kingma, Ba 2015.
+    """
+
+    beta1: Rate = 0.9
+    beta2: Rate = 0.999
+    epsilon: Positive = 1e-8
+    style: Literal["optax", "lecture"] = "optax"
+
+    def transform(self, learning_rate: Array) -> optax.GradientTransformation:
+        if self.style == "lecture":
+            direction = _uncorrected(self.beta1, self.beta2, self.epsilon)
+        else:
+            direction = optax.scale_by_adam(self.beta1, self.beta2, self.epsilon)
+        return optax.chain(direction, optax.scale(-learning_rate))
+
+
+def _uncorrected(beta1: Array, beta2: Array, epsilon: Array) -> optax.GradientTransformation:
+    def init(params: Array) -> tuple[Array, Array]:
+        return optax.tree.zeros_like(params), optax.tree.zeros_like(params)
+
+    def update(grads: Array, state: tuple[Array, Array], params: Array = None) -> tuple[Array, Array]:
+        first = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state[0], grads)
+        second = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state[1], grads)
+        return jax.tree.map(lambda m, v: m / jnp.sqrt(v + epsilon), first, second), (first, second)
+
+    return optax.GradientTransformation(init, update)

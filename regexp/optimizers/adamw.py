@@ -1,0 +1,40 @@
+"""Adam with decoupled weight decay."""
+
+from __future__ import annotations
+
+from regexp.component import NonNegative, Positive, Rate, component
+from regexp.lazy import jax, optax
+from regexp.optimizers.base import Array, Optimizer
+
+
+@component
+class AdamW(Optimizer):
+    """Adam's update, then w <- w - eps_k d w for kernels (never biases, gamma, beta).
+
+    learning_rate: eps_0 >= 0
+    beta1: b1 in [0, 1)
+    beta2: b2 in [0, 1)
+    epsilon: e > 0
+    decay: d >= 0; 0 is adam
+    schedule: how eps_k follows from eps_0 and k
+
+    Source: Loshchilov, Hutter, Decoupled weight decay regularization, 2019.
+    """
+
+    beta1: Rate = 0.9
+    beta2: Rate = 0.999
+    epsilon: Positive = 1e-8
+    decay: NonNegative = 1e-2
+
+    def transform(self, learning_rate: Array) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.scale_by_adam(self.beta1, self.beta2, self.epsilon),
+            optax.add_decayed_weights(self.decay, mask=_kernels),
+            optax.scale(-learning_rate),
+        )
+
+
+def _kernels(params: Array) -> Array:
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: jax.tree_util.keystr(path[-1:]) == "['kernel']", params
+    )

@@ -1,0 +1,27 @@
+"""Lion."""
+
+from __future__ import annotations
+
+from regexp.component import NonNegative, Rate, component
+from regexp.lazy import optax
+from regexp.optimizers.base import Array, Optimizer
+
+
+@component
+class Lion(Optimizer):
+    """w <- w - eps_k sign(b1 m + (1 - b1) g), m <- b2 m + (1 - b2) g.
+
+    learning_rate: eps_0 >= 0; a third to a tenth of adam's
+    beta1: b1 in [0, 1)
+    beta2: b2 in [0, 1)
+    schedule: how eps_k follows from eps_0 and k
+
+    Source: Chen et al., Symbolic discovery of optimization algorithms, 2023.
+    """
+
+    learning_rate: NonNegative = 1e-4
+    beta1: Rate = 0.9
+    beta2: Rate = 0.99
+
+    def transform(self, learning_rate: Array) -> optax.GradientTransformation:
+        return optax.chain(optax.scale_by_lion(self.beta1, self.beta2), optax.scale(-learning_rate))

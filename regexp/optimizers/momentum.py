@@ -1,0 +1,27 @@
+"""Stochastic gradient descent with momentum."""
+
+from __future__ import annotations
+
+from regexp.component import NonNegative, Rate, component
+from regexp.lazy import optax
+from regexp.optimizers.base import Array, Optimizer
+
+
+@component
+class Momentum(Optimizer):
+    """v <- b v + eps_k g, w <- w - v.
+
+    learning_rate: eps_0 >= 0
+    momentum: b in [0, 1); 0 is plain sgd
+    schedule: how eps_k follows from eps_0 and k
+
+    Convention: the rate is inside the velocity; PyTorch and optax multiply the velocity by it, which differs while the
+    rate changes.
+    Source: Polyak 1964; Goodfellow et al., Deep Learning, 2016, 8.3.2.
+    """
+
+    learning_rate: NonNegative = 0.01
+    momentum: Rate = 0.9
+
+    def transform(self, learning_rate: Array) -> optax.GradientTransformation:
+        return optax.chain(optax.scale(-learning_rate), optax.trace(self.momentum))

@@ -1,0 +1,29 @@
+"""Stochastic gradient descent with Nesterov's momentum."""
+
+from __future__ import annotations
+
+from regexp.component import NonNegative, Rate, component
+from regexp.lazy import optax
+from regexp.optimizers.base import Array, Optimizer
+
+
+@component
+class Nesterov(Optimizer):
+    """v <- b v + eps_k g, w <- w - (b v + eps_k g), the gradient taken at the point looked ahead.
+
+    learning_rate: eps_0 >= 0
+    momentum: b in [0, 1); 0 is plain sgd
+    schedule: how eps_k follows from eps_0 and k
+
+    Convention: the form of PyTorch and optax, in which w stands for the point looked ahead; the rate is inside the
+    velocity.
+    Source: Nesterov 1983; Sutskever et al. 2013.
+    """
+
+    learning_rate: NonNegative = 0.01
+    momentum: Rate = 0.9
+
+    def transform(self, learning_rate: Array) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.scale(-learning_rate), optax.trace(self.momentum, nesterov=True)
+        )

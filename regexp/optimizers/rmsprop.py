@@ -1,0 +1,29 @@
+"""RMSProp."""
+
+from __future__ import annotations
+
+from regexp.component import NonNegative, Positive, Rate, component
+from regexp.lazy import optax
+from regexp.optimizers.base import Array, Optimizer
+
+
+@component
+class RMSProp(Optimizer):
+    """r <- d r + (1 - d) g^2, w <- w - eps_k g / (sqrt(r) + e).
+
+    learning_rate: eps_0 >= 0
+    decay: d in [0, 1)
+    epsilon: e > 0, added to the root (PyTorch)
+    schedule: how eps_k follows from eps_0 and k
+
+    Source: Tieleman, Hinton, Lecture 6.5, 2012.
+    """
+
+    decay: Rate = 0.9
+    epsilon: Positive = 1e-8
+
+    def transform(self, learning_rate: Array) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.scale_by_rms(self.decay, self.epsilon, eps_in_sqrt=False),
+            optax.scale(-learning_rate),
+        )

@@ -1,0 +1,23 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from regexp.component import NonNegative, component
+from regexp.lazy import optax
+from regexp.optimizers.base import Array, Optimizer
+
+
+@component
+class SGD(Optimizer):
+    """w <- w - eps_k g, g the mean gradient of a minibatch of training.batch_size = 1 .. n examples.
+
+    learning_rate: eps_0 >= 0
+    schedule: how eps_k follows from eps_0 and k
+
+    Source: Robbins, Monro 1951.
+    """
+
+    learning_rate: NonNegative = 0.1
+
+    def transform(self, learning_rate: Array) -> optax.GradientTransformation:
+        return optax.scale(-learning_rate)

@@ -1,0 +1,22 @@
+"""Subtract the mean example."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regexp.component import component
+from regexp.preprocessing.base import Array, Fitted, Preprocessor
+
+
+@component
+class Center(Preprocessor):
+    """x - mean image, or - mean of each column.
+
+    Source: Krizhevsky et al. 2012.
+    """
+
+    def fit(self, inputs: np.ndarray) -> Fitted:
+        return {"mean": inputs.mean(0)}
+
+    def apply(self, fitted: Fitted, inputs: Array) -> Array:
+        return inputs - fitted["mean"]

@@ -1,0 +1,22 @@
+"""Subtract the mean of each channel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regexp.component import component
+from regexp.preprocessing.base import Array, Fitted, Preprocessor
+
+
+@component
+class ChannelMean(Preprocessor):
+    """x - mean over all pixels of a channel; of a table: over the rows of a column.
+
+    Source: Simonyan, Zisserman 2015.
+    """
+
+    def fit(self, inputs: np.ndarray) -> Fitted:
+        return {"mean": inputs.mean(tuple(range(inputs.ndim - 1)))}
+
+    def apply(self, fitted: Fitted, inputs: Array) -> Array:
+        return inputs - fitted["mean"]

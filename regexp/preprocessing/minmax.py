@@ -1,0 +1,23 @@
+"""The range [0, 1]."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regexp.component import component
+from regexp.preprocessing.base import Array, Fitted, Preprocessor
+
+
+@component
+class MinMax(Preprocessor):
+    """(x - min) / (max - min) of each feature in the training split; other data may leave [0, 1].
+
+    Convention: constant features become 0, as scikit-learn's MinMaxScaler.
+    """
+
+    def fit(self, inputs: np.ndarray) -> Fitted:
+        low, high = inputs.min(0), inputs.max(0)
+        return {"low": low, "width": np.where(high > low, high - low, 1.0)}
+
+    def apply(self, fitted: Fitted, inputs: Array) -> Array:
+        return (inputs - fitted["low"]) / fitted["width"]

@@ -1,0 +1,30 @@
+"""Mean 0, standard deviation 1."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from regexp.component import component
+from regexp.preprocessing.base import Array, Fitted, Preprocessor
+
+
+@component
+class Standardize(Preprocessor):
+    """(x - mean) / std of each column of a table, of each channel of images; constant ones are only centred.
+
+    per: auto (default), channel, or feature (each pixel on its own)
+
+    Convention: the standard deviation divides by n, as scikit-learn's StandardScaler.
+    """
+
+    per: Literal["auto", "channel", "feature"] = "auto"
+
+    def fit(self, inputs: np.ndarray) -> Fitted:
+        axes = (0,) if self.per == "feature" else tuple(range(inputs.ndim - 1))
+        std = inputs.std(axes)
+        return {"mean": inputs.mean(axes), "std": np.where(std > 1e-12, std, 1.0)}
+
+    def apply(self, fitted: Fitted, inputs: Array) -> Array:
+        return (inputs - fitted["mean"]) / fitted["std"]

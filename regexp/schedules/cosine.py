@@ -1,0 +1,27 @@
+"""A learning rate that falls along half a cosine."""
+
+from __future__ import annotations
+
+from regexp.component import Fraction, Positive, component
+from regexp.lazy import jnp
+from regexp.schedules.base import Array, Schedule, steps_of
+
+
+@component
+class Cosine(Schedule):
+    """eps_k = eps_0 (f + (1 - f) (1 + cos(pi a))/2), a = min(k/tau, 1).
+
+    length: tau, in `unit`; left out: the whole run
+    final: f in [0, 1], what is left at the end; 1 is constant
+    warmup: length of a linear rise from 0 before it, in `unit`; 0 is none
+    unit: steps, epochs (default) or fraction of the run
+
+    Source: Loshchilov, Hutter, SGDR, 2017, without restarts.
+    """
+
+    length: Positive | None = None
+    final: Fraction = 0.0
+
+    def factor(self, step: Array, scale: Array, whole: Array) -> Array:
+        a = jnp.minimum(step / steps_of(self.length, scale, whole), 1.0)
+        return self.final + (1 - self.final) * 0.5 * (1 + jnp.cos(jnp.pi * a))
