@@ -39,13 +39,14 @@ class Problem:
     column: int
     message: str
     source: str = ""
+    caret: int = 0  # where in `source`, if it is cut; else the column
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         head = f"{place} {self.message}"
         if not self.source:
             return head
-        return f"{head}\n    {self.source}\n    {' ' * (self.column - 1)}^"
+        return f"{head}\n    {self.source}\n    {' ' * ((self.caret or self.column) - 1)}^"
 
 
 class ConfigError(UsageError):

@@ -1,0 +1,75 @@
+"""YAML text -> Experiment, every problem with file:line:column and a suggestion; nothing else. Imports no JAX.
+
+    loaded = load("config.yaml", ["optimizer.learning_rate=3e-3"])     ConfigError: all problems at once
+    loaded.experiment, loaded.warnings
+    loaded.check_data(facts)                                           once the data is known
+    to_yaml(experiment), json_schema()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from regexp.config.build import FAILED, build_fields
+from regexp.config.check import Facts, Remark, check, check_against_data
+from regexp.config.document import MOST_BYTES, Document, read
+from regexp.config.overrides import apply
+from regexp.config.resolved import to_yaml
+from regexp.config.schema import json_schema
+from regexp.errors import ConfigError, Problem, UsageError
+from regexp.experiment import Experiment
+
+__all__ = ["Facts", "Loaded", "json_schema", "load", "loads", "to_yaml"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A config that holds together, and where each key of it stands."""
+
+    experiment: Experiment
+    warnings: tuple[Problem, ...]
+    document: Document
+
+    def check_data(self, facts: Facts) -> tuple[Problem, ...]:
+        """Compare with the loaded data. Raises ConfigError; returns warnings."""
+        return _sort_out(self.document, check_against_data(self.experiment, facts))
+
+
+def load(path: str | Path, settings: Sequence[str] = ()) -> Loaded:
+    """Read a config file. Raises ConfigError with every problem, UsageError where there is no such file."""
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem(str(path), 1, 1, f"not UTF-8 text (byte {error.start})")]) from None
+    return loads(text, settings, str(path))
+
+
+def loads(text: str, settings: Sequence[str] = (), file: str = "config") -> Loaded:
+    """Read a config from text; see `load`."""
+    document = read(text, file)
+    if not document.problems:
+        apply(document, settings)
+    experiment = build_fields(Experiment, document.root, "", document)
+    if document.problems or experiment is FAILED:
+        raise ConfigError(document.problems)
+    return Loaded(experiment, _sort_out(document, check(experiment)), document)
+
+
+def _sort_out(document: Document, remarks: Iterable[Remark]) -> tuple[Problem, ...]:
+    """Warnings; raises ConfigError where a remark is none."""
+    found: dict[bool, list[Problem]] = {True: [], False: []}
+    for remark in remarks:
+        before = len(document.problems)
+        document.report(document.place(remark.path), remark.message)
+        found[remark.is_warning] += document.problems[before:]
+        del document.problems[before:]
+    if found[False]:
+        raise ConfigError(found[False])
+    return tuple(found[True])

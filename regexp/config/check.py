@@ -1,0 +1,119 @@
+"""What no single field can tell: combinations that make no sense, located at the key to change.
+
+`check` needs the config alone; `check_against_data` a few facts about the data, once it is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from regexp.experiment import Experiment
+from regexp.training.metrics import names
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence about a place in the config."""
+
+    path: str
+    message: str
+    is_warning: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the loaded data says. train, validation: examples; shape: of one input."""
+
+    task: str
+    is_image: bool
+    shape: tuple[int, ...]
+    train: int
+    validation: int
+
+
+def check(experiment: Experiment) -> Iterator[Remark]:
+    """Remarks on the config alone."""
+    dataset = experiment.dataset
+    yield from _against_kind(experiment, dataset.task, dataset.is_image)
+    yield from _against_validation(experiment, dataset.validation > 0)
+    yield from _penalties(experiment)
+    yield from _lengths(experiment)
+    for method in experiment.regularizers:
+        for sentence in method.conflicts(experiment):
+            warning = sentence.startswith("warning: ")
+            yield Remark(f"regularizers.{method.name}", sentence.removeprefix("warning: "), warning)
+    if len(set(experiment.training.seeds)) < len(experiment.training.seeds):
+        yield Remark("training.seeds", "a seed stands twice in training.seeds")
+
+
+def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]:
+    """Remarks that need the data."""
+    if experiment.dataset.task is None or experiment.dataset.is_image is None:
+        yield from _against_kind(experiment, facts.task, facts.is_image)
+    batch = experiment.training.batch_size
+    if batch != "all" and batch > facts.train and not experiment.optimizer.full_batch:
+        yield Remark("training.batch_size", f"training.batch_size {batch} is above the {facts.train} training examples")
+    for method in experiment.regularizers:
+        if method.images_only and facts.is_image and getattr(method, "fill", "") == "reflect":
+            side = min(facts.shape[:2])
+            if getattr(method, "padding", 0) >= side:
+                yield Remark(
+                    f"regularizers.{method.name}.padding", f"reflecting needs padding below the image's side, {side}"
+                )
+
+
+def _against_kind(experiment: Experiment, task: str | None, is_image: bool | None) -> Iterator[Remark]:
+    if is_image is False and experiment.model.images_only:
+        yield Remark("model.name", f"the model {experiment.model.name} needs images; this dataset is a table")
+    for method in experiment.regularizers:
+        path = f"regularizers.{method.name}"
+        if is_image is False and method.images_only:
+            yield Remark(path, f"{method.name} transforms images; this dataset is a table")
+        if task == "regression" and method.classification_only:
+            yield Remark(path, f"{method.name} needs classes; this dataset is a regression")
+    if task == "regression" and experiment.training.loss == "cross_entropy":
+        yield Remark("training.loss", "cross_entropy needs classes; this dataset is a regression")
+    if task is not None:
+        yield from _monitors(experiment, task)
+
+
+def _monitors(experiment: Experiment, task: str) -> Iterator[Remark]:
+    places = {"training.monitor": experiment.training.monitor}
+    for method in experiment.regularizers:
+        if getattr(method, "monitor", None):
+            places[f"regularizers.{method.name}.monitor"] = method.monitor
+    known = [f"{part}/{name}" for part in ("validation", "train") for name in names(task)]
+    for path, monitor in places.items():
+        if monitor not in known:
+            yield Remark(path, f'nothing named "{monitor}" is measured; there are {", ".join(known)}')
+
+
+def _against_validation(experiment: Experiment, has_validation: bool) -> Iterator[Remark]:
+    for method in experiment.regularizers:
+        if method.needs_validation and not has_validation:
+            yield Remark(
+                f"regularizers.{method.name}", f"{method.name} needs validation data, but dataset.validation is 0"
+            )
+
+
+def _penalties(experiment: Experiment) -> Iterator[Remark]:
+    present = {method.name for method in experiment.regularizers}
+    decays = [name for name in ("weight_decay",) if name in present]
+    if getattr(experiment.optimizer, "decay", 0) and experiment.optimizer.name == "adamw":
+        decays.append("optimizer.adamw")
+    if "l2" in present and decays:
+        message = f"l2 and {decays[0]} both shrink the weights; one of them is meant, as a rule"
+        yield Remark("regularizers.l2", message, is_warning=True)
+
+
+def _lengths(experiment: Experiment) -> Iterator[Remark]:
+    end = experiment.optimizer.schedule.end()
+    if end is not None:
+        length, unit = end
+        over = (unit == "epochs" and length > experiment.training.epochs) or (unit == "fraction" and length > 1)
+        if over:
+            yield Remark(
+                "optimizer.schedule",
+                f"the schedule takes {length:g} {unit}, longer than the run of {experiment.training.epochs} epochs",
+            )

@@ -1,0 +1,52 @@
+"""What a field accepts, in words: for error messages and for `regexp list` and `regexp show`."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Len, Lt
+
+from regexp.component import Component
+
+
+def describe(annotation: Any) -> str:
+    """`a number at least 0 and below 1`, `one of relu, tanh`, `a list of whole numbers at least 1`, ..."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _with_range(arguments[0], arguments[1:])
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(describe(option) for option in arguments)
+    if origin is Literal:
+        return ("one of " if len(arguments) > 1 else "") + ", ".join(str(a) for a in arguments)
+    if origin is tuple:
+        return f"a list of {_plural(describe(arguments[0]))}"
+    if origin is dict:
+        return f"a mapping of layer patterns to {_plural(describe(arguments[1]))}"
+    if isinstance(annotation, type) and issubclass(annotation, Component):
+        return f"the name of a kind of {annotation.__name__.lower()} or a mapping"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}[annotation]
+
+
+def _with_range(base: Any, marks: tuple[Any, ...]) -> str:
+    words = []
+    for mark in marks:
+        if isinstance(mark, Ge):
+            words.append(f"at least {mark.ge:g}" if not isinstance(mark.ge, int) else f"at least {mark.ge}")
+        elif isinstance(mark, Gt):
+            words.append(f"above {mark.gt}")
+        elif isinstance(mark, Le) and mark.le != 2**31 - 1:
+            words.append(f"at most {mark.le}")
+        elif isinstance(mark, Lt):
+            words.append(f"below {mark.lt}")
+        elif isinstance(mark, Len) and mark.min_length:
+            words.append(f"{mark.min_length} or more of them")
+    return " ".join([describe(base), " and ".join(words)]).strip()
+
+
+def _plural(text: str) -> str:
+    for one, many in (("a number", "numbers"), ("a whole number", "whole numbers")):
+        if text.startswith(one):
+            return many + text.removeprefix(one)
+    return text

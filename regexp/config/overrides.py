@@ -1,0 +1,75 @@
+"""`--set optimizer.learning_rate=3e-3`: a path and a value, put into the document's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from regexp.config.document import Document, Node, read
+
+
+def apply(document: Document, settings: Sequence[str]) -> None:
+    """Put each `path=value` into the tree; missing mappings on the way are made."""
+    for setting in settings:
+        document.settings.append(setting)
+        _Setting(document, setting).put()
+
+
+class _Setting:
+    """One `path=value`; its places are (-its number, column), which Document.report knows how to show."""
+
+    def __init__(self, document: Document, text: str):
+        self.document, self.text, self.line = document, text, -len(document.settings)
+
+    def put(self) -> None:
+        path, equals, text = self.text.partition("=")
+        keys = path.split(".")
+        if not equals or not all(keys):
+            self._report(1, "expected PATH=VALUE, for example optimizer.learning_rate=3e-3")
+            return
+        value = self._value(text)
+        if value is not None:
+            self._descend(keys, value)
+
+    def _value(self, text: str) -> Node | None:
+        inner = read(_PREFIX + text, "--set")
+        if not inner.problems and set(inner.root.value) == {"value"}:
+            return self._moved(inner.root.value["value"])
+        reason = inner.problems[0].message if inner.problems else "not one value"
+        self._report(self.text.index("=") + 2, reason)
+        return None
+
+    def _descend(self, keys: list[str], value: Node) -> None:
+        node, column = self.document.root, 1
+        for key in keys[:-1]:
+            inner = self._mapping(node.value.get(key), column)
+            if inner is None:
+                self._report(column, f'"{key}" is not a mapping, so nothing in it can be set')
+                return
+            node.value[key], node.keys[key] = inner, (self.line, column)
+            node, column = inner, column + len(key) + 1
+        node.value[keys[-1]], node.keys[keys[-1]] = value, (self.line, column)
+
+    def _mapping(self, inner: Node | None, column: int) -> Node | None:
+        """The node as a mapping: `l2: true` has no fields yet, and `model: mlp` is {name: mlp}."""
+        if inner is None or inner.value is None or inner.value is True:
+            return Node({}, self.line, column)
+        if isinstance(inner.value, str):
+            return Node({"name": inner}, inner.line, inner.column, {"name": (inner.line, inner.column)})
+        return inner if isinstance(inner.value, dict) else None
+
+    def _moved(self, node: Node) -> Node:
+        """The same tree with the columns of the setting in the place of those of `value: ...`."""
+        shift = self.text.index("=") + 1 - len(_PREFIX)
+        place = (self.line, node.column + shift)
+        if isinstance(node.value, dict):
+            keys = {key: (self.line, column + shift) for key, (_, column) in node.keys.items()}
+            return Node({k: self._moved(v) for k, v in node.value.items()}, *place, keys)
+        if isinstance(node.value, tuple):
+            return Node(tuple(self._moved(item) for item in node.value), *place)
+        return Node(node.value, *place)
+
+    def _report(self, column: int, message: str) -> None:
+        self.document.report((self.line, column), message)
+
+
+_PREFIX = "value: "

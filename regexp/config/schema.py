@@ -1,0 +1,81 @@
+"""JSON Schema (2020-12) of a config, generated from the same classes that build it; editors complete and check by it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from regexp.component import Catalogue, field_types
+from regexp.config.build import CATALOGUES, _is_component, _options
+from regexp.experiment import Experiment
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema of a whole config."""
+    schema = _object(Experiment)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "regexp experiment"
+    return schema
+
+
+def _object(cls: type, name: str | None = None) -> dict[str, Any]:
+    """A component as a mapping of its fields; with `name`, one that must be given as name: ..."""
+    properties = {key: _value(annotation) for key, annotation in field_types(cls).items()}
+    for field in dataclasses.fields(cls):
+        properties[field.name]["description"] = field_line(cls, field.name)
+    required = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]
+    if name is not None:
+        properties = {"name": {"const": name}} | properties
+        required = ["name", *required]
+    return {
+        "type": "object",
+        "description": summary(cls),
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _value(annotation: Any) -> dict[str, Any]:
+    options = []
+    for option in _options(annotation):
+        if option in CATALOGUES:
+            options += _part(CATALOGUES[option])
+        elif typing.get_origin(option) is tuple and typing.get_args(option)[0] in CATALOGUES:
+            options.append(_parts(CATALOGUES[typing.get_args(option)[0]]))
+        elif _is_component(option):
+            options += [_object(option), {"type": "null"}]
+        else:
+            options.append(TypeAdapter(option).json_schema())
+    return options[0] if len(options) == 1 else {"anyOf": options}
+
+
+def _part(catalogue: Catalogue[Any]) -> list[dict[str, Any]]:
+    return [{"enum": list(catalogue)}, *(_object(catalogue[name], name) for name in catalogue)]
+
+
+def _parts(catalogue: Catalogue[Any]) -> dict[str, Any]:
+    if catalogue.kind != "regularizer":
+        return {"anyOf": [{"type": "array", "items": {"anyOf": _part(catalogue)}}, {"type": "null"}]}
+    methods = {
+        name: {"anyOf": [{"type": ["boolean", "null"]}, _object(catalogue[name])]} for name in catalogue
+    }
+    return {"type": ["object", "null"], "properties": methods, "additionalProperties": False}
+
+
+def summary(cls: type) -> str:
+    """The first line of a card."""
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+def field_line(cls: type, field: str) -> str:
+    """What a card says of one field."""
+    for line in (inspect.getdoc(cls) or "").splitlines():
+        names, colon, rest = line.partition(": ")
+        if colon and field in [name.strip() for name in names.split(",")]:
+            return rest.strip()
+    return ""
