@@ -204,7 +204,8 @@ def _unknown_name(name: str, catalogue: Catalogue[Any]) -> str:
 def _unknown_key(key: str, where: str, known: typing.Iterable[str]) -> str:
     message = f'unknown key "{shown(key)}"' + (f" in {where}" if where else "")
     known = list(known)
-    if key in regularizers.CATALOGUE and not where.startswith("regularizers"):
-        return f"{message} - {key} is a regularizer: put it under regularizers"
-    meant = _did_you_mean(key, known)
+    methods = [] if where.startswith("regularizers") else list(regularizers.CATALOGUE)
+    meant = _did_you_mean(key, [*known, *methods])
+    if any(f'"{name}"' in meant for name in methods if name not in known):
+        return f"{message}{meant} It is a regularizer: put it under regularizers"
     return message + (meant or (f"; it takes {', '.join(known)}" if known else "; it takes no keys"))

@@ -33,7 +33,7 @@ def _with_range(base: Any, marks: tuple[Any, ...]) -> str:
     words = []
     for mark in marks:
         if isinstance(mark, Ge):
-            words.append(f"at least {mark.ge:g}" if not isinstance(mark.ge, int) else f"at least {mark.ge}")
+            words.append(f"at least {mark.ge}")
         elif isinstance(mark, Gt):
             words.append(f"above {mark.gt}")
         elif isinstance(mark, Le) and mark.le != 2**31 - 1:
@@ -42,6 +42,8 @@ def _with_range(base: Any, marks: tuple[Any, ...]) -> str:
             words.append(f"below {mark.lt}")
         elif isinstance(mark, Len) and mark.min_length:
             words.append(f"{mark.min_length} or more of them")
+    if len(words) == 1 and words[0].endswith("of them"):
+        return f"{describe(base)}, {words[0]}"
     return " ".join([describe(base), " and ".join(words)]).strip()
 
 
