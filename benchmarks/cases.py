@@ -53,5 +53,6 @@ def arrays(case: Case) -> tuple[np.ndarray, np.ndarray]:
         return (x / 16).reshape(-1, 8, 8, 1).astype(np.float32)[:1222], y.astype(np.int32)[:1222]
     folder = Path(os.environ.get("REGEXP_DATA", "../shared/data")) / "fashion_mnist"
     images, labels = (folder / f"train-{part}-ubyte.gz" for part in ("images-idx3", "labels-idx1"))
-    x = np.frombuffer(gzip.open(images).read(), np.uint8, offset=16).reshape(-1, 28, 28, 1)
-    return x, np.frombuffer(gzip.open(labels).read(), np.uint8, offset=8).astype(np.int32)
+    x = np.frombuffer(gzip.decompress(images.read_bytes()), np.uint8, offset=16).reshape(-1, 28, 28, 1)
+    y = np.frombuffer(gzip.decompress(labels.read_bytes()), np.uint8, offset=8)
+    return x, y.astype(np.int32)

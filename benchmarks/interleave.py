@@ -17,7 +17,11 @@ class Peer:
     def __init__(self, name: str, case: str):
         command = [sys.executable, "-m", "benchmarks.interleave", PEERS[name], case]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self.measure()  # warm-up: compiles, fills caches
 

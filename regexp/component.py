@@ -76,9 +76,7 @@ def _holds_leaves(annotation: Any) -> bool:
         return any(_holds_leaves(a) and not _is_int(a) for a in typing.get_args(annotation))
     if origin is dict:
         return _holds_leaves(typing.get_args(annotation)[1])
-    return isinstance(annotation, type) and (
-        annotation in (int, float) or issubclass(annotation, Component)
-    )
+    return isinstance(annotation, type) and (annotation in (int, float) or issubclass(annotation, Component))
 
 
 def _is_int(annotation: Any) -> bool:
@@ -92,9 +90,7 @@ def _register(cls: type) -> None:
 
     names = [field.name for field in dataclasses.fields(cls)]
     fixed = [name for name in names if is_static(cls, name)]
-    jax.tree_util.register_dataclass(
-        cls, data_fields=[name for name in names if name not in fixed], meta_fields=fixed
-    )
+    jax.tree_util.register_dataclass(cls, data_fields=[name for name in names if name not in fixed], meta_fields=fixed)
 
 
 class Catalogue(Generic[T]):

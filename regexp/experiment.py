@@ -22,7 +22,7 @@ class Training(Component):
     """How long and on what.
 
     epochs: passes over the training split, >= 1
-    batch_size: examples per update, or `all`; the incomplete last batch of an epoch is left out, another part each epoch
+    batch_size: examples per update, or `all`; an epoch's incomplete last batch is left out, another part each epoch
     seeds: one lane each; a seed fixes split, initialisation, batch order and every method's draws
     precision: float32, or bfloat16 for the forward and backward pass (parameters stay float32)
     loss: cross_entropy or squared_error; by the task where left out

@@ -8,6 +8,7 @@ run folder has been left in a state that `resume` continues from.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +17,16 @@ from typing import Any
 
 import numpy as np
 
+from regexp.config import Facts, Loaded
 from regexp.datasets.base import Data
 from regexp.datasets.splits import split
 from regexp.errors import Interrupted, RunError
 from regexp.experiment import Experiment, trials
+from regexp.inference import described
+from regexp.manifest import gather, now
 from regexp.runs import Run
 from regexp.summary import summarize
+from regexp.training.device import Device, describe_device, set_up
 from regexp.training.group import Group, select
 from regexp.training.lanes import compilations, group
 from regexp.training.prepare import prepare_lane
@@ -77,6 +82,14 @@ class Finished:
 Event = Prepared | Compiled | Advanced | Saved | Finished
 
 
+def data_hash(data: Data) -> str:
+    """sha256 over inputs, targets and the published test rows."""
+    digest = hashlib.sha256()
+    for array in (data.inputs, data.targets, data.test):
+        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
 def never() -> int:
     """No signal has arrived."""
     return 0
@@ -88,15 +101,32 @@ class Session:
     def __init__(self, experiment: Experiment, data: Data, run: Run, interrupted: Callable[[], int] = never):
         self.experiment, self.data, self.run, self.interrupted = experiment, data, run, interrupted
         self.trials = trials(experiment)
+        self.data_hash = data_hash(data)
         self.rows_written = 0
+        self.notes: tuple[str, ...] = ()
         self.seconds = {"compile": 0.0, "train": 0.0}
         self.splits = [split(experiment.dataset, data, trial.seed) for trial in self.trials]
         lanes = [prepare_lane(t, data, s) for t, s in zip(self.trials, self.splits, strict=True)]
         self.members = group(self.trials, lanes)
         self.groups = [
-            Group([self.trials[i] for i in one], [lanes[i] for i in one], data, [self.splits[i] for i in one])
+            Group(
+                [self.trials[i] for i in one],
+                [lanes[i] for i in one],
+                data,
+                [self.splits[i] for i in one],
+            )
             for one in self.members
         ]
+
+    @property
+    def train_size(self) -> int:
+        """Training examples of each seed."""
+        return len(self.splits[0].train)
+
+    @property
+    def validation_size(self) -> int:
+        """Validation examples of each seed."""
+        return len(self.splits[0].validation)
 
     def events(self, resume: bool = False) -> Iterator[Event]:
         """Do everything; the caller shows what it is given."""
@@ -146,14 +176,17 @@ class Session:
             "positions": [one.position for one in self.groups],
             "rows": self.rows_written,
             "seconds": self.seconds,
-            "data": data_hash(self.data),
+            "data": self.data_hash,
         }
         self.run.save_checkpoint("last", arrays, meta)
         self._save_best()
 
     def _save_best(self) -> None:
-        arrays = {f"{i}/{k}": v for i, one in enumerate(self.groups) for k, v in one.selected().items()}
-        meta = {"groups": [[self.trials[i].seed for i in one] for one in self.members], **described(self.data)}
+        arrays = {f"{i}/{k}": v for i, one in enumerate(self.groups) for k, v in one.saved_selection().items()}
+        meta = {
+            "groups": [[self.trials[i].seed for i in one] for one in self.members],
+            **described(self.data),
+        }
         self.run.save_checkpoint("best", arrays, meta)
 
     def _load_checkpoint(self) -> dict[str, Any] | None:
@@ -161,7 +194,7 @@ class Session:
             self.run.truncate_metrics(0)
             return None
         arrays, meta, warning = self.run.load_checkpoint("last")
-        if meta["data"] != data_hash(self.data):
+        if meta["data"] != self.data_hash:
             raise RunError(f"{self.run.path}: the data has changed since this run began; start a new run")
         epoch = min(p // g.steps_per_epoch for p, g in zip(meta["positions"], self.groups, strict=True))
         return {"arrays": arrays, "meta": meta, "warning": warning, "epoch": epoch}
@@ -180,11 +213,15 @@ class Session:
 
     def _finish(self, compiled: int) -> dict[str, Any]:
         self._save()
-        best, last, lanes = [{} for _ in self.trials], [{} for _ in self.trials], [{} for _ in self.trials]
+        best, last, lanes = (
+            [{} for _ in self.trials],
+            [{} for _ in self.trials],
+            [{} for _ in self.trials],
+        )
         predictions: list[Any] = [None] * len(self.trials)
         for one, indices in zip(self.groups, self.members, strict=True):
-            chosen = one.evaluate("selected")
-            final = one.evaluate("last")
+            chosen = one.evaluate(one.selected())
+            final = one.evaluate(one.state.variables)
             for place, index in enumerate(indices):
                 best[index] = {name: float(v[place]) for name, v in chosen[0].items()}
                 last[index] = {name: float(v[place]) for name, v in final[0].items()}
@@ -192,9 +229,15 @@ class Session:
                 predictions[index] = chosen[1][place]
         self._write_predictions(predictions)
         summary = summarize(
-            [t.seed for t in self.trials], lanes, best, last, select(self.experiment, self.data), self.seconds, compiled
+            [t.seed for t in self.trials],
+            lanes,
+            best,
+            last,
+            select(self.experiment),
+            self.seconds,
+            compiled,
         )
-        self.run.write_summary(summary)
+        self.run.write_json("summary.json", summary)
         return summary
 
     def _write_predictions(self, outputs: list[np.ndarray]) -> None:
@@ -207,3 +250,47 @@ class Session:
                 "outputs": np.stack(outputs),
             }
         )
+
+
+def train(
+    loaded: Loaded, run: Run, resume: bool, device: Device, command: list[str], interrupted: Callable[[], int] = never
+) -> Iterator[Event]:
+    """Everything `regexp train` does, manifest included: status running, then done, diverged, interrupted or failed."""
+    if resume and _status(run) == "done":
+        raise RunError(f"{run.name} is done already; nothing to resume")
+    set_up(device)
+    manifest = gather(command, describe_device())
+    manifest |= {"status": "running", "reason": None, "seeds": list(loaded.experiment.training.seeds)}
+    run.write_json("manifest.json", manifest)
+    try:
+        data = loaded.experiment.dataset.load()
+        session = Session(loaded.experiment, data, run, interrupted)
+        facts = Facts(data.task, data.is_image, data.inputs.shape[1:], session.train_size, session.validation_size)
+        session.notes = tuple(str(warning) for warning in loaded.check_data(facts))
+        manifest |= {"data": {"source": data.source, "sha256": session.data_hash, "examples": len(data.inputs)}}
+        run.write_json("manifest.json", manifest)
+        for event in session.events(resume):
+            if isinstance(event, Finished):
+                _end(run, manifest, event.summary["status"], None, session)
+            yield event
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt | GeneratorExit) else "failed"
+        with contextlib.suppress(RunError):  # of a full disk the first error is the one to tell
+            _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0], None)
+        raise
+    finally:
+        run.close()
+
+
+def _end(run: Run, manifest: dict[str, Any], status: str, reason: str | None, session: Session | None) -> None:
+    manifest |= {"status": status, "reason": reason, "ended": now()}
+    if session is not None:
+        manifest["seconds"] = {name: round(value, 3) for name, value in session.seconds.items()}
+    run.write_json("manifest.json", manifest)
+
+
+def _status(run: Run) -> str | None:
+    try:
+        return str(run.read_json("manifest.json").get("status"))
+    except RunError:
+        return None

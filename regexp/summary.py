@@ -28,8 +28,8 @@ def summarize(
     return {
         "status": status,
         "seeds": list(seeds),
-        "metrics": _statistics(selected, good),
-        "last_epoch": _statistics(last, good),
+        "metrics": statistics(selected, good),
+        "last_epoch": statistics(last, good),
         "selection": dict(selection),
         "lanes": [dict(lane) for lane in lanes],
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -37,7 +37,7 @@ def summarize(
     }
 
 
-def _statistics(rows: Sequence[Mapping[str, float]], good: Sequence[bool]) -> dict[str, Any]:
+def statistics(rows: Sequence[Mapping[str, float]], good: Sequence[bool]) -> dict[str, Any]:
     """{metric: {"mean", "std", "values"}}; std divides by n - 1 and is null for one seed."""
     table = {}
     for name in rows[0]:

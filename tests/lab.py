@@ -55,7 +55,10 @@ def group(trials: list[Trial], data: Data) -> Group:
 
 
 def train(
-    what: Experiment | list[Experiment], data: Data | None = None, seeds: tuple[int, ...] = (0,), steps: int | None = None
+    what: Experiment | list[Experiment],
+    data: Data | None = None,
+    seeds: tuple[int, ...] = (0,),
+    steps: int | None = None,
 ) -> Group:
     """Train lanes (experiments x seeds) for `steps` or to the end; `rows` of metrics are left on the group."""
     experiments = what if isinstance(what, list) else [what]

@@ -13,7 +13,15 @@ FILES = sorted(ROOT.rglob("*.py"))
 # package or module -> what else of regexp it may import (itself always)
 LEAVES = {"component", "errors", "lazy"}
 PARTS = LEAVES | {"random"}
-METHODS = {"regularizers", "models", "optimizers", "schedules", "initializers", "preprocessing", "datasets"}
+METHODS = {
+    "regularizers",
+    "models",
+    "optimizers",
+    "schedules",
+    "initializers",
+    "preprocessing",
+    "datasets",
+}
 ALLOWED = {
     "lazy": set(),
     "errors": set(),
@@ -35,7 +43,17 @@ ALLOWED = {
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary"},
     "runner": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary"},
 }
-NO_JAX = {"component", "config", "runs", "summary", "cli", "experiment", "datasets", "preprocessing", "errors"}
+NO_JAX = {
+    "component",
+    "config",
+    "runs",
+    "summary",
+    "cli",
+    "experiment",
+    "datasets",
+    "preprocessing",
+    "errors",
+}
 
 
 def name_of(file: Path) -> str:
@@ -69,9 +87,7 @@ def test_imports_go_one_way(file):
     assert name_of(file) == "cli" or name_of(file) == "__main__" or "cli" not in own_imports(file)
 
 
-@pytest.mark.parametrize(
-    "file", [f for f in FILES if name_of(f) in NO_JAX], ids=lambda f: str(f.relative_to(ROOT))
-)
+@pytest.mark.parametrize("file", [f for f in FILES if name_of(f) in NO_JAX], ids=lambda f: str(f.relative_to(ROOT)))
 def test_no_jax_at_the_top(file):
     top = {module.split(".")[0] for module, at_top in imports(file) if at_top}
     assert not top & {"jax", "jaxlib", "optax"}
@@ -87,12 +103,11 @@ def test_a_method_imports_only_its_base(file):
     assert inside <= {"regexp.regularizers.base"}
 
 
-@pytest.mark.parametrize(
-    "file", sorted((ROOT / "training").glob("*.py")), ids=lambda f: f.name
-)
+@pytest.mark.parametrize("file", sorted((ROOT / "training").glob("*.py")), ids=lambda f: f.name)
 def test_training_names_no_concrete_method(file):
     concrete = [
-        m for m, _ in imports(file)
+        m
+        for m, _ in imports(file)
         if m.startswith(tuple(f"regexp.{kind}." for kind in METHODS - {"datasets"})) and not m.endswith(".base")
     ]
     assert concrete == []

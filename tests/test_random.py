@@ -34,7 +34,10 @@ def masks_by(what):
     keys = {
         "step": [step(0), step(1)],
         "site": [stream(step(0), "hidden_0/post"), stream(step(0), "hidden_1/post")],
-        "method": [stream(KEY, "dropout/transform_activation"), stream(KEY, "noise/transform_activation")],
+        "method": [
+            stream(KEY, "dropout/transform_activation"),
+            stream(KEY, "noise/transform_activation"),
+        ],
         "lane": [jnp.asarray([0, 0], jnp.uint32), jnp.asarray([0, 1], jnp.uint32)],
     }[what]
     return [np.asarray(drop_mask(key, 0.5, (512, 512))) for key in keys]

@@ -95,9 +95,7 @@ def test_lanes_equal_trials_alone(name):
     together = train([lab(m) for m in both], steps=8)
     for lane, one in enumerate(both):
         alone = train(lab(one), steps=8)
-        np.testing.assert_allclose(
-            flat(weights(together, lane)), flat(weights(alone)), rtol=5e-4, atol=5e-6
-        )
+        np.testing.assert_allclose(flat(weights(together, lane)), flat(weights(alone)), rtol=5e-4, atol=5e-6)
 
 
 def test_leaves_initial_weights_and_batch_order_alone(method):
@@ -106,9 +104,7 @@ def test_leaves_initial_weights_and_batch_order_alone(method):
     for layer, arrays in ours.items():
         for name, array in arrays.items():
             np.testing.assert_array_equal(array, plain[layer][name])
-    np.testing.assert_array_equal(
-        np.asarray(with_it._order(0, 10)), np.asarray(without._order(0, 10))
-    )
+    np.testing.assert_array_equal(np.asarray(with_it._order(0, 10)), np.asarray(without._order(0, 10)))
 
 
 def test_moves_nobody_elses_noise(method, monkeypatch):
@@ -125,7 +121,11 @@ def test_moves_nobody_elses_noise(method, monkeypatch):
 
     monkeypatch.setattr(Dropout, "transform_activation", spy)
     seen = []
-    for methods in ((Dropout(rate=0.25),), (method, Dropout(rate=0.25)), (Dropout(rate=0.25), method)):
+    for methods in (
+        (Dropout(rate=0.25),),
+        (method, Dropout(rate=0.25)),
+        (Dropout(rate=0.25), method),
+    ):
         masks.clear()
         monkeypatch.setattr(lanes, "_programs", {})  # none that was compiled without the spy
         train(experiment(*methods), steps=1)
@@ -148,7 +148,14 @@ def test_same_seed_gives_the_same_bytes_and_keeps_dtypes(method):
 def extremes(cls):
     """The default, the neutral value and both ends of a field's range."""
     made = [cls(), cls(**cls.neutral)]
-    large = {"rate": 0.95, "probability": 1.0, "epsilon": 0.5, "strength": 1.0, "sigma": 3.0, "padding": 5}
+    large = {
+        "rate": 0.95,
+        "probability": 1.0,
+        "epsilon": 0.5,
+        "strength": 1.0,
+        "sigma": 3.0,
+        "padding": 5,
+    }
     made += [cls(**{f: large[f]}) for f in cls.neutral if f in large]
     return made
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 

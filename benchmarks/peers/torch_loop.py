@@ -14,7 +14,12 @@ def model(case: Case, shape: tuple[int, ...]) -> nn.Module:
     layers: list[nn.Module] = []
     height, width, channels = shape
     for filters in case.filters:
-        layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(case.dropout)]
+        layers += [
+            nn.Conv2d(channels, filters, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Dropout(case.dropout),
+        ]
         height, width, channels = height // 2, width // 2, filters
     layers.append(nn.Flatten())
     size = height * width * channels

@@ -1,9 +1,9 @@
 """YAML text -> Experiment, every problem with file:line:column and a suggestion; nothing else. Imports no JAX.
 
-    loaded = load("config.yaml", ["optimizer.learning_rate=3e-3"])     ConfigError: all problems at once
-    loaded.experiment, loaded.warnings
-    loaded.check_data(facts)                                           once the data is known
-    to_yaml(experiment), json_schema()
+loaded = load("config.yaml", ["optimizer.learning_rate=3e-3"])     ConfigError: all problems at once
+loaded.experiment, loaded.warnings
+loaded.check_data(facts)                                           once the data is known
+to_yaml(experiment), json_schema()
 """
 
 from __future__ import annotations

@@ -35,14 +35,16 @@ CATALOGUES: dict[type, Catalogue[Any]] = {
 FAILED = object()  # what stands for a value that could not be built
 
 
-def build_fields(
-    cls: type, node: Node, where: str, document: Document, skip: tuple[str, ...] = ()
-) -> Any:
+def build_fields(cls: type, node: Node, where: str, document: Document, skip: tuple[str, ...] = ()) -> Any:
     """A component from a mapping of its fields. `where` is the dotted path; `skip` are keys read elsewhere."""
     if node.value is None:
         node = Node({}, node.line, node.column)
     if not isinstance(node.value, dict):
-        _problem(document, node, f"{where} must be a mapping of {', '.join(field_types(cls))}, got {_given(node)}")
+        _problem(
+            document,
+            node,
+            f"{where} must be a mapping of {', '.join(field_types(cls))}, got {_given(node)}",
+        )
         return FAILED
     annotations = field_types(cls)
     values = {}
@@ -89,7 +91,11 @@ def _build_part(catalogue: Catalogue[Any], node: Node, where: str, document: Doc
         _problem(document, node, f"{where} needs a name: one of {', '.join(catalogue)}")
         return FAILED
     else:
-        _problem(document, node, f"{where} must be the name of a {catalogue.kind} or a mapping, got {_given(node)}")
+        _problem(
+            document,
+            node,
+            f"{where} must be the name of a {catalogue.kind} or a mapping, got {_given(node)}",
+        )
         return FAILED
     if name not in catalogue:
         _problem(document, place, _unknown_name(name, catalogue))
@@ -124,9 +130,7 @@ def _build_method(catalogue: Catalogue[Any], name: str, node: Node, where: str, 
     return build_fields(catalogue[name], fields, f"{where}.{name}", document)
 
 
-def _build_leaf(
-    annotation: Any, options: tuple[Any, ...], node: Node, where: str, document: Document
-) -> Any:
+def _build_leaf(annotation: Any, options: tuple[Any, ...], node: Node, where: str, document: Document) -> Any:
     plain = node.plain()
     try:
         return _adapter(annotation).validate_python(plain, strict=True)
@@ -156,9 +160,9 @@ def _is_component(option: Any) -> bool:
 def _inner(node: Node, location: tuple[int | str, ...]) -> Node:
     """The item of a list or mapping that a validation error is about."""
     for key in location:
-        if isinstance(node.value, tuple) and isinstance(key, int) and key < len(node.value):
-            node = node.value[key]
-        elif isinstance(node.value, dict) and key in node.value:
+        if (isinstance(node.value, tuple) and isinstance(key, int) and key < len(node.value)) or (
+            isinstance(node.value, dict) and key in node.value
+        ):
             node = node.value[key]
     return node
 

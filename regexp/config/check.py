@@ -53,13 +53,17 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
         yield from _against_kind(experiment, facts.task, facts.is_image)
     batch = experiment.training.batch_size
     if batch != "all" and batch > facts.train and not experiment.optimizer.full_batch:
-        yield Remark("training.batch_size", f"training.batch_size {batch} is above the {facts.train} training examples")
+        yield Remark(
+            "training.batch_size",
+            f"training.batch_size {batch} is above the {facts.train} training examples",
+        )
     for method in experiment.regularizers:
         if method.images_only and facts.is_image and getattr(method, "fill", "") == "reflect":
             side = min(facts.shape[:2])
             if getattr(method, "padding", 0) >= side:
                 yield Remark(
-                    f"regularizers.{method.name}.padding", f"reflecting needs padding below the image's side, {side}"
+                    f"regularizers.{method.name}.padding",
+                    f"reflecting needs padding below the image's side, {side}",
                 )
 
 
@@ -93,7 +97,8 @@ def _against_validation(experiment: Experiment, has_validation: bool) -> Iterato
     for method in experiment.regularizers:
         if method.needs_validation and not has_validation:
             yield Remark(
-                f"regularizers.{method.name}", f"{method.name} needs validation data, but dataset.validation is 0"
+                f"regularizers.{method.name}",
+                f"{method.name} needs validation data, but dataset.validation is 0",
             )
 
 

@@ -26,7 +26,13 @@ def describe(annotation: Any) -> str:
         return f"a mapping of layer patterns to {_plural(describe(arguments[1]))}"
     if isinstance(annotation, type) and issubclass(annotation, Component):
         return f"the name of a kind of {annotation.__name__.lower()} or a mapping"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}[annotation]
+    return {
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        str: "text",
+        type(None): "null",
+    }[annotation]
 
 
 def _with_range(base: Any, marks: tuple[Any, ...]) -> str:

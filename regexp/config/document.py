@@ -145,7 +145,10 @@ class _Builder:
             self._report(event, f"nested deeper than {DEEPEST} levels")
             raise _Stop
         if isinstance(event, yaml.AliasEvent):
-            self._report(event, f"the alias *{event.anchor}: aliases are not part of a config; write the value out")
+            self._report(
+                event,
+                f"the alias *{event.anchor}: aliases are not part of a config; write the value out",
+            )
             return Node(None, event.start_mark.line + 1, event.start_mark.column + 1)
         if event.anchor is not None:
             self._report(event, f"the anchor &{event.anchor}: anchors are not part of a config")

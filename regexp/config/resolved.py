@@ -13,12 +13,8 @@ from regexp.experiment import Experiment
 
 def to_yaml(experiment: Experiment) -> str:
     """The whole config, one section after another; the same experiment gives the same bytes."""
-    sections = {
-        field.name: _plain(getattr(experiment, field.name)) for field in dataclasses.fields(experiment)
-    }
-    sections["regularizers"] = {
-        method.name: _fields(method) for method in experiment.regularizers
-    }
+    sections = {field.name: _plain(getattr(experiment, field.name)) for field in dataclasses.fields(experiment)}
+    sections["regularizers"] = {method.name: _fields(method) for method in experiment.regularizers}
     lines: list[str] = []
     for name, section in sections.items():
         if not section:

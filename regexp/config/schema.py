@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12) of a config, generated from the same classes that build it; editors complete and check by it."""
+"""JSON Schema (2020-12) of a config, generated from the same classes that build it; editors complete by it."""
 
 from __future__ import annotations
 
@@ -61,9 +61,7 @@ def _part(catalogue: Catalogue[Any]) -> list[dict[str, Any]]:
 def _parts(catalogue: Catalogue[Any]) -> dict[str, Any]:
     if catalogue.kind != "regularizer":
         return {"anyOf": [{"type": "array", "items": {"anyOf": _part(catalogue)}}, {"type": "null"}]}
-    methods = {
-        name: {"anyOf": [{"type": ["boolean", "null"]}, _object(catalogue[name])]} for name in catalogue
-    }
+    methods = {name: {"anyOf": [{"type": ["boolean", "null"]}, _object(catalogue[name])]} for name in catalogue}
     return {"type": ["object", "null"], "properties": methods, "additionalProperties": False}
 
 

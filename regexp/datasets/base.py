@@ -1,7 +1,7 @@
 """The contract of a dataset, and the splits: index arrays into one resident array.
 
-    load()            -> Data: everything, as read
-    split(data, seed) -> Split: which rows train, validate and test
+load()            -> Data: everything, as read
+split(data, seed) -> Split: which rows train, validate and test
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ class Data:
     classes  the classes' names in the order of their numbers; () for regression
     test     the rows of a published test split; None: one is drawn
     columns  the inputs' names, for a table; () for images
-    first_steps  preprocessing that the data itself needs (missing values), before what the config asks for
     codec    what turns another file of the same form into inputs (JSON-able); for `predict`
     source   where it was read from, for the manifest
     """
@@ -34,7 +33,6 @@ class Data:
     classes: tuple[str, ...] = ()
     test: np.ndarray | None = None
     columns: tuple[str, ...] = ()
-    first_steps: tuple[Preprocessor, ...] = ()
     codec: dict[str, Any] = field(default_factory=dict)
     source: str = ""
 
@@ -42,6 +40,11 @@ class Data:
     def task(self) -> str:
         """`classification` or `regression`."""
         return "classification" if self.classes else "regression"
+
+    @property
+    def outputs(self) -> int:
+        """Of a model: classes, or target columns."""
+        return len(self.classes) or self.targets.shape[1]
 
     @property
     def is_image(self) -> bool:
@@ -82,6 +85,10 @@ class Dataset(Component):
     test: Rate = 0.2
     preprocess: tuple[Preprocessor, ...] = ()
     limit: Limit | Count | None = None
+
+    def steps(self, codec: dict[str, Any]) -> tuple[Preprocessor, ...]:
+        """All preprocessing: what the data itself needs (missing values), then what the config asks for."""
+        return self.preprocess
 
     def read_inputs(self, path: str, codec: dict[str, Any]) -> np.ndarray:
         """Inputs of another file, for prediction: .npz with an array `inputs` of the shape trained on.

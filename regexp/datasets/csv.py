@@ -10,6 +10,7 @@ from regexp.component import component
 from regexp.datasets.base import Data, Dataset
 from regexp.datasets.table import Codec, Table, read_table
 from regexp.errors import DataError
+from regexp.preprocessing.base import Preprocessor
 from regexp.preprocessing.impute import Impute
 
 
@@ -56,10 +57,15 @@ class CSV(Dataset):
             classes=classes,
             test=test,
             columns=codec.names(),
-            first_steps=first_steps(codec),
             codec=codec.to_json(),
             source=self.path,
         )
+
+    def steps(self, codec: dict[str, Any]) -> tuple[Preprocessor, ...]:
+        known = Codec.from_json(codec)
+        missing, categories = known.missing(), known.categories()
+        imputed = (Impute(missing=missing, categories=categories),) if missing or categories else ()
+        return imputed + self.preprocess
 
     def read_inputs(self, path: str, codec: dict[str, Any]) -> np.ndarray:
         """A file with the columns trained on, with or without the target's."""
@@ -67,12 +73,6 @@ class CSV(Dataset):
         header: bool | Literal["auto"] = self.header if self.header != "auto" else known.header
         table = read_table(path, self.delimiter, header)
         return known.encode(known.aligned(table))
-
-
-def first_steps(codec: Codec) -> tuple[Impute, ...]:
-    """Imputation, where the table has missing values or categories."""
-    missing, categories = codec.missing(), codec.categories()
-    return (Impute(missing=missing, categories=categories),) if missing or categories else ()
 
 
 def encode_targets(
@@ -108,5 +108,3 @@ def _number(cell: str | None) -> float | None:
 def _numbers_first(name: str) -> tuple[bool, float, str]:
     value = _number(name)
     return (value is None, value or 0.0, name)
-
-

@@ -22,7 +22,8 @@ PARTS = {
 def read_idx(path: Path) -> np.ndarray:
     """One IDX file of unsigned bytes, gzipped or plain. Raises DataError naming the file and what is wrong."""
     try:
-        raw = gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes()
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     if len(raw) < 4 or raw[:3] != b"\0\0\x08" or not 1 <= raw[3] <= 4:

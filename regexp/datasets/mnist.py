@@ -11,9 +11,12 @@ CLASSES = (*map(str, range(10)),)
 
 @component
 class MNIST(Dataset):
-    """60,000 + 10,000 handwritten digits as 28 x 28 grey images, 10 classes; the last 10,000 are the published test split.
+    """60,000 + 10,000 handwritten digits as 28 x 28 grey images, 10 classes.
 
-    path: folder of the four IDX files, gzipped or plain; left out: $REGEXP_DATA/mnist, $REGEXP_DATA, /usr/share/dataset-mnist, then OpenML
+    The last 10,000 are the published test split.
+
+    path: folder of the four IDX files, gzipped or plain; left out: $REGEXP_DATA/mnist, $REGEXP_DATA,
+        /usr/share/dataset-mnist, then OpenML
     validation: share of the training data held out for selection, [0, 1)
     test: not used, the published split is
     preprocess: steps in order, fitted on the training split only

@@ -25,7 +25,10 @@ def split(dataset: Dataset, data: Data, seed: int) -> Split:
     train = _limited(generator.permutation(train), data, dataset.limit)
     if not len(train):
         raise DataError(f"no examples are left for training out of {len(everything)}")
-    for name, part, share in (("validation", validation, dataset.validation), ("test", test, dataset.test)):
+    for name, part, share in (
+        ("validation", validation, dataset.validation),
+        ("test", test, dataset.test),
+    ):
         if share > 0 and not len(part):
             raise DataError(f"dataset.{name} {share:g} of {len(everything)} examples is not one example")
     return Split(train.astype(np.int32), validation.astype(np.int32), np.asarray(test, np.int32))

@@ -35,6 +35,4 @@ class AdamW(Optimizer):
 
 
 def _kernels(params: Array) -> Array:
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: jax.tree_util.keystr(path[-1:]) == "['kernel']", params
-    )
+    return jax.tree_util.tree_map_with_path(lambda path, _: jax.tree_util.keystr(path[-1:]) == "['kernel']", params)

@@ -24,6 +24,4 @@ class Nesterov(Optimizer):
     momentum: Rate = 0.9
 
     def transform(self, learning_rate: Array) -> optax.GradientTransformation:
-        return optax.chain(
-            optax.scale(-learning_rate), optax.trace(self.momentum, nesterov=True)
-        )
+        return optax.chain(optax.scale(-learning_rate), optax.trace(self.momentum, nesterov=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regexp.component import NonNegative, Positive, Rate, component
+from regexp.component import Positive, Rate, component
 from regexp.lazy import optax
 from regexp.optimizers.base import Array, Optimizer
 

@@ -6,7 +6,7 @@
     targets
     weights      transform_weights(params, site)        inside the loss
     activations  transform_activation(x, site)          by the model at its named sites
-    parameters   penalty(params)                        its gradient is added; its value is logged apart from the data loss
+    parameters   penalty(params)                        its gradient is added; its value is logged apart
     loss         transform_loss(loss)                   around the data loss: adversarial training
     gradients    transform_gradient(gradient)           around value and gradient of the whole objective
                  transform_update(learning_rate)        an optax transformation after the optimizer's
@@ -26,7 +26,7 @@ from fnmatch import fnmatchcase
 from typing import Any, ClassVar, NamedTuple
 
 from regexp.component import Catalogue, Component
-from regexp.lazy import jax, jnp, optax
+from regexp.lazy import jnp, optax
 
 Array = Any  # a jax.Array or a tracer of one
 Params = dict[str, dict[str, Array]]  # layer -> {"kernel": ..., "bias": ...}
@@ -137,7 +137,9 @@ class Regularizer(Component):
         """Whether the penalty's gradient is added; False where `project` does its work (static fields decide)."""
         return True
 
-    def transform_loss(self, loss: Callable[[Any, Batch], tuple[Array, Any]], key: Array) -> Callable[[Any, Batch], tuple[Array, Any]]:
+    def transform_loss(
+        self, loss: Callable[[Any, Batch], tuple[Array, Any]], key: Array
+    ) -> Callable[[Any, Batch], tuple[Array, Any]]:
         """`loss(variables, batch) -> (mean data loss, new state)`; called twice it draws the same masks."""
         return loss
 
@@ -167,10 +169,7 @@ def kernels(params: Params) -> dict[str, Array]:
 
 def with_kernels(params: Params, new: Mapping[str, Array]) -> Params:
     """`params` with the kernels in `new` put in the place of the old."""
-    return {
-        layer: {**arrays, "kernel": new[layer]} if layer in new else arrays
-        for layer, arrays in params.items()
-    }
+    return {layer: {**arrays, "kernel": new[layer]} if layer in new else arrays for layer, arrays in params.items()}
 
 
 def matching(layers: Mapping[str, Array] | None, layer: str, default: Array) -> Array:
@@ -179,9 +178,7 @@ def matching(layers: Mapping[str, Array] | None, layer: str, default: Array) -> 
     return (layers or {})[max(patterns, key=lambda p: (len(p), p))] if patterns else default
 
 
-def strengths(
-    default: Array, layers: Mapping[str, Array] | None, params: Params
-) -> list[tuple[Array, Array]]:
+def strengths(default: Array, layers: Mapping[str, Array] | None, params: Params) -> list[tuple[Array, Array]]:
     """(strength, kernel) of every layer."""
     return [(matching(layers, layer, default), w) for layer, w in kernels(params).items()]
 

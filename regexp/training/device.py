@@ -1,4 +1,4 @@
-"""Setting up JAX before its first use: platform, one CPU device per core, compilation cache, releases that miscompute."""
+"""Setting up JAX before its first use: platform, a CPU device per core, compilation cache, bad releases."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ def set_up(device: Device = "auto") -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     if device == "gpu" and jax.default_backend() == "cpu":
         raise DeviceError("no GPU found; pip install '.[cuda]' on a machine with one, or use --device cpu")
+
+
+def describe_device() -> str:
+    """`2 x cpu`, `1 x NVIDIA H100`."""
+    devices = jax.devices()
+    return f"{len(devices)} x {devices[0].device_kind}"
 
 
 def _initialised() -> bool:

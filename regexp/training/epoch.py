@@ -69,9 +69,7 @@ def start(experiment: Experiment, spec: Spec, lane: Lane) -> State:
     memory = {m.name: m.start_memory() for m in experiment.regularizers if m.overrides("after_epoch")}
     zero = jnp.zeros((), jnp.int32)
     best = Best(jnp.asarray(jnp.inf, jnp.float32), zero, variables)
-    return State(
-        variables, optimizer, best, memory, jnp.zeros(()), zero, jnp.asarray(False), zero - 1
-    )
+    return State(variables, optimizer, best, memory, jnp.zeros(()), zero, jnp.asarray(False), zero - 1)
 
 
 def monitor(experiment: Experiment) -> str:
@@ -80,7 +78,14 @@ def monitor(experiment: Experiment) -> str:
     return next((name for name in named if name), experiment.training.monitor)
 
 
-def predict(experiment: Experiment, spec: Spec, shared: Shared, lane: Lane, variables: Variables, rows: Array) -> Array:
+def predict(
+    experiment: Experiment,
+    spec: Spec,
+    shared: Shared,
+    lane: Lane,
+    variables: Variables,
+    rows: Array,
+) -> Array:
     """Outputs (n, outputs) in evaluation mode for some rows, in blocks that fit the cache."""
     block = min(EVALUATION_BLOCK, rows.shape[0])
     blocks = -(-rows.shape[0] // block)
@@ -97,19 +102,27 @@ EVALUATION_BLOCK = 512
 
 
 def measured(
-    experiment: Experiment, spec: Spec, shared: Shared, lane: Lane, variables: Variables, rows: Array
+    experiment: Experiment,
+    spec: Spec,
+    shared: Shared,
+    lane: Lane,
+    variables: Variables,
+    rows: Array,
 ) -> dict[str, Array]:
     """The metrics of some rows in evaluation mode."""
     outputs = predict(experiment, spec, shared, lane, variables, rows)
     targets = shared.targets.at[rows].get(mode="promise_in_bounds")
     bins = experiment.evaluation.ece_bins
-    return measure(
-        spec.task, spec.loss, outputs, targets, lane.target_mean, lane.target_scale, bins
-    )
+    return measure(spec.task, spec.loss, outputs, targets, lane.target_mean, lane.target_scale, bins)
 
 
 def epoch_metrics(
-    experiment: Experiment, spec: Spec, shared: Shared, lane: Lane, state: State, steps_per_epoch: int
+    experiment: Experiment,
+    spec: Spec,
+    shared: Shared,
+    lane: Lane,
+    state: State,
+    steps_per_epoch: int,
 ) -> dict[str, Array]:
     """One row of metrics.jsonl: losses as trained, and train and validation metrics in evaluation mode."""
     data = state.loss_sum / steps_per_epoch
@@ -139,9 +152,7 @@ def end_epoch(experiment: Experiment, state: State, row: dict[str, Array]) -> St
         if method.overrides("after_epoch"):
             memory[method.name], wants_stop = method.after_epoch(state.memory[method.name], score)
             stop = stop | wants_stop
-    return state._replace(
-        best=best, memory=memory, epoch=epoch, stopped=stop, loss_sum=jnp.zeros_like(state.loss_sum)
-    )
+    return state._replace(best=best, memory=memory, epoch=epoch, stopped=stop, loss_sum=jnp.zeros_like(state.loss_sum))
 
 
 def chunk(
@@ -181,14 +192,15 @@ def chunk(
 
         inner = (before.variables, before.optimizer, before.loss_sum, before.diverged_at)
         variables, optimizer, loss_sum, diverged_at = lax.fori_loop(0, segments.count[index], step, inner)
-        after = before._replace(
-            variables=variables, optimizer=optimizer, loss_sum=loss_sum, diverged_at=diverged_at
-        )
+        after = before._replace(variables=variables, optimizer=optimizer, loss_sum=loss_sum, diverged_at=diverged_at)
         # A loop of 0 or 1 rounds: a branch of lax.cond runs its products on one core (65 ms against 18 ms an epoch).
         # The barrier ties the state to the round, else XLA hoists the measurement out of the loop and always does it.
         ends = segments.ends_epoch[index].astype(jnp.int32)
         after, row = lax.fori_loop(
-            0, ends, lambda i, carry: finish(lax.optimization_barrier((carry[0], i))[0]), (after, empty)
+            0,
+            ends,
+            lambda i, carry: finish(lax.optimization_barrier((carry[0], i))[0]),
+            (after, empty),
         )
         rows = jax.tree.map(lambda all_rows, new: all_rows.at[index].set(new), rows, row)
         return _where(before.stopped, before, after), rows
@@ -203,7 +215,12 @@ def _where(condition: Array, new: Tree, old: Tree) -> Tree:
 
 
 def final(
-    experiment: Experiment, spec: Spec, shared: Shared, lane: Lane, variables: Variables, test: Array
+    experiment: Experiment,
+    spec: Spec,
+    shared: Shared,
+    lane: Lane,
+    variables: Variables,
+    test: Array,
 ) -> tuple[dict[str, Array], Array]:
     """Metrics of the whole train, validation and test splits in evaluation mode, and the test outputs."""
     metrics = {}

@@ -14,9 +14,9 @@ from regexp.experiment import Experiment, Trial
 from regexp.lazy import jax
 from regexp.training import epoch as programs
 from regexp.training.epoch import Segments, State
-from regexp.training.lanes import Layout, Program, choose_layout, compile_over_lanes, stack
+from regexp.training.lanes import Layout, choose_layout, compile_over_lanes, stack
 from regexp.training.prepare import prepare_shared, spec_of
-from regexp.training.step import Lane
+from regexp.training.step import Lane, Shared, Spec, Variables
 
 Tree = Any
 
@@ -41,9 +41,7 @@ class Group:
         self._place(lanes)
 
     def _place(self, lanes: Sequence[Lane]) -> None:
-        one = jax.eval_shape(
-            lambda e, lane: programs.start(e, self.spec, lane), self.trials[0].experiment, lanes[0]
-        )
+        one = jax.eval_shape(lambda e, lane: programs.start(e, self.spec, lane), self.trials[0].experiment, lanes[0])
         arrays = jax.tree.leaves(one.variables.parameters)
         self.parameters = sum(x.size for x in arrays)
         convolutional = any(x.ndim == 4 for x in arrays)
@@ -64,7 +62,12 @@ class Group:
         self.state: State = start.call(*lanes)
         order, segments = self._order(0, 0), self._segments(0, 0)
         self._chunk = compile_over_lanes(
-            _chunk, self.layout, (self.shared, segments), (*lanes, self.state, order), (self.spec,), donate=2
+            _chunk,
+            self.layout,
+            (self.shared, segments),
+            (*lanes, self.state, order),
+            (self.spec,),
+            donate=2,
         )
         return start.seconds + self._chunk.seconds
 
@@ -87,9 +90,7 @@ class Group:
         steps = self._whole(steps)
         first = self.position
         segments, order = self._segments(first, steps), self._order(first, steps)
-        self.state, rows = self._chunk.call(
-            self.shared, segments, self.experiments, self.lane, self.state, order
-        )
+        self.state, rows = self._chunk.call(self.shared, segments, self.experiments, self.lane, self.state, order)
         self.position += steps
         return self._rows(first, segments, jax.device_get(rows))
 
@@ -143,27 +144,24 @@ class Group:
 
     # -- results ------------------------------------------------------------------------------------------------------
 
-    def evaluate(self, which: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Metrics {name: (lanes,)} on whole train, validation and test, and test outputs (lanes, n, outputs).
-
-        which: `selected` (the best epoch's variables where one is selected) or `last`
-        """
-        variables = self._selected() if which == "selected" else self.state.variables
+    def evaluate(self, variables: Variables) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Metrics {name: (lanes,)} on whole train, validation and test, and test outputs (lanes, n, outputs)."""
         lanes = (self.experiments, self.lane, variables, self._test_rows())
         final = compile_over_lanes(_final, self.layout, (self.shared,), lanes, (self.spec,))
         metrics, outputs = final.call(self.shared, *lanes)
         count = len(self.trials)
         return {k: np.asarray(v)[:count] for k, v in metrics.items()}, np.asarray(outputs)[:count]
 
-    def _selected(self) -> Tree:
-        chosen = select(self.trials[0].experiment, self.data)
+    def selected(self) -> Variables:
+        """The variables of the best epoch, where one is selected, else of the last."""
+        chosen = select(self.trials[0].experiment)
         return self.state.best.variables if chosen["epoch"] == "best" else self.state.variables
 
     def outcome(self, lane: int) -> dict[str, Any]:
         """How one lane ended: status, epochs made, the epoch selected, the reason it stopped."""
         epochs, best = int(self.state.epoch[lane]), int(self.state.best.epoch[lane])
         diverged = int(self.state.diverged_at[lane])
-        chosen = select(self.trials[0].experiment, self.data)["epoch"]
+        chosen = select(self.trials[0].experiment)["epoch"]
         reason = "epochs over"
         if diverged >= 0:
             reason = f"the loss is not finite at step {diverged}"
@@ -184,9 +182,13 @@ class Group:
         """The state of all lanes as named host arrays."""
         return self._named(self.state)
 
-    def selected(self) -> dict[str, np.ndarray]:
-        """What a prediction needs: the selected variables and the fitted preprocessing of all lanes, named."""
-        return self._named({"variables": self._selected(), "lane": self.lane})
+    def saved_selection(self) -> dict[str, np.ndarray]:
+        """What a prediction needs of all lanes: the selected variables and what preprocessing was fitted, named."""
+        return nested_names(self._host({"variables": self.selected()._asdict(), "lane": needed(self.lane)}))
+
+    def load_variables(self, arrays: dict[str, np.ndarray]) -> Variables:
+        """The variables of a saved selection, on the devices."""
+        return self._lanes(Variables(**nested(arrays)["variables"]))
 
     def restore(self, arrays: dict[str, np.ndarray], position: int) -> None:
         """Go on from a snapshot. Raises RunError where it is of another structure."""
@@ -197,12 +199,62 @@ class Group:
         self.state = self._lanes(jax.tree.unflatten(structure, [arrays[name] for name in names]))
         self.position = position
 
+    def _host(self, tree: Tree) -> Tree:
+        return jax.tree.map(lambda x: np.asarray(x)[: len(self.trials)], tree)
+
     def _named(self, tree: Tree) -> dict[str, np.ndarray]:
-        paths, _ = jax.tree_util.tree_flatten_with_path(tree)
-        return {jax.tree_util.keystr(path): np.asarray(x)[: len(self.trials)] for path, x in paths}
+        paths, _ = jax.tree_util.tree_flatten_with_path(self._host(tree))
+        return {jax.tree_util.keystr(path): x for path, x in paths}
 
 
-def select(experiment: Experiment, data: Data) -> dict[str, str]:
+def predict_alone(
+    experiment: Experiment, spec: Spec, fitted: Tree, variables: Variables, inputs: np.ndarray
+) -> np.ndarray:
+    """Outputs (n, outputs) of one lane in evaluation mode for inputs that belong to no split."""
+    empty = np.zeros(0, np.int32)
+    ones = np.ones(spec.outputs, np.float32)
+    lane = Lane(np.zeros(2, np.uint32), empty, empty, empty, fitted, ones, ones, ones, ones)
+    shared = Shared(inputs, np.zeros(len(inputs), np.int32))
+    rows = np.arange(len(inputs), dtype=np.int32)
+    layout = Layout(1, tuple(jax.devices()[:1]), "map")
+    lanes = jax.tree.map(lambda x: np.asarray(x)[None], (lane, variables, rows))
+    lanes = layout.put((stack([experiment]), *lanes), over_lanes=True)
+    shared = layout.put(shared, over_lanes=False)
+    program = compile_over_lanes(_predict, layout, (shared,), lanes, (spec,))
+    return np.asarray(program.call(shared, *lanes))[0]
+
+
+def _predict(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, rows: Any) -> Any:
+    return programs.predict(experiment, spec, shared, lane, variables, rows)
+
+
+def needed(lane: Lane) -> Tree:
+    """What a forward pass reads of a lane, as dicts."""
+    fitted = {str(i): own for i, own in enumerate(lane.fitted)}
+    return {"fitted": fitted, "target_mean": lane.target_mean, "target_scale": lane.target_scale}
+
+
+def nested_names(tree: Tree, prefix: str = "") -> dict[str, np.ndarray]:
+    """Dicts within dicts -> one dict with names like `variables:parameters:model:hidden_0:kernel`."""
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    parts = [nested_names(v, f"{prefix}:{k}" if prefix else str(k)) for k, v in tree.items()]
+    return {name: array for part in parts for name, array in part.items()}
+
+
+def nested(arrays: dict[str, np.ndarray]) -> Tree:
+    """The way back from `nested_names`; empty dicts are gone, but the first two levels are always there."""
+    tree: Tree = {"variables": {"parameters": {}, "state": {}}, "lane": {"fitted": {}}}
+    for name, array in arrays.items():
+        *path, last = name.split(":")
+        inner = tree
+        for key in path:
+            inner = inner.setdefault(key, {})
+        inner[last] = array
+    return tree
+
+
+def select(experiment: Experiment) -> dict[str, str]:
     """Which epoch's variables a run evaluates: {"epoch": "best" or "last", "monitor": ...}."""
     restores = all(getattr(m, "restore_best", True) for m in experiment.regularizers)
     best = restores and experiment.dataset.validation > 0

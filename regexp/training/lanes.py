@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from regexp.experiment import Trial
-from regexp.lazy import jax, jnp, lax
+from regexp.lazy import jax, lax
 
 Tree = Any
 Mode = Literal["vmap", "map"]
@@ -130,9 +130,7 @@ def compile_over_lanes(
     return _programs[key]
 
 
-def _jit(
-    function: Callable[..., Any], layout: Layout, n_shared: int, n_lanes: int, donate: int | None
-) -> Any:
+def _jit(function: Callable[..., Any], layout: Layout, n_shared: int, n_lanes: int, donate: int | None) -> Any:
     from jax.sharding import Mesh, PartitionSpec
 
     axes = (None,) * n_shared + (0,) * n_lanes
@@ -144,8 +142,6 @@ def _jit(
     several = jax.vmap(function, in_axes=axes) if layout.mode == "vmap" else mapped
     mesh = Mesh(np.asarray(layout.devices), ("lanes",))
     specs = tuple(PartitionSpec() if axis is None else PartitionSpec("lanes") for axis in axes)
-    sharded = jax.shard_map(
-        several, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("lanes"), check_vma=False
-    )
+    sharded = jax.shard_map(several, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("lanes"), check_vma=False)
     donated = () if donate is None else (n_shared + donate,)
     return jax.jit(sharded, donate_argnums=donated)

@@ -80,16 +80,14 @@ def _classification(loss: str, logits: Array, labels: Array, bins: int) -> dict[
 
 
 def expected_calibration_error(confidence: Array, correct: Array, bins: int) -> Array:
-    """sum_b n_b/n |mean correct_b - mean confidence_b| over `bins` equal-width bins (lower, upper] (Guo et al. 2017)."""
+    """sum_b n_b/n |mean correct_b - mean confidence_b| over equal-width bins (lower, upper] (Guo et al. 2017)."""
     index = jnp.clip(jnp.ceil(confidence * bins).astype(jnp.int32) - 1, 0, bins - 1)
     inside = jax.nn.one_hot(index, bins, dtype=confidence.dtype)
     gaps = jnp.sum(inside * (correct - confidence)[:, None], 0)
     return jnp.sum(jnp.abs(gaps)) / confidence.shape[0]
 
 
-def _regression(
-    loss: str, outputs: Array, targets: Array, mean: Array, scale: Array
-) -> dict[str, Array]:
+def _regression(loss: str, outputs: Array, targets: Array, mean: Array, scale: Array) -> dict[str, Array]:
     errors = jnp.square(outputs * scale + mean - targets)
     spread = jnp.mean(jnp.square(targets - jnp.mean(targets, 0)), 0)
     return {

@@ -13,10 +13,9 @@ from regexp.training.step import Lane, Shared, Spec
 
 def spec_of(experiment: Experiment, data: Data) -> Spec:
     """What programs for this experiment on this data are compiled for."""
-    outputs = len(data.classes) if data.classes else data.targets.shape[1]
     loss = experiment.training.loss or loss_for(data.task)
-    steps = data.first_steps + experiment.dataset.preprocess
-    return Spec(data.inputs.shape[1:], outputs, data.task, loss, steps)
+    steps = experiment.dataset.steps(data.codec)
+    return Spec(data.inputs.shape[1:], data.outputs, data.task, loss, steps)
 
 
 def prepare_shared(data: Data) -> Shared:
@@ -27,10 +26,9 @@ def prepare_shared(data: Data) -> Shared:
 def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
     """One lane's constants: rows, fitted preprocessing, ranges, target scale, key."""
     experiment, train = trial.experiment, split.train
-    steps = data.first_steps + experiment.dataset.preprocess
+    steps = experiment.dataset.steps(data.codec)
     low, high = _range(data, train)
-    outputs = len(data.classes) if data.classes else data.targets.shape[1]
-    mean, scale = np.zeros(outputs), np.ones(outputs)
+    mean, scale = np.zeros(data.outputs), np.ones(data.outputs)
     if data.task == "regression":
         targets = data.targets[train].astype(np.float64)
         mean, scale = targets.mean(0), targets.std(0)

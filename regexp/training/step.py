@@ -1,12 +1,12 @@
 """One training step: every hook in its order, on one page.
 
-    rows of the batch -> raw inputs, targets
-    transform_batch   of each method            inputs, targets
-    transform_loss    around the data loss      adversarial
-      preprocess -> transform_weights -> model, with transform_activation at its sites -> loss
-    + gradient of each penalty                  parameters
-    transform_gradient                          gradients
-    optimizer, transform_update, project
+rows of the batch -> raw inputs, targets
+transform_batch   of each method            inputs, targets
+transform_loss    around the data loss      adversarial
+  preprocess -> transform_weights -> model, with transform_activation at its sites -> loss
++ gradient of each penalty                  parameters
+transform_gradient                          gradients
+optimizer, transform_update, project
 """
 
 from __future__ import annotations
@@ -90,7 +90,13 @@ def gather(spec: Spec, shared: Shared, lane: Lane, rows: Array) -> tuple[Array, 
 class _Sites:
     """What a model calls at its sites: folds the methods and collects their new statistics."""
 
-    def __init__(self, methods: tuple[Regularizer, ...], variables: Variables, keys: Mapping[str, Array], mode: str):
+    def __init__(
+        self,
+        methods: tuple[Regularizer, ...],
+        variables: Variables,
+        keys: Mapping[str, Array],
+        mode: str,
+    ):
         self.methods = [m for m in methods if m.overrides("transform_activation")]
         self.variables, self.keys, self.mode = variables, keys, mode
         self.new_state: dict[str, Tree] = {name: dict(sites) for name, sites in variables.state.items()}

@@ -49,9 +49,7 @@ def test_crop_is_a_window_of_the_padded_image(fill, mode):
     padded = np.pad(np.asarray(given.inputs), ((0, 0), (2, 2), (2, 2), (0, 0)), mode=mode)
     places = []
     for ours, whole in zip(out, padded, strict=True):
-        found = [
-            (i, j) for i in range(5) for j in range(5) if np.array_equal(ours, whole[i : i + 8, j : j + 8])
-        ]
+        found = [(i, j) for i in range(5) for j in range(5) if np.array_equal(ours, whole[i : i + 8, j : j + 8])]
         assert found
         places += found[:1]
     counts = np.bincount([5 * i + j for i, j in places], minlength=25)

@@ -101,7 +101,7 @@ def test_subgradient_l1_comes_close_and_has_no_exact_zeros():
 def test_near_an_optimum_l2_shrinks_by_the_hessian():
     """w~ = (H + aI)^-1 H w*, exact for a quadratic loss."""
     a = 0.5
-    plain, x, y = fitted(L2(strength=0.0), epochs=4000, rate=0.1)
+    plain, x, _ = fitted(L2(strength=0.0), epochs=4000, rate=0.1)
     shrunk, _, _ = fitted(L2(strength=a), epochs=4000, rate=0.1)
     centred = x - x.mean(0)
     hessian = 2 * centred.T @ centred / len(x)  # with the bias at its optimum

@@ -27,9 +27,7 @@ class BatchNorm(Regularizer):
     statistics: Literal["ema", "population"] = "ema"
     epsilon: Positive = 1e-5
 
-    def site_variables(
-        self, site: Site, shape: tuple[int, ...]
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
+    def site_variables(self, site: Site, shape: tuple[int, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
         if site.kind != "pre":
             return {}, {}
         ones, zeros = jnp.ones(shape[-1]), jnp.zeros(shape[-1])
@@ -59,7 +57,5 @@ class BatchNorm(Regularizer):
         weight = jnp.asarray(1.0 if site.mode == "population" else self.momentum, x.dtype)
         batch = {"mean": mean, "variance": variance * (n / max(n - 1, 1))}
         old: Any = site.state
-        site.new_state = {
-            name: lax.stop_gradient((1 - weight) * old[name] + weight * batch[name]) for name in old
-        }
+        site.new_state = {name: lax.stop_gradient((1 - weight) * old[name] + weight * batch[name]) for name in old}
         return mean, variance

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from regexp.component import NonNegative, component
 from regexp.lazy import jax
 from regexp.regularizers.base import Array, Regularizer, Site

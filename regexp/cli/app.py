@@ -1,0 +1,70 @@
+"""The commands and what happens when one fails: a message and an exit code, a traceback only with --debug.
+
+0 done    1 failed    2 bad config or usage    130, 143 stopped by SIGINT, SIGTERM after saving
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from regexp.cli import catalogue, configure, inspect, train
+from regexp.errors import RegexpError
+
+STORY = """The laboratory for regularization: a YAML file is a question, a run is its answer.
+
+regexp init lab.yaml      a commented config to start from
+regexp train lab.yaml     train, evaluate, write runs/lab
+regexp list               every method, model, optimizer and dataset
+regexp show dropout       what one does, its formula and its fields
+"""
+
+app = typer.Typer(help=STORY, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command("train")(train.train)
+app.command("validate")(configure.validate)
+app.command("init")(configure.init)
+app.command("schema")(configure.schema)
+app.command("list")(catalogue.list_parts)
+app.command("show")(catalogue.show)
+app.command("evaluate")(inspect.evaluate)
+app.command("predict")(inspect.predict)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    if version:
+        from regexp import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run a command; never a traceback unless asked for."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA's remarks on its own cache
+    debug = "--debug" in sys.argv[1:]
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    try:
+        app(args=arguments, prog_name="regexp")
+    except RegexpError as error:
+        if debug:
+            raise
+        sys.exit(_fail(str(error), error.exit_code))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(_fail("stopped", 130))
+    except Exception as error:
+        if debug:
+            raise
+        sys.exit(_fail(f"{type(error).__name__}: {error}\nThis is a bug; --debug shows where.", 1))
+
+
+def _fail(message: str, code: int) -> int:
+    from regexp.cli.text import safe
+
+    print(safe(message), file=sys.stderr)
+    return code

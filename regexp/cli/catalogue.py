@@ -1,0 +1,125 @@
+"""`regexp list` and `regexp show`: what there is, from the classes themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+import json as json_module
+from typing import Annotated, Any
+
+import typer
+
+from regexp.errors import UsageError
+
+Kind = Annotated[str | None, typer.Argument(help="Only this kind: regularizer, model, optimizer, ...")]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+PartName = Annotated[str, typer.Argument(help="A name from regexp list.")]
+
+
+def entries() -> list[dict[str, Any]]:
+    """Every part: kind, name, where a regularizer acts, its summary, and its YAML keys with what they accept."""
+    from regexp.component import field_types
+    from regexp.config.build import CATALOGUES
+    from regexp.config.describe import describe
+    from regexp.config.schema import field_line, summary
+    from regexp.training.metrics import METRICS
+
+    found: list[dict[str, Any]] = []
+    for catalogue in CATALOGUES.values():
+        for name in catalogue:
+            cls = catalogue[name]
+            defaults = {f.name: f.default for f in dataclasses.fields(cls)}
+            keys = {
+                key: {"accepts": describe(kind), "default": _default(defaults[key]), "meaning": field_line(cls, key)}
+                for key, kind in field_types(cls).items()
+            }
+            group = cls.acts_on() if catalogue.kind == "regularizer" else ""
+            entry = {"kind": catalogue.kind, "name": name, "acts_on": group, "summary": _first_line(cls), "keys": keys}
+            found.append(entry | {"formula": summary(cls)})
+    for metric in METRICS:
+        found.append({"kind": "metric", "name": metric.name, "acts_on": "", "summary": metric.definition, "keys": {}})
+    return found
+
+
+def _first_line(cls: type) -> str:
+    import sys
+
+    return (inspect.getdoc(sys.modules[cls.__module__]) or "").partition("\n")[0]
+
+
+def _default(value: Any) -> Any:
+    from regexp.config.resolved import _plain
+
+    return "required" if value is dataclasses.MISSING else _plain(value)
+
+
+def list_parts(kind: Kind = None, json: Json = False) -> None:
+    """List every regularizer, model, optimizer, schedule, initializer, preprocessor, dataset and metric."""
+    found = entries()
+    kinds = list(dict.fromkeys(entry["kind"] for entry in found))
+    if kind is not None:
+        singular = kind.removesuffix("s")
+        if singular not in kinds:
+            raise UsageError(f"no kind {kind!r}; there are {', '.join(kinds)}")
+        found = [entry for entry in found if entry["kind"] == singular]
+    if json:
+        typer.echo(json_module.dumps(found, indent=1))
+        return
+    _print_table(found)
+
+
+def _print_table(found: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    for kind in dict.fromkeys(entry["kind"] for entry in found):
+        members = [entry for entry in found if entry["kind"] == kind]
+        table = Table(title=f"{kind}s", title_justify="left", title_style="bold", box=None, pad_edge=False)
+        if any(entry["acts_on"] for entry in members):
+            table.add_column("acts on", style="dim")
+        table.add_column("name", style="cyan", no_wrap=True)
+        table.add_column("what it does", ratio=3)
+        table.add_column("keys", style="dim", ratio=2)
+        previous = ""
+        for entry in members:
+            cells = [Text(entry["name"]), Text(entry["summary"]), Text(", ".join(entry["keys"]))]
+            if entry["acts_on"]:
+                cells.insert(0, Text(entry["acts_on"] if entry["acts_on"] != previous else ""))
+                previous = entry["acts_on"]
+            table.add_row(*cells)
+        console.print(table)
+        console.print()
+
+
+def show(name: PartName) -> None:
+    """Show the card of one part: formula, fields with units and ranges, conventions, source."""
+    from regexp.config.build import CATALOGUES
+
+    matches = [(c.kind, c[name]) for c in CATALOGUES.values() if name in c]
+    if not matches:
+        everything = [n for c in CATALOGUES.values() for n in c]
+        close = difflib.get_close_matches(name, everything, 1)
+        hint = f' - did you mean "{close[0]}"?' if close else "; regexp list names all"
+        raise UsageError(f'nothing is named "{name}"{hint}')
+    for kind, cls in matches:
+        typer.echo(card(kind, name, cls))
+
+
+def card(kind: str, name: str, cls: type) -> str:
+    """A part's card as text."""
+    from regexp.component import field_types
+    from regexp.config.describe import describe
+    from regexp.config.resolved import _flow
+
+    lines = [f"{name} ({kind}) - {_first_line(cls)}", "", inspect.getdoc(cls) or "", "", "In YAML:"]
+    fields = {f.name: _default(f.default) for f in dataclasses.fields(cls)}
+    shown = {key: value for key, value in fields.items() if value is not None and value != "required"}
+    flow = _flow(shown if kind == "regularizer" else {"name": name} | shown)
+    lines.append(f"  {name}: {flow}" if kind == "regularizer" else f"  {flow}")
+    lines += ["", "Keys:"]
+    for key, annotation in field_types(cls).items():
+        lines.append(f"  {key} = {_flow(fields[key])}: {describe(annotation)}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,83 @@
+"""`regexp evaluate` and `regexp predict`: after a run, from its saved best checkpoint."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RunName = Annotated[str, typer.Argument(help="The run's name, or its folder.")]
+RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+Input = Annotated[str, typer.Option("--input", help="A file of the form trained on (.csv, .npz).")]
+Output = Annotated[Path, typer.Option("--output", help="The .csv file to write.")]
+
+
+def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False) -> None:
+    """Measure a run's best checkpoint again on train, validation and test data."""
+    from regexp.cli.progress import metrics_table
+    from regexp.inference import evaluate as measure
+    from regexp.inference import read_experiment
+    from regexp.runs import Run
+    from regexp.summary import statistics
+    from regexp.training import device
+
+    found = Run.read(runs_dir, run)
+    data = read_experiment(found).dataset.load()
+    device.set_up()
+    seeds, rows = measure(found, data)
+    table = statistics(rows, [True] * len(rows))
+    if json:
+        typer.echo(json_module.dumps({"seeds": seeds, "metrics": table}, indent=1))
+        return
+    from rich.console import Console
+
+    Console().print(metrics_table(table, len(seeds)))
+
+
+def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path("runs")) -> None:
+    """Predict for the rows of a file; probabilities are means over the run's seeds."""
+    from regexp.inference import predict as infer
+    from regexp.runs import Run
+    from regexp.runs.files import write_atomic
+    from regexp.training import device
+
+    device.set_up()
+    found = infer(Run.read(runs_dir, run), input)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if found.classes:
+        names = [_inert(name) for name in found.classes]
+        writer.writerow(["prediction", *(f"p({name})" for name in names), "std_over_seeds"])
+        winners = [names[k] for k in found.values.argmax(1)]
+        rows = zip(winners, found.values.tolist(), found.spread.tolist(), strict=True)
+        writer.writerows([winner, *map(_short, values), _short(spread)] for winner, values, spread in rows)
+    else:
+        writer.writerow([*(f"prediction_{i}" for i in range(found.values.shape[1])), "std_over_seeds"])
+        pairs = zip(found.values.tolist(), found.spread.tolist(), strict=True)
+        writer.writerows([*map(_short, values), _short(spread)] for values, spread in pairs)
+    write_atomic(output, text.getvalue().encode())
+    typer.echo(f"wrote {len(found.values):,} predictions to {output}")
+
+
+def _short(value: float) -> str:
+    return f"{value:.6g}"
+
+
+def _inert(name: str) -> str:
+    """A class name that no spreadsheet takes for a formula."""
+    from regexp.cli.text import safe
+
+    return ("'" if name[:1] in "=+-@\t\r" and not _is_number(name) else "") + safe(name)
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True

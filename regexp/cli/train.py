@@ -1,0 +1,113 @@
+"""`regexp train`: words, options and exit codes; the work is in runner.py."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from regexp.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from regexp.config import Loaded
+    from regexp.runs import Run
+
+Config = Annotated[
+    Path | None, typer.Argument(help="The YAML file; may be left out with --resume.", show_default=False)
+]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a value: optimizer.learning_rate=3e-3.")]
+RunsDir = Annotated[Path, typer.Option(help="Where runs are written.")]
+Name = Annotated[str | None, typer.Option(help="The run's name; by default the file's.")]
+Resume = Annotated[str | None, typer.Option(help="Go on with this run.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per event on standard output.")]
+
+
+def train(
+    config: Config = None,
+    settings: Settings = None,
+    runs_dir: RunsDir = Path("runs"),
+    name: Name = None,
+    resume: Resume = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Train what a config describes, on all its seeds at once; write metrics and checkpoints under runs/.
+
+    --debug shows tracebacks.
+    """
+    if device not in ("auto", "cpu", "gpu"):
+        raise UsageError(f"--device must be auto, cpu or gpu, got {device}")
+    from regexp.cli.progress import show
+
+    loaded, run = _resumed(config, settings, runs_dir, resume) if resume else _begun(config, settings, runs_dir, name)
+    with show(quiet, json) as display:
+        for warning in loaded.warnings:
+            display.warn(str(warning))
+        from regexp.runner import train as run_training
+
+        with _signals() as interrupted:
+            for event in run_training(loaded, run, bool(resume), device, sys.argv[1:], interrupted):
+                display.event(event, run)
+
+
+def _begun(config: Path | None, settings: list[str] | None, runs_dir: Path, name: str | None) -> tuple[Loaded, Run]:
+    """A new run of a config; its folder is made before anything slow."""
+    from regexp.config import load, to_yaml
+    from regexp.runs import Run
+
+    if config is None:
+        raise UsageError("a config is needed: regexp train CONFIG, or regexp init for one to start from")
+    loaded = load(config, settings or [])
+    run = Run.create(runs_dir, name or config.stem)
+    run.write_config(to_yaml(loaded.experiment))
+    return loaded, run
+
+
+def _resumed(config: Path | None, settings: list[str] | None, runs_dir: Path, resume: str) -> tuple[Loaded, Run]:
+    """An old run with its own config; one that is given as well must say the same."""
+    from regexp.config import load, to_yaml
+    from regexp.runs import Run
+
+    run = Run.open(runs_dir, resume)
+    saved = run.path / "config.yaml"
+    loaded = load(saved)
+    if config is not None or settings:
+        given = to_yaml(load(config or saved, settings or []).experiment)
+        if given != to_yaml(loaded.experiment):
+            raise RunError(f"{run.name} was begun with another config:\n{_difference(saved, given)}")
+    return loaded, run
+
+
+def _difference(saved: Path, given: str) -> str:
+    from difflib import unified_diff
+
+    old = saved.read_text(encoding="utf-8").splitlines()
+    lines = unified_diff(old, given.splitlines(), str(saved), "given now", n=0, lineterm="")
+    return "\n".join(lines)
+
+
+class _signals:  # noqa: N801 - used as a function
+    """SIGINT and SIGTERM set a flag that training obeys after its chunk; a second SIGINT ends at once."""
+
+    def __enter__(self) -> Callable[[], int]:
+        self.received = 0
+        self.old = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return lambda: self.received
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.received:
+            os._exit(128 + number)
+        self.received = number
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.old.items():
+            signal.signal(number, handler)

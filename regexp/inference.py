@@ -1,0 +1,110 @@
+"""From a saved run to predictions: the selected variables of every seed, no training code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regexp.config import loads
+from regexp.datasets.base import Data
+from regexp.datasets.splits import split
+from regexp.errors import DataError
+from regexp.experiment import Experiment, trials
+from regexp.lazy import jax
+from regexp.runs import Run
+from regexp.training.group import Group, nested, predict_alone
+from regexp.training.prepare import prepare_lane
+from regexp.training.step import Spec, Variables
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of all seeds, averaged.
+
+    classes: names, () for regression
+    values: (n, K) mean probabilities, or (n, outputs) mean predictions in the target's units
+    spread: (n,) standard deviation over seeds of the winning probability, or of the first output; 0 for one seed
+    """
+
+    classes: tuple[str, ...]
+    values: np.ndarray
+    spread: np.ndarray
+
+
+def read_experiment(run: Run) -> Experiment:
+    """The resolved config of a run."""
+    path = run.path / "config.yaml"
+    return loads(path.read_text(encoding="utf-8"), file=str(path)).experiment
+
+
+def evaluate(run: Run, data: Data) -> tuple[list[int], list[dict[str, float]]]:
+    """(seeds, metrics of each) on whole train, validation and test, from the saved best checkpoint."""
+    experiment = read_experiment(run)
+    arrays, meta, _ = run.load_checkpoint("best")
+    by_seed = {trial.seed: trial for trial in trials(experiment)}
+    rows: dict[int, dict[str, float]] = {}
+    for index, seeds in enumerate(meta["groups"]):
+        members = [by_seed[seed] for seed in seeds]
+        splits = [split(experiment.dataset, data, seed) for seed in seeds]
+        lanes = [prepare_lane(t, data, s) for t, s in zip(members, splits, strict=True)]
+        group = Group(members, lanes, data, splits)
+        metrics, _ = group.evaluate(group.load_variables(part(arrays, index)))
+        for lane, seed in enumerate(seeds):
+            rows[seed] = {name: float(values[lane]) for name, values in metrics.items()}
+    order = list(experiment.training.seeds)
+    return order, [rows[seed] for seed in order]
+
+
+def predict(run: Run, path: str) -> Predictions:
+    """Predictions for the inputs in a file of the form trained on. Raises DataError where it is another form."""
+    experiment = read_experiment(run)
+    arrays, meta, _ = run.load_checkpoint("best")
+    inputs = experiment.dataset.read_inputs(path, meta["codec"])
+    if list(inputs.shape[1:]) != meta["shape"]:
+        raise DataError(f"{path}: inputs have shape {inputs.shape[1:]}, the run was trained on {tuple(meta['shape'])}")
+    parts = [part(arrays, index) for index in range(len(meta["groups"]))]
+    outputs = np.concatenate([_outputs(experiment, meta, one, inputs) for one in parts])
+    classes = tuple(meta["classes"])
+    mean = outputs.mean(0)
+    winner = np.argmax(mean, -1) if classes else np.zeros(len(mean), int)
+    chosen = outputs[:, np.arange(len(mean)), winner]
+    spread = chosen.std(0, ddof=1) if len(chosen) > 1 else np.zeros(len(mean))
+    return Predictions(classes, mean, spread)
+
+
+def _outputs(experiment: Experiment, meta: dict[str, Any], arrays: Arrays, inputs: np.ndarray) -> np.ndarray:
+    """(lanes, n, outputs): probabilities, or numbers in the target's units."""
+    saved = nested(arrays)
+    lane, variables = saved["lane"], Variables(**saved["variables"])
+    fitted = [lane["fitted"][str(i)] for i in range(len(lane["fitted"]))]
+    steps = experiment.dataset.steps(meta["codec"])
+    task = "classification" if meta["classes"] else "regression"
+    spec = Spec(inputs.shape[1:], meta["outputs"], task, "", steps)
+    one = trials(experiment)[0].experiment
+    rows = []
+    for number in range(len(lane["target_mean"])):
+        own_fitted, own = jax.tree.map(lambda x, n=number: x[n], (fitted, variables))
+        outputs = predict_alone(one, spec, own_fitted, own, inputs)
+        scale, mean = lane["target_scale"][number], lane["target_mean"][number]
+        rows.append(np.asarray(jax.nn.softmax(outputs)) if meta["classes"] else outputs * scale + mean)
+    return np.stack(rows)
+
+
+def part(arrays: Arrays, index: int) -> Arrays:
+    """The arrays of one group, without its number in their names."""
+    prefix = f"{index}/"
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def described(data: Data) -> dict[str, Any]:
+    """What `predict` needs to know of the data, for the checkpoint's meta."""
+    return {
+        "shape": list(data.inputs.shape[1:]),
+        "outputs": data.outputs,
+        "classes": list(data.classes),
+        "codec": data.codec,
+    }
