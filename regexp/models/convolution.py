@@ -5,7 +5,7 @@ and an epoch here is a loop. So each gradient is written with operations that it
 
     convolution   forward          `lax.conv`, NHWC and HWIO
                   to the images    `lax.conv` again: spread gradient, flipped and transposed kernel
-                  to the kernel    one matrix product with the image's patches, a cache-sized piece of the batch at a time
+                  to the kernel    a matrix product with the images' patches, a cache-sized piece at a time
     max pooling   forward          maximum of the window's strided slices
                   to the images    where the position is the first maximum's
 """

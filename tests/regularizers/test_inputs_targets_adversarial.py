@@ -77,7 +77,7 @@ def test_smoothing_uniform_is_optax_and_torch():
     np.testing.assert_allclose(out, optax.smooth_labels(given.targets, 0.2), rtol=1e-6)
     torch = pytest.importorskip("torch", reason="the oracle: pip install '.[oracles]'")
     logits = np.random.default_rng(1).normal(size=given.targets.shape).astype(np.float32)
-    labels = torch.tensor(np.argmax(given.targets, 1))
+    labels = torch.tensor(np.argmax(given.targets, 1)).long()
     theirs = torch.nn.CrossEntropyLoss(label_smoothing=0.2)(torch.tensor(logits), labels)
     ours = optax.softmax_cross_entropy(logits, out).mean()
     assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
