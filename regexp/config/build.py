@@ -111,7 +111,8 @@ def _build_parts(catalogue: Catalogue[Any], node: Node, where: str, document: Do
     if node.value is None:
         return ()
     if catalogue.kind != "regularizer" or not isinstance(node.value, dict):
-        _problem(document, node, f"{where} must be a list of {catalogue.kind} names, got {_given(node)}")
+        form = "mapping" if catalogue.kind == "regularizer" else "list"
+        _problem(document, node, f"{where} must be a {form} of {catalogue.kind} names, got {_given(node)}")
         return FAILED
     parts = [_build_method(catalogue, name, node, where, document) for name in node.value]
     return FAILED if FAILED in parts else tuple(p for p in parts if p is not None)
@@ -174,7 +175,7 @@ def _problem(document: Document, node: Node, message: str) -> None:
 def _given(node: Node) -> str:
     plain = node.plain()
     if isinstance(plain, dict):
-        return "a mapping" if plain else "an empty mapping"
+        return shown("{" + ", ".join(f"{key}: {value}" for key, value in plain.items()) + "}")
     if isinstance(plain, tuple):
         return shown("[" + ", ".join(str(item) for item in plain) + "]")
     if isinstance(plain, str):
@@ -208,8 +209,10 @@ def _unknown_name(name: str, catalogue: Catalogue[Any]) -> str:
 def _unknown_key(key: str, where: str, known: typing.Iterable[str]) -> str:
     message = f'unknown key "{shown(key)}"' + (f" in {where}" if where else "")
     known = list(known)
+    if key in regularizers.CATALOGUE and not where.startswith("regularizers"):
+        return f"{message} - {key} is a regularizer: put it under regularizers"
     methods = [] if where.startswith("regularizers") else list(regularizers.CATALOGUE)
     meant = _did_you_mean(key, [*known, *methods])
     if any(f'"{name}"' in meant for name in methods if name not in known):
-        return f"{message}{meant} It is a regularizer: put it under regularizers"
+        return f"{message}{meant} (a regularizer: put it under regularizers)"
     return message + (meant or (f"; it takes {', '.join(known)}" if known else "; it takes no keys"))

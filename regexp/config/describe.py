@@ -17,7 +17,8 @@ def describe(annotation: Any) -> str:
     if origin is Annotated:
         return _with_range(arguments[0], arguments[1:])
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(describe(option) for option in arguments)
+        plain_first = sorted(arguments, key=lambda option: isinstance(option, type) and issubclass(option, Component))
+        return " or ".join(describe(option) for option in plain_first)
     if origin is Literal:
         return ("one of " if len(arguments) > 1 else "") + ", ".join(str(a) for a in arguments)
     if origin is tuple:
@@ -25,7 +26,7 @@ def describe(annotation: Any) -> str:
     if origin is dict:
         return f"a mapping of layer patterns to {_plural(describe(arguments[1]))}"
     if isinstance(annotation, type) and issubclass(annotation, Component):
-        return f"the name of a kind of {annotation.__name__.lower()} or a mapping"
+        return "a mapping" if "name" in vars(annotation) else f"the name of a kind of {annotation.__name__.lower()}"
     return {
         int: "a whole number",
         float: "a number",
@@ -42,7 +43,9 @@ def _with_range(base: Any, marks: tuple[Any, ...]) -> str:
             words.append(f"at least {mark.ge}")
         elif isinstance(mark, Gt):
             words.append(f"above {mark.gt}")
-        elif isinstance(mark, Le) and mark.le != 2**31 - 1:
+        elif isinstance(mark, Le) and mark.le == 2**31 - 1:
+            words.append("below 2^31")
+        elif isinstance(mark, Le):
             words.append(f"at most {mark.le}")
         elif isinstance(mark, Lt):
             words.append(f"below {mark.lt}")

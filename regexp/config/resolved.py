@@ -46,7 +46,10 @@ def _flow(value: Any) -> str:
         return "[" + ", ".join(_flow(item) for item in value) + "]"
     if isinstance(value, str) and value.replace("_", "").isalpha() and value.lower() not in _WORDS:
         return value
-    return json.dumps(value)
+    text = json.dumps(value, ensure_ascii=False)
+    text = "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
+    # YAML 1.1 readers, PyYAML among them, take 1e-08 for text and 1.0e-08 for a number.
+    return text.replace("e", ".0e") if isinstance(value, float) and "e" in text and "." not in text else text
 
 
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "nan", "inf"}

@@ -14,7 +14,7 @@ from regexp.errors import DataError
 def read_arrays(path: str) -> dict[str, np.ndarray]:
     """All arrays of a .npz file. Raises DataError for a damaged file or one that holds pickled objects."""
     try:
-        with np.load(Path(path), allow_pickle=False) as archive:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None

@@ -86,7 +86,7 @@ def read_table(path: str, delimiter: str, header: bool | Literal["auto"]) -> Tab
     names = tuple(first) if has_header else tuple(f"column_{i}" for i in range(width))
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"{path}:{lines[0][0]}: the column name {twice[0]!r} stands twice")
+        raise DataError(f"{path}:{lines[0][0]}: the column name {twice[0]!r} stands twice (no header? header: false)")
     body = lines[1:] if has_header else lines
     if not body:
         raise DataError(f"{path}: has a header and no rows")
@@ -116,7 +116,7 @@ def _lines(path: str, delimiter: str) -> list[tuple[int, list[str]]]:
 
 def _looks_like_header(cells: list[str]) -> bool:
     numbers = [cell for cell in cells if _parse(cell) is not None or cell in MISSING]
-    return not numbers and len(set(cells)) == len(cells) and all(cells)
+    return not numbers and all(cells)
 
 
 def _parse(cell: str | None) -> float | None:

@@ -1,13 +1,26 @@
 """Convolution and pooling that stay fast inside `lax.scan` on a CPU.
 
-Why: XLA differentiates `lax.conv` and `lax.reduce_window` into forms its CPU backend runs slowly, above all in a loop,
-and an epoch here is a loop. So each gradient is written with operations that it runs well:
+XLA differentiates `lax.conv` and `lax.reduce_window` into forms its CPU backend runs slowly, above all in a loop, and
+an epoch here is a loop. So each gradient is written with operations that it runs well:
 
-    convolution   forward          `lax.conv`, NHWC and HWIO
-                  to the images    `lax.conv` again: spread gradient, flipped and transposed kernel
+    convolution   forward          `lax.conv`, NHWC and HWIO, which is fast in loops too
+                  to the images    `lax.conv` of the gradient with the flipped, transposed kernel; with a stride, the
+                                   product with the kernel, each patch added back to where it came from
                   to the kernel    a matrix product with the images' patches, a cache-sized piece at a time
-    max pooling   forward          maximum of the window's strided slices
-                  to the images    where the position is the first maximum's
+    max pooling   forward          the maximum of the window's strided slices, and the place of the first one
+                  to the images    the gradient where the place is that one
+
+Elsewhere than on CPU a convolution's gradients are those of `lax.conv`.
+
+Measured: ms a training step, conv 3x3x32, max pool 2, relu, conv 3x3x64, max pool 2, relu, dense 128, dense 10; batch
+128, 28x28x1, float32, SGD, 20 steps in one scan; medians over quiet runs on two cores of an AMD EPYC (Zen 5):
+
+    jax 0.10.1     lax.conv and reduce_window 640, conv2d and reduce_window 78 (one core busy), this module 15.3-17.2
+    jax 0.12.0.1   this module 16.9-20.3
+    torch 2.13     eager, two threads, fused SGD: channels_last 15.5-18.1, default layout 29; compiled, default layout 21
+
+Adam and a `fori_loop` of traced length cost the same to 5%. About 6 ms are the second convolution's two `lax.conv`,
+near the cores' peak, and 5-6 its kernel gradient, half of it copying patches.
 """
 
 from __future__ import annotations
@@ -25,9 +38,9 @@ Padding = Literal["same", "valid"]
 Pads = list[tuple[int, int]]
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
-_PATCH_BYTES = (
-    2 << 20
-)  # a core's cache; the whole batch at once is slower and takes kernel area times the images' memory
+# The fastest of 1, 2, 4 and 8 MiB on cores with 1 MiB of L2. The whole batch at once makes a step 1.2 times slower and
+# takes kernel area times the images' memory.
+_PATCH_BYTES = 2 << 20
 
 
 def conv2d(
@@ -47,7 +60,7 @@ def conv2d(
     input_gradient: False treats x as a constant. Under jit a gradient nobody reads costs nothing either way, so this
         is for a caller that differentiates to x and wants this path left out; FGSM needs True.
 
-    Reverse mode only, to any order; `jax.jvp` raises.
+    Reverse mode only, second derivatives included; `jax.jvp` raises.
     Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, chs. 2 and 4.
     """
     return _conv(x if input_gradient else lax.stop_gradient(x), kernel, stride, padding)
@@ -107,7 +120,9 @@ _conv.defvjp(_conv_forward, _conv_backward)
 
 
 def _to_images(kernel: Array, g: Array, shape: tuple[int, ...], stride: int, pads: Pads) -> Array:
-    if stride > 1:  # spread, g would be mostly zeros: 2 to 4 times slower than adding up the patches' gradients
+    if (
+        stride > 1
+    ):  # lax.conv of g with zeros between: 1.3 to 2.2 times slower for sides 1 and 3, 1.4 times faster for 5
         patches = g.reshape(-1, kernel.shape[3]) @ kernel.reshape(-1, kernel.shape[3]).T
         image = jax.ShapeDtypeStruct(shape, g.dtype)
         (to_image,) = jax.linear_transpose(lambda x: _patches(_pad(x, pads), g.shape, kernel.shape, stride), image)(
@@ -141,7 +156,7 @@ def _pieces(batch: int, patch_bytes: int) -> int:
 
 
 def _patch_product(x: Array, g: Array, shape: tuple[int, ...], stride: int) -> Array:
-    # g first: 3% faster than patches.T @ g over a training step.
+    # g first: a training step is 2% faster than with patches.T @ g.
     return (g.reshape(-1, shape[3]).T @ _patches(x, g.shape, shape, stride)).T.reshape(shape)
 
 

@@ -194,6 +194,7 @@ CATALOGUE: Catalogue[Regularizer] = Catalogue(
     "activations.dropout",
     "parameters.l1",
     "parameters.l2",
+    "parameters.weight_decay",
     "adversarial.fgsm",
     "loop.early_stopping",
 )

@@ -41,7 +41,9 @@ def test_numbers_epochs_and_schedule_lengths_compile_nothing_new():
     train(setting(epochs=7))
     changed = setting()
     other = Adam(learning_rate=0.1, beta1=0.5, epsilon=1e-3, schedule=Cosine(final=0.2, warmup=1.0))
-    train(replace(changed, optimizer=other, regularizers=(L2(strength=0.0), Dropout(rate=0.7), BatchNorm(momentum=0.3))))
+    train(
+        replace(changed, optimizer=other, regularizers=(L2(strength=0.0), Dropout(rate=0.7), BatchNorm(momentum=0.3)))
+    )
     assert compilations() == before
     train(replace(changed, optimizer=SGD()))
     assert compilations() > before  # the count counts
@@ -162,7 +164,9 @@ def test_full_batch_gradient_descent_makes_one_update_an_epoch():
 def test_regression_trains_on_scaled_targets_and_reports_in_their_units():
     data = table()
     made = train(
-        experiment(model=MLP(hidden=(8,)), optimizer=Adam(learning_rate=0.02), training=Training(epochs=60, batch_size=16)),
+        experiment(
+            model=MLP(hidden=(8,)), optimizer=Adam(learning_rate=0.02), training=Training(epochs=60, batch_size=16)
+        ),
         data,
     )
     metrics, outputs = made.evaluate(made.selected())
