@@ -40,7 +40,7 @@ class Component:
     name: ClassVar[str]
 
 
-def static(default: Any = dataclasses.MISSING) -> Any:
+def static(*, default: Any) -> Any:
     """A field that is part of the compile key although its type would make it a traced leaf."""
     return dataclasses.field(default=default, metadata={"static": True})
 

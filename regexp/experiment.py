@@ -30,7 +30,7 @@ class Training(Component):
     """
 
     epochs: Count = 30
-    batch_size: Count | Literal["all"] = static(64)
+    batch_size: Count | Literal["all"] = static(default=64)
     seeds: Annotated[tuple[Natural, ...], Len(min_length=1)] = (0,)
     precision: Literal["float32", "bfloat16"] = "float32"
     loss: Literal["cross_entropy", "squared_error"] | None = None
@@ -45,8 +45,8 @@ class Evaluation(Component):
     train_limit: training examples (the first of the split) measured in evaluation mode after each epoch; at the end all
     """
 
-    ece_bins: Count = static(15)
-    train_limit: Count = static(2000)
+    ece_bins: Count = static(default=15)
+    train_limit: Count = static(default=2000)
 
 
 @component
@@ -63,13 +63,13 @@ class Run(Component):
 class Experiment(Component):
     """Everything one YAML file says, every default filled in."""
 
-    dataset: Dataset = static(Digits())
+    dataset: Dataset = static(default=Digits())
     model: Model = MLP()
     regularizers: tuple[Regularizer, ...] = ()
     optimizer: Optimizer = Adam()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
-    run: Run = static(Run())
+    run: Run = static(default=Run())
 
 
 @component

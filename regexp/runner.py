@@ -213,12 +213,11 @@ class Session:
 
     def _finish(self, compiled: int) -> dict[str, Any]:
         self._save()
-        best, last, lanes = (
-            [{} for _ in self.trials],
-            [{} for _ in self.trials],
-            [{} for _ in self.trials],
-        )
-        predictions: list[Any] = [None] * len(self.trials)
+        count = len(self.trials)
+        best: list[dict[str, float]] = [{} for _ in range(count)]
+        last: list[dict[str, float]] = [{} for _ in range(count)]
+        lanes: list[dict[str, Any]] = [{} for _ in range(count)]
+        predictions: list[Any] = [None] * count
         for one, indices in zip(self.groups, self.members, strict=True):
             chosen = one.evaluate(one.selected())
             final = one.evaluate(one.state.variables)

@@ -35,13 +35,15 @@ ALLOWED = {
     "models": PARTS | {"initializers"},
     "datasets": PARTS | {"preprocessing"},
     "experiment": PARTS | METHODS,
+    "losses": {"lazy"},
+    "metrics": {"lazy", "losses"},
     "config": LEAVES | METHODS | {"experiment", "metrics"},
-    "metrics": LEAVES,
-    "training": PARTS | {"experiment", "datasets", "metrics"} | METHODS,
+    "training": PARTS | {"experiment", "losses", "metrics"} | METHODS,
+    "manifest": set(),
     "runs": {"errors"},
     "summary": set(),
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary"},
-    "runner": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary"},
+    "runner": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "inference", "manifest"},
 }
 NO_JAX = {
     "component",

@@ -64,7 +64,8 @@ def test_card_names_every_field_its_source_and_its_neutral_value(method):
         assert f"{field.name}:" in card, f"{field.name} is not described"
     assert "Source:" in card
     for field in type(method).neutral:
-        assert f"{field}:" in card and "off" in card
+        assert f"{field}:" in card
+        assert "off" in card
 
 
 @pytest.mark.parametrize("name", WITH_NEUTRAL)

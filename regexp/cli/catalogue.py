@@ -23,7 +23,7 @@ def entries() -> list[dict[str, Any]]:
     from regexp.config.build import CATALOGUES
     from regexp.config.describe import describe
     from regexp.config.schema import field_line, summary
-    from regexp.training.metrics import METRICS
+    from regexp.metrics import METRICS
 
     found: list[dict[str, Any]] = []
     for catalogue in CATALOGUES.values():

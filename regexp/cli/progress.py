@@ -191,7 +191,8 @@ def headline(event: Any) -> str:
     seeds = "seed" if event.lanes == 1 else "seeds"
     programs = "program" if event.programs == 1 else "programs: the data's shapes differ between seeds"
     lanes = f"{event.lanes} trial{'s' * (event.lanes > 1)} (1 setting x {event.lanes} {seeds})"
-    return f"{lanes} -> {event.programs} {programs}; {event.train:,} train, {event.validation:,} validation, {event.test:,} test examples; {event.parameters:,} parameters"
+    sizes = f"{event.train:,} train, {event.validation:,} validation, {event.test:,} test examples"
+    return f"{lanes} -> {event.programs} {programs}; {sizes}; {event.parameters:,} parameters"
 
 
 def metrics_table(metrics: Mapping[str, Any], seeds: int) -> Table:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,7 +25,7 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a valu
 RunsDir = Annotated[Path, typer.Option(help="Where runs are written.")]
 Name = Annotated[str | None, typer.Option(help="The run's name; by default the file's.")]
 Resume = Annotated[str | None, typer.Option(help="Go on with this run.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
+Device = Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where to train.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per event on standard output.")]
 
@@ -44,8 +44,6 @@ def train(
 
     --debug shows tracebacks.
     """
-    if device not in ("auto", "cpu", "gpu"):
-        raise UsageError(f"--device must be auto, cpu or gpu, got {device}")
     from regexp.cli.progress import show
 
     loaded, run = _resumed(config, settings, runs_dir, resume) if resume else _begun(config, settings, runs_dir, name)

@@ -161,10 +161,9 @@ def _is_component(option: Any) -> bool:
 def _inner(node: Node, location: tuple[int | str, ...]) -> Node:
     """The item of a list or mapping that a validation error is about."""
     for key in location:
-        if (isinstance(node.value, tuple) and isinstance(key, int) and key < len(node.value)) or (
-            isinstance(node.value, dict) and key in node.value
-        ):
-            node = node.value[key]
+        children: Any = dict(enumerate(node.value)) if isinstance(node.value, tuple) else node.value
+        if isinstance(children, dict) and key in children:
+            node = children[key]
     return node
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from regexp.experiment import Experiment
-from regexp.training.metrics import names
+from regexp.metrics import names
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def _against_kind(experiment: Experiment, task: str | None, is_image: bool | Non
 def _monitors(experiment: Experiment, task: str) -> Iterator[Remark]:
     places = {"training.monitor": experiment.training.monitor}
     for method in experiment.regularizers:
-        if getattr(method, "monitor", None):
-            places[f"regularizers.{method.name}.monitor"] = method.monitor
+        if named := getattr(method, "monitor", None):
+            places[f"regularizers.{method.name}.monitor"] = named
     known = [f"{part}/{name}" for part in ("validation", "train") for name in names(task)]
     for path, monitor in places.items():
         if monitor not in known:

@@ -144,17 +144,14 @@ class _Builder:
         if depth > DEEPEST:
             self._report(event, f"nested deeper than {DEEPEST} levels")
             raise _Stop
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if isinstance(event, yaml.AliasEvent):
-            self._report(
-                event,
-                f"the alias *{event.anchor}: aliases are not part of a config; write the value out",
-            )
-            return Node(None, event.start_mark.line + 1, event.start_mark.column + 1)
+            self._report(event, f"the alias *{event.anchor}: aliases are not part of a config; write the value out")
+            return Node(None, line, column)
         if event.anchor is not None:
             self._report(event, f"the anchor &{event.anchor}: anchors are not part of a config")
         if event.tag is not None and event.tag != "!":
             self._report(event, f"the tag {event.tag}: tags are not part of a config")
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(Node({}, line, column), depth)
         if isinstance(event, yaml.SequenceStartEvent):

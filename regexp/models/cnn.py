@@ -33,7 +33,7 @@ class CNN(Model):
     kernel_sizes: tuple[Count, ...] = (3,)
     padding: Literal["same", "valid"] = "same"
     pooling: Literal["max", "average", "none"] = "max"
-    pool_size: Count = static(2)
+    pool_size: Count = static(default=2)
     hidden: tuple[Count, ...] = (128,)
     activation: Activation = "relu"
 
@@ -41,8 +41,8 @@ class CNN(Model):
         params: Params = {}
         channels = shape[-1]
         for name, filters, side in self._convolutions():
-            kernel = (side, side, channels, filters)
-            params[name] = init_layer(self.initializer, key, name, kernel, has_bias)
+            shape_4d = (side, side, channels, filters)
+            params[name] = init_layer(self.initializer, key, name, shape_4d, has_bias)
             channels = filters
         flat = jax.eval_shape(lambda p, x: self._features(p, x, _ignore), params, _example(shape))
         widths = (flat.shape[1], *self.hidden, outputs)

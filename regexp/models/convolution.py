@@ -15,12 +15,12 @@ Elsewhere than on CPU a convolution's gradients are those of `lax.conv`.
 Measured: ms a training step, conv 3x3x32, max pool 2, relu, conv 3x3x64, max pool 2, relu, dense 128, dense 10; batch
 128, 28x28x1, float32, SGD, 20 steps in one scan; medians over quiet runs on two cores of an AMD EPYC (Zen 5):
 
-    jax 0.10.1     lax.conv and reduce_window 640, conv2d and reduce_window 78 (one core busy), this module 15.3-17.2
-    jax 0.12.0.1   this module 16.9-20.3
-    torch 2.13     eager, two threads, fused SGD: channels_last 15.5-18.1, default layout 29; compiled, default layout 21
+    jax 0.10.1     this module 15.3-17.2; beside a program that fills one core 31, with reduce_window 78, plain XLA 640
+    jax 0.12.0.1   this module 16.9-20.3; with reduce_window 43, plain XLA 1290
+    torch 2.13     eager, two threads, fused: channels_last 15.5-18.1, default layout 29; compiled, default layout 21
 
-Adam and a `fori_loop` of traced length cost the same to 5%. About 6 ms are the second convolution's two `lax.conv`,
-near the cores' peak, and 5-6 its kernel gradient, half of it copying patches.
+Adam and a `fori_loop` of traced length cost the same to 5%. About 5 ms are the second convolution's two `lax.conv`,
+which are near the cores' peak, and 4.4 its kernel gradient, of which copying patches is a large part.
 """
 
 from __future__ import annotations
@@ -120,15 +120,12 @@ _conv.defvjp(_conv_forward, _conv_backward)
 
 
 def _to_images(kernel: Array, g: Array, shape: tuple[int, ...], stride: int, pads: Pads) -> Array:
-    if (
-        stride > 1
-    ):  # lax.conv of g with zeros between: 1.3 to 2.2 times slower for sides 1 and 3, 1.4 times faster for 5
+    if stride > 1:
+        # lax.conv of g with zeros between is 1.3 to 2.2 times slower for sides 1 and 3 (1.4 times faster for 5).
         patches = g.reshape(-1, kernel.shape[3]) @ kernel.reshape(-1, kernel.shape[3]).T
         image = jax.ShapeDtypeStruct(shape, g.dtype)
-        (to_image,) = jax.linear_transpose(lambda x: _patches(_pad(x, pads), g.shape, kernel.shape, stride), image)(
-            patches
-        )
-        return to_image
+        add_back = jax.linear_transpose(lambda x: _patches(_pad(x, pads), g.shape, kernel.shape, stride), image)
+        return add_back(patches)[0]
     around = [
         (window - 1 - before, window - 1 - after)
         for window, (before, after) in zip(kernel.shape[:2], pads, strict=True)

@@ -16,6 +16,8 @@ class Linear(Model):
 
     With squared error this is linear regression (`l2`: ridge, `l1`: lasso), with cross entropy softmax regression.
 
+    initializer: how kernels are drawn; biases start at 0
+
     Sites: input.
     Source: Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, 2009, ch. 3 and 4.
     """

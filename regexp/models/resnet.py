@@ -30,7 +30,7 @@ class ResNet(Model):
 
     images_only = True
     depth: Literal[8, 14, 20, 26, 32, 44, 56, 110] = 20
-    width: Count = static(16)
+    width: Count = static(default=16)
     activation: Activation = "relu"
 
     def init(self, key: Any, shape: tuple[int, ...], outputs: int, has_bias: HasBias) -> Params:

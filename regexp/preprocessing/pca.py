@@ -19,7 +19,7 @@ class PCA(Preprocessor):
     Source: Jolliffe, Principal Component Analysis, 2002.
     """
 
-    components: Count | None = static(None)
+    components: Count | None = static(default=None)
     variance: Fraction = 0.95
 
     def fit(self, inputs: np.ndarray) -> Fitted:

@@ -107,7 +107,7 @@ class Run:
 
         Raises RunError where none is.
         """
-        reasons = []
+        reasons: list[str] = []
         for path in self._versions(kind):
             if path.exists():
                 try:

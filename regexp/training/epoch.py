@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from regexp.experiment import Experiment
 from regexp.lazy import jax, jnp, lax
-from regexp.training.metrics import measure, smaller_is_better
+from regexp.metrics import measure, smaller_is_better
 from regexp.training.step import (
     Lane,
     Shared,
@@ -223,7 +223,7 @@ def final(
     test: Array,
 ) -> tuple[dict[str, Array], Array]:
     """Metrics of the whole train, validation and test splits in evaluation mode, and the test outputs."""
-    metrics = {}
+    metrics: dict[str, Array] = {}
     outputs = predict(experiment, spec, shared, lane, variables, test)
     for part, rows in (("train", lane.train), ("validation", lane.validation), ("test", test)):
         if rows.shape[0]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from regexp.datasets.base import Data, Split
 from regexp.experiment import Experiment, Trial
+from regexp.losses import loss_for
 from regexp.preprocessing.base import fit_all
-from regexp.training.losses import loss_for
 from regexp.training.step import Lane, Shared, Spec
 
 
@@ -48,7 +48,7 @@ def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
 
 def _range(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if data.is_image:
-        return np.float32(0), np.float32(1)
+        return np.asarray(0, np.float32), np.asarray(1, np.float32)
     inputs = data.inputs[rows]
     low, high = np.nanmin(inputs, 0), np.nanmax(inputs, 0)
     return np.nan_to_num(low).astype(np.float32), np.nan_to_num(high).astype(np.float32)

@@ -11,16 +11,16 @@ optimizer, transform_update, project
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from regexp.experiment import Experiment
 from regexp.lazy import jax, jnp, optax
+from regexp.losses import LOSSES
 from regexp.preprocessing.base import Preprocessor, apply_all
 from regexp.random import stream
 from regexp.regularizers.base import Batch, Regularizer, Site
-from regexp.training.losses import LOSSES
 
 Array = Any
 Tree = Any
@@ -211,12 +211,12 @@ def train_step(
         outputs, state = forward(experiment, spec, lane, variables, batch.inputs, "train", keys)
         return jnp.mean(LOSSES[spec.loss](outputs, batch.targets)), state
 
-    loss = data_loss
+    loss: Callable[[Any, Batch], tuple[Array, Any]] = data_loss
     for method in methods:
         if method.overrides("transform_loss"):
             loss = method.transform_loss(loss, keys[f"{method.name}/transform_loss"])
 
-    def gradient(parameters: Tree) -> tuple[tuple[Array, dict[str, Tree]], Tree]:
+    def plain_gradient(parameters: Tree) -> tuple[tuple[Array, dict[str, Tree]], Tree]:
         value_and_grad = jax.value_and_grad(lambda p: loss(Variables(p, variables.state), batch), has_aux=True)
         value, grads = value_and_grad(parameters)
         if any(m.overrides("penalty") for m in methods):
@@ -225,6 +225,7 @@ def train_step(
             grads = {**grads, "model": jax.tree.map(jnp.add, grads["model"], extra)}
         return value, grads
 
+    gradient: Callable[[Any], tuple[Any, Any]] = plain_gradient
     for method in methods:
         if method.overrides("transform_gradient"):
             gradient = method.transform_gradient(gradient)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import subprocess
 import sys
@@ -171,7 +172,7 @@ def test_all_lanes_diverged(tmp_path):
     [
         (["train", "none.yaml"], 2, "none.yaml: cannot be read"),
         (["train"], 2, "a config is needed"),
-        (["train", "configs/quickstart.yaml", "--device", "tpu"], 2, "--device must be"),
+        (["train", "configs/quickstart.yaml", "--device", "tpu"], 2, "--device"),
         (["train", "configs/quickstart.yaml", "--name", "../x"], 2, "plain folder name"),
         (["train", "configs/quickstart.yaml", "--runs-dir", "LICENSE"], 1, "LICENSE"),
         (["train", "--resume", "nothing", "--runs-dir", "/nowhere"], 2, "no run 'nothing'"),
@@ -211,7 +212,8 @@ def test_help_list_show_and_validate_never_load_jax():
 
 
 def test_help_loads_next_to_nothing():
-    code = "import sys\nsys.argv = ['regexp', '--help']\nfrom regexp.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
+    code = "import sys\nsys.argv = ['regexp', '--help']\nfrom regexp.__main__ import main\n"
+    code += "try: main()\nexcept SystemExit: pass\n"
     code += "print([m for m in ('numpy', 'pydantic', 'yaml', 'sklearn') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -235,8 +237,8 @@ def test_every_card_describes_every_field(kind, name):
     assert f"{name} ({kind})" in text
     from regexp.config.schema import field_line
 
-    for field in catalogue[name].__dataclass_fields__:
-        assert field_line(catalogue[name], field), f"{kind} {name}: {field} is not described"
+    for field in dataclasses.fields(catalogue[name]):
+        assert field_line(catalogue[name], field.name), f"{kind} {name}: {field.name} is not described"
 
 
 def test_init_makes_a_config_that_validates(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA as OraclePCA
+from sklearn import decomposition
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -45,20 +45,20 @@ def test_minmax_is_scikit_learns():
 @pytest.mark.parametrize("k", [1, 3, 6])
 def test_pca_is_scikit_learns_up_to_signs(k):
     ours = apply_all([PCA(components=k)], fit_all([PCA(components=k)], TABLE), OTHER)
-    theirs = OraclePCA(k, svd_solver="full").fit(TABLE).transform(OTHER)
+    theirs = decomposition.PCA(k, svd_solver="full").fit(TABLE).transform(OTHER)
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.999])
 def test_pca_keeps_as_many_as_the_variance_needs(share):
     axes = fit_all([PCA(variance=share)], TABLE)[0]["axes"]
-    assert axes.shape[1] == OraclePCA(share, svd_solver="full").fit(TABLE).n_components_
+    assert axes.shape[1] == decomposition.PCA(share, svd_solver="full").fit(TABLE).n_components_
 
 
 def test_pca_of_few_rows_is_that_of_many_columns():
     wide = GENERATOR.normal(size=(10, 50))
     ours = apply_all([PCA(components=4)], fit_all([PCA(components=4)], wide), wide)
-    theirs = OraclePCA(4, svd_solver="full").fit_transform(wide)
+    theirs = decomposition.PCA(4, svd_solver="full").fit_transform(wide)
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), rtol=1e-3, atol=1e-3)
 
 
@@ -68,7 +68,9 @@ def test_whitened_features_are_uncorrelated_with_variance_one(form):
     out = apply_all([step], fit_all([step], TABLE), TABLE)
     np.testing.assert_allclose(np.cov(out.T, bias=True), np.eye(6), atol=1e-3)
     if form == "pca":
-        theirs = OraclePCA(whiten=True, svd_solver="full").fit_transform(TABLE) * np.sqrt(len(TABLE) / (len(TABLE) - 1))
+        theirs = decomposition.PCA(whiten=True, svd_solver="full").fit_transform(TABLE) * np.sqrt(
+            len(TABLE) / (len(TABLE) - 1)
+        )
         np.testing.assert_allclose(np.abs(out), np.abs(theirs), rtol=1e-2, atol=1e-2)
 
 
@@ -100,7 +102,9 @@ def test_bytes_are_scaled_to_one_and_steps_see_what_the_earlier_leave():
     steps = [Standardize(per="feature"), PCA(components=3)]
     fitted = fit_all(steps, x)
     out = apply_all(steps, fitted, (x / 255.0))
-    theirs = OraclePCA(3, svd_solver="full").fit_transform(StandardScaler().fit_transform(x.reshape(50, -1) / 255.0))
+    theirs = decomposition.PCA(3, svd_solver="full").fit_transform(
+        StandardScaler().fit_transform(x.reshape(50, -1) / 255.0)
+    )
     np.testing.assert_allclose(np.abs(out), np.abs(theirs), rtol=1e-3, atol=1e-3)
 
 

@@ -16,7 +16,7 @@ class FGSM(Regularizer):
 
     epsilon: e >= 0 in raw input units (images: 1 is black to white); 0 is off
     mix: m in [0, 1]; 1 is off, 0 trains on adversarial examples alone
-    random_start: start from x + u, u uniform in the e-ball, as Wong et al. 2020; the step stays e, projected to the ball
+    random_start: start from x + u, u uniform in the e-ball (Wong et al. 2020); the step stays e, projected
 
     Convention: the attack is on raw inputs, before standardisation, clipped to the range of the training data; the
     same masks (dropout) and batch statistics rule act in the attack and in the update. About twice the cost of a step.

@@ -21,7 +21,7 @@ class RandomCrop(Regularizer):
 
     neutral = {"padding": 0}
     images_only = True
-    padding: Natural = static(4)
+    padding: Natural = static(default=4)
     fill: Literal["reflect", "zero"] = "reflect"
 
     def transform_batch(self, batch: Batch, key: Any) -> Batch:

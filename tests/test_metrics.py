@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +11,8 @@ import optax
 import pytest
 from sklearn import metrics as oracle
 
-from regexp.training.losses import softmax_cross_entropy, squared_error
-from regexp.training.metrics import METRICS, expected_calibration_error, measure, names, smaller_is_better
+from regexp.losses import softmax_cross_entropy, squared_error
+from regexp.metrics import METRICS, expected_calibration_error, measure, names, smaller_is_better
 
 ONE = np.ones(1)
 
@@ -43,7 +45,7 @@ def test_classification_is_scikit_learns(absent):
 def naive_ece(confidence, correct, bins):
     """Guo et al. 2017, bin by bin."""
     total, edges = 0.0, np.linspace(0, 1, bins + 1)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         inside = (confidence > low) & (confidence <= high)
         if inside.any():
             total += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())

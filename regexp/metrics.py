@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regexp.lazy import jax, jnp
-from regexp.training.losses import LOSSES
+from regexp.losses import LOSSES
 
 Array = Any
 
