@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import warnings
+import zlib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -26,8 +28,19 @@ def cores() -> int:
 
 
 def cache_folder() -> Path:
-    """Of the compiled programs: $XDG_CACHE_HOME/regexp or ~/.cache/regexp."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regexp" / "programs"
+    """Of the compiled programs: in $XDG_CACHE_HOME/regexp or ~/.cache/regexp, one for each kind of processor."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "regexp" / f"programs-{_processor()}"
+
+
+def _processor() -> str:
+    """A word for this processor's instructions: a home may be shared by machines that have others."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), platform.machine())
+    return f"{zlib.crc32(flags.encode()):08x}"
 
 
 def set_up(device: Device = "auto") -> None:

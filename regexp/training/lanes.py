@@ -79,14 +79,18 @@ class Layout:
 
 
 def choose_layout(lanes: int, parameters: int, convolutional: bool) -> Layout:
-    """One device per lane as far as they go; see the table in benchmarks/README.md for vmap against map."""
+    """Devices and mode for so many lanes of a model, by the measurements in docs/architecture.md."""
     devices = tuple(jax.devices()[: max(1, min(lanes, len(jax.devices())))])
     on_cpu = devices[0].platform == "cpu"
     mode: Mode = "map" if on_cpu and (convolutional or parameters > MAP_ABOVE) else "vmap"
-    return Layout(lanes, devices, mode)
+    layout = Layout(lanes, devices, mode)
+    if mode == "map" and layout.padded > WORTH_PADDING * lanes:
+        return Layout(lanes, devices[:1], mode)  # its products use all cores
+    return layout
 
 
-MAP_ABOVE = 50_000
+MAP_ABOVE = 50_000  # parameters
+WORTH_PADDING = 1.2  # 3 lanes of 784-256-256-10: 719 us a step padded to 4 on two devices, 615 us on one
 
 
 @dataclass
