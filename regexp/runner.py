@@ -28,7 +28,7 @@ from regexp.runs import Run
 from regexp.summary import summarize
 from regexp.training.device import Device, describe_device, set_up
 from regexp.training.group import Group, select
-from regexp.training.lanes import compilations, group
+from regexp.training.lanes import compilations, compile_seconds, group
 from regexp.training.prepare import prepare_lane
 
 CHUNK_SECONDS = 0.4  # progress moves, and an interrupt is obeyed, at least this often
@@ -136,8 +136,11 @@ class Session:
             len(self.splits[0].test), self.groups[0].parameters, self.experiment.training.epochs,
             restored["epoch"] if restored else 0, (restored["warning"],) if restored and restored["warning"] else (),
         )  # fmt: skip
-        before = compilations()
-        self.seconds["compile"] += sum(one.compile() for one in self.groups)
+        before, seconds = compilations(), compile_seconds()
+        for one in self.groups:
+            one.compile()
+            one.compile_evaluation()
+        self.seconds["compile"] = compile_seconds() - seconds
         if restored:
             self._restore(restored)
         yield Compiled(self.seconds["compile"], compilations() - before)

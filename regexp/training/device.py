@@ -58,10 +58,21 @@ def set_up(device: Device = "auto") -> None:
         jax.config.update("jax_platforms", "cpu")
     if not _initialised():
         jax.config.update("jax_num_cpu_devices", cores())
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    _use_cache(cache_folder())
     if device == "gpu" and jax.default_backend() == "cpu":
         raise DeviceError("no GPU found; pip install '.[cuda]' on a machine with one, or use --device cpu")
+
+
+def _use_cache(folder: Path) -> None:
+    """Keep compiled programs between processes; a folder that cannot be used, or a damaged entry, costs time only."""
+    warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        jax.config.update("jax_enable_compilation_cache", False)
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def describe_device() -> str:

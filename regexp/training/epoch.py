@@ -147,7 +147,7 @@ def end_epoch(experiment: Experiment, state: State, row: dict[str, Array]) -> St
     diverged = state.diverged_at >= 0
     improved = (score < state.best.score) & ~diverged
     best = _where(improved, Best(score, epoch, state.variables), state.best)
-    memory, stop = dict(state.memory), diverged
+    memory, stop = dict(state.memory), diverged | (epoch >= experiment.training.epochs)
     for method in experiment.regularizers:
         if method.overrides("after_epoch"):
             memory[method.name], wants_stop = method.after_epoch(state.memory[method.name], score)

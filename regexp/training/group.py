@@ -14,14 +14,14 @@ from regexp.experiment import Experiment, Trial
 from regexp.lazy import jax
 from regexp.training import epoch as programs
 from regexp.training.epoch import Segments, State
-from regexp.training.lanes import Layout, choose_layout, compile_over_lanes, stack
+from regexp.training.lanes import Layout, Program, choose_layout, compile_over_lanes, stack
 from regexp.training.prepare import prepare_shared, spec_of
 from regexp.training.step import Lane, Shared, Spec, Variables
 
 Tree = Any
 
-# 2048 batches of 64 int32 are 0.5 MB a lane; the smallest steps (25 us a lane) then fill 50 ms and more.
-CAPACITY = 2048
+# Batches in one chunk: 2048 of the smallest steps (25 us a lane) fill 50 ms and more; and row numbers: 4 MB a lane.
+MOST_STEPS, MOST_ROWS = 2048, 2**20
 
 
 class Group:
@@ -36,6 +36,7 @@ class Group:
         self.spec = spec_of(experiment, data)
         self.batch_size = batch_size(experiment, len(splits[0].train))
         self.steps_per_epoch = len(splits[0].train) // self.batch_size
+        self.capacity = max(1, min(MOST_STEPS, MOST_ROWS // self.batch_size))
         self.epochs = max(t.experiment.training.epochs for t in trials)
         self.position = 0
         self._place(lanes)
@@ -55,8 +56,8 @@ class Group:
 
     # -- programs -----------------------------------------------------------------------------------------------------
 
-    def compile(self) -> float:
-        """Make the programs that train and the first state. Returns the seconds it took."""
+    def compile(self) -> None:
+        """Make the program that trains, and the first state."""
         lanes = (self.experiments, self.lane)
         start = compile_over_lanes(_start, self.layout, (), lanes, (self.spec,))
         self.state: State = start.call(*lanes)
@@ -69,7 +70,6 @@ class Group:
             (self.spec,),
             donate=2,
         )
-        return start.seconds + self._chunk.seconds
 
     def _test_rows(self) -> Tree:
         return self._lanes(np.stack([split.test for split in self.splits]).astype(np.int32))
@@ -96,14 +96,14 @@ class Group:
 
     def _whole(self, steps: int) -> int:
         """At most the capacity and the run's end; whole epochs where at least one fits."""
-        steps = max(1, min(steps, CAPACITY))
+        steps = max(1, min(steps, self.capacity))
         to_epoch_end = self.steps_per_epoch - self.position % self.steps_per_epoch
         if steps >= to_epoch_end:
             steps = to_epoch_end + (steps - to_epoch_end) // self.steps_per_epoch * self.steps_per_epoch
         return min(steps, self.total_steps - self.position)
 
     def _segments(self, first: int, steps: int) -> Segments:
-        size = CAPACITY // self.steps_per_epoch + 2
+        size = self.capacity // self.steps_per_epoch + 2
         start, count = np.zeros(size, np.int32), np.zeros(size, np.int32)
         used, position = 0, first
         while position < first + steps:
@@ -122,7 +122,7 @@ class Group:
         return self._lanes(np.stack([by_seed[trial.seed] for trial in self.trials]))
 
     def _seed_order(self, seed: int, rows: np.ndarray, first: int, steps: int) -> np.ndarray:
-        order = np.zeros((CAPACITY, self.batch_size), np.int32)
+        order = np.zeros((self.capacity, self.batch_size), np.int32)
         filled = 0
         while filled < steps:
             epoch, begin = divmod(first + filled, self.steps_per_epoch)
@@ -146,11 +146,18 @@ class Group:
 
     def evaluate(self, variables: Variables) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Metrics {name: (lanes,)} on whole train, validation and test, and test outputs (lanes, n, outputs)."""
-        lanes = (self.experiments, self.lane, variables, self._test_rows())
-        final = compile_over_lanes(_final, self.layout, (self.shared,), lanes, (self.spec,))
+        final, lanes = self._evaluation(variables)
         metrics, outputs = final.call(self.shared, *lanes)
         count = len(self.trials)
         return {k: np.asarray(v)[:count] for k, v in metrics.items()}, np.asarray(outputs)[:count]
+
+    def compile_evaluation(self) -> None:
+        """Make the program of `evaluate` now, so that a failure comes before the training."""
+        self._evaluation(self.state.variables)
+
+    def _evaluation(self, variables: Variables) -> tuple[Program, tuple[Tree, ...]]:
+        lanes = (self.experiments, self.lane, variables, self._test_rows())
+        return compile_over_lanes(_final, self.layout, (self.shared,), lanes, (self.spec,)), lanes
 
     def selected(self) -> Variables:
         """The variables of the best epoch, where one is selected, else of the last."""
@@ -165,7 +172,7 @@ class Group:
         reason = "epochs over"
         if diverged >= 0:
             reason = f"the loss is not finite at step {diverged}"
-        elif epochs < self.epochs:
+        elif epochs < self.trials[lane].experiment.training.epochs:
             reason = "stopped early"
         return {
             "seed": self.trials[lane].seed,
@@ -214,7 +221,7 @@ def predict_alone(
     empty = np.zeros(0, np.int32)
     ones = np.ones(spec.outputs, np.float32)
     lane = Lane(np.zeros(2, np.uint32), empty, empty, empty, fitted, ones, ones, ones, ones)
-    shared = Shared(inputs, np.zeros(len(inputs), np.int32))
+    shared = Shared(inputs.reshape(len(inputs), -1), np.zeros(len(inputs), np.int32))
     rows = np.arange(len(inputs), dtype=np.int32)
     layout = Layout(1, tuple(jax.devices()[:1]), "map")
     lanes = jax.tree.map(lambda x: np.asarray(x)[None], (lane, variables, rows))

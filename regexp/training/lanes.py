@@ -109,6 +109,11 @@ def compilations() -> int:
     return len(_programs)
 
 
+def compile_seconds() -> float:
+    """What those compilations took."""
+    return sum(program.seconds for program in _programs.values())
+
+
 def compile_over_lanes(
     function: Callable[..., Any],
     layout: Layout,

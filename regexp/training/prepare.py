@@ -20,7 +20,7 @@ def spec_of(experiment: Experiment, data: Data) -> Spec:
 
 def prepare_shared(data: Data) -> Shared:
     """The dataset as the device holds it."""
-    return Shared(data.inputs, data.targets)
+    return Shared(data.inputs.reshape(len(data.inputs), -1), data.targets)
 
 
 def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:

@@ -253,3 +253,23 @@ def test_init_makes_a_config_that_validates(tmp_path):
 def test_text_from_users_is_inert():
     assert safe("\x1b[31mred\x07\u202e") == "?[31mred??"
     assert safe("a\nb é 漢") == "a\nb é 漢"
+
+
+def test_a_broken_compilation_cache_is_harmless(tmp_path):
+    import os
+
+    (tmp_path / "wine.yaml").write_text(CONFIG)
+    (tmp_path / "file").write_text("")
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "file")}
+    done = regexp("train", tmp_path / "wine.yaml", "--runs-dir", tmp_path / "a", "--quiet", env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    for name in ("b", "c"):
+        done = regexp("train", tmp_path / "wine.yaml", "--runs-dir", tmp_path / name, "--quiet", env=environment)
+        assert (done.returncode, done.stderr) == (0, "")
+        entries = [f for f in (tmp_path / "cache").rglob("*") if f.is_file()]
+        assert entries
+        for entry in entries:
+            entry.write_bytes(b"junk")
+    same = [(tmp_path / n / "wine" / "metrics.jsonl").read_bytes() for n in ("a", "b", "c")]
+    assert same[0] == same[1] == same[2]

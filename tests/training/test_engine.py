@@ -208,3 +208,20 @@ def test_saved_names_lead_back_to_the_tree():
     back = nested(nested_names(tree))
     assert back["variables"]["parameters"]["model"]["block_0/conv_0"]["kernel"].sum() == 2
     assert back["variables"]["state"] == {}
+
+
+def test_lanes_of_other_lengths_end_each_at_its_own():
+    made = train([setting(epochs=2), setting(epochs=5)])
+    assert [made.outcome(lane)["epochs"] for lane in (0, 1)] == [2, 5]
+    assert [row["epoch"] for row in made.rows] == [1, 1, 2, 2, 3, 4, 5]
+    alone = train(setting(epochs=2))
+    np.testing.assert_allclose(flat(weights(made, 0)), flat(weights(alone)), rtol=2e-3, atol=2e-5)
+
+
+def test_a_large_batch_keeps_the_row_numbers_of_a_chunk_small():
+    from regexp.training import group as module
+
+    made = group([Trial(experiment=setting(epochs=3), seed=0)], images(n=600))
+    assert made.capacity == module.MOST_STEPS
+    whole = setting(epochs=3, batch_size="all")
+    assert group([Trial(experiment=whole, seed=0)], images(n=2400)).capacity == module.MOST_ROWS // 1632
