@@ -14,16 +14,22 @@ from regexp.errors import DataError
 def read_arrays(path: str) -> dict[str, np.ndarray]:
     """All arrays of a .npz file. Raises DataError for a damaged file or one that holds pickled objects."""
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with Path(path).open("rb") as file:
+            if not zipfile.is_zipfile(file):  # else NumPy calls any other file pickled
+                raise DataError(f"{path}: not an .npz file, or cut short")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except ValueError as error:
         if "pickle" in str(error) or "Object arrays" in str(error):
             raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None
         raise DataError(f"{path}: {error}") from None
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, KeyError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, KeyError, RuntimeError) as error:
         raise DataError(f"{path}: not a readable .npz file ({error})") from None
+    except MemoryError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def read_array(path: str, name: str) -> np.ndarray:
@@ -32,3 +38,22 @@ def read_array(path: str, name: str) -> np.ndarray:
     if name not in arrays:
         raise DataError(f"{path}: has no array {name!r}, only {', '.join(sorted(arrays)) or 'none'}")
     return arrays[name]
+
+
+def check_inputs(path: str, inputs: np.ndarray) -> np.ndarray:
+    """Images (n, H, W, C) uint8 or float32 in [0, 1], or a table (n, D) float32. Raises DataError."""
+    if inputs.dtype.kind not in "uifb":
+        raise DataError(f"{path}: inputs are {inputs.dtype}, not numbers")
+    if inputs.ndim == 3:
+        inputs = inputs[..., None]
+    if inputs.ndim not in (2, 4) or 0 in inputs.shape:
+        raise DataError(f"{path}: inputs must be (n, H, W, C), (n, H, W) or (n, D), got {inputs.shape}")
+    if inputs.ndim == 4 and inputs.dtype == np.uint8:
+        return inputs
+    with np.errstate(over="ignore"):  # to infinity, which is refused
+        values = inputs.astype(np.float32)
+    if not np.all(np.isfinite(values)):
+        raise DataError(f"{path}: inputs hold NaN or infinity")
+    if inputs.ndim == 4 and (values.min() < 0 or values.max() > 1):
+        raise DataError(f"{path}: images must be uint8 or lie in [0, 1], got {values.min():g} to {values.max():g}")
+    return values

@@ -95,9 +95,9 @@ class Dataset(Component):
 
         Raises DataError naming the file and what is wrong with it.
         """
-        from regexp.datasets.arrays import read_array
+        from regexp.datasets.arrays import check_inputs, read_array
 
-        return read_array(path, "inputs")
+        return check_inputs(path, read_array(path, "inputs"))
 
     def load(self) -> Data:
         """Read everything. Raises DataError naming the file (and row) that is missing or damaged."""

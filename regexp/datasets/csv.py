@@ -8,7 +8,7 @@ import numpy as np
 
 from regexp.component import component
 from regexp.datasets.base import Data, Dataset
-from regexp.datasets.table import Codec, Table, read_table
+from regexp.datasets.table import Codec, Table, number, read_table
 from regexp.errors import DataError
 from regexp.preprocessing.base import Preprocessor
 from regexp.preprocessing.impute import Impute
@@ -51,6 +51,8 @@ class CSV(Dataset):
         column = table.index(self.target)
         codec = Codec.fit(table, column)
         targets, classes = encode_targets(table, column, self.kind)
+        if classes and test is not None:
+            self._check_test_classes(table, targets, classes, test)
         return Data(
             inputs=codec.encode(table),
             targets=targets,
@@ -71,8 +73,16 @@ class CSV(Dataset):
         """A file with the columns trained on, with or without the target's."""
         known = Codec.from_json(codec)
         header: bool | Literal["auto"] = self.header if self.header != "auto" else known.header
-        table = read_table(path, self.delimiter, header)
+        table = read_table(path, self.delimiter, header, narrowest=1)
         return known.encode(known.aligned(table))
+
+    def _check_test_classes(
+        self, table: Table, targets: np.ndarray, classes: tuple[str, ...], test: np.ndarray
+    ) -> None:
+        trained = np.isin(targets[test], np.delete(targets, test))
+        if not trained.all():
+            row = int(test[trained.argmin()])
+            raise DataError(f"{table.place(row)}: the class {classes[targets[row]]!r} is in no row of {self.path}")
 
 
 def encode_targets(
@@ -89,22 +99,19 @@ def encode_targets(
         few = len(set(cells)) <= 20
         kind = "classification" if values is None or (whole and few) else "regression"
     if kind == "classification":
-        order = sorted(set(map(str, cells)), key=_numbers_first)
-        numbers = {name: k for k, name in enumerate(order)}
-        return np.asarray([numbers[str(c)] for c in cells], np.int32), tuple(order)
+        # 1 and 1.0 are one class, named as it came first
+        names = {_class_key(cell): str(cell) for cell in reversed(cells)}
+        order = sorted(names)
+        if len(order) < 2:
+            raise DataError(f"{table.place(0)}: all targets are {cells[0]!r}; a classification needs two classes")
+        numbers = {key: k for k, key in enumerate(order)}
+        return np.asarray([numbers[_class_key(c)] for c in cells], np.int32), tuple(names[key] for key in order)
     if values is None:
-        row = next(i for i, c in enumerate(cells) if _number(c) is None)
+        row = next(i for i, c in enumerate(cells) if number(c) is None)
         raise DataError(f"{table.place(row)}: the target {cells[row]!r} is not a number")
     return values.astype(np.float32)[:, None], ()
 
 
-def _number(cell: str | None) -> float | None:
-    try:
-        return float(cell)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-
-
-def _numbers_first(name: str) -> tuple[bool, float, str]:
-    value = _number(name)
-    return (value is None, value or 0.0, name)
+def _class_key(cell: str | None) -> tuple[bool, float, str]:
+    value = number(cell)
+    return (True, 0.0, str(cell)) if value is None else (False, value, "")

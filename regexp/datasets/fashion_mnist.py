@@ -26,7 +26,7 @@ class FashionMNIST(Dataset):
 
     The last 10,000 are the published test split.
 
-    path: folder of the four IDX files, gzipped or plain; left out: $REGEXP_DATA/fashion_mnist, $REGEXP_DATA,
+    path: folder of the four IDX files, gzipped or plain; left out: $REGEXP_DATA/fashion_mnist,
         /usr/share/dataset-fashion-mnist, then OpenML
     validation: share of the training data held out for selection, [0, 1)
     test: not used, the published split is

@@ -44,6 +44,8 @@ def load_idx(name: str, path: str | None, debian: str, openml: str, classes: tup
     """A dataset of four IDX files; see `places` for where they are looked for."""
     searched = places(name, path, debian)
     folder = next((p for p in searched if _file(p, PARTS["train"][0])), None)
+    if folder is None and path is not None:
+        raise DataError(f"dataset.path {path}: no {PARTS['train'][0]}.gz there")
     if folder is None:
         return _fetch(openml, classes, searched)
     images, labels = [], []
@@ -65,7 +67,11 @@ def places(name: str, path: str | None, debian: str) -> list[Path]:
     if path is not None:
         return [Path(path)]
     data = os.environ.get("REGEXP_DATA")
-    return ([Path(data) / name, Path(data)] if data else []) + [Path(debian)]
+    if not data:
+        return [Path(debian)]
+    # The files of MNIST and Fashion-MNIST have the same names: only a folder called like the dataset may hold them.
+    own = [Path(data)] if Path(data).name.replace("-", "_").lower() == name else []
+    return [*own, Path(data) / name, Path(debian)]
 
 
 def _file(folder: Path, stem: str) -> Path | None:

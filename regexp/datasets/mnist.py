@@ -15,7 +15,7 @@ class MNIST(Dataset):
 
     The last 10,000 are the published test split.
 
-    path: folder of the four IDX files, gzipped or plain; left out: $REGEXP_DATA/mnist, $REGEXP_DATA,
+    path: folder of the four IDX files, gzipped or plain; left out: $REGEXP_DATA/mnist,
         /usr/share/dataset-mnist, then OpenML
     validation: share of the training data held out for selection, [0, 1)
     test: not used, the published split is

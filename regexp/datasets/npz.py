@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from regexp.component import component
-from regexp.datasets.arrays import read_arrays
+from regexp.datasets.arrays import check_inputs, read_arrays
 from regexp.datasets.base import Data, Dataset
 from regexp.errors import DataError
 
@@ -19,7 +19,7 @@ class NPZ(Dataset):
     path: the file
     inputs: name of the array of inputs
     targets: name of the array of targets: (n,) whole numbers for classes, floats (n,) or (n, outputs) for regression
-    test_inputs, test_targets: names of a published test split; used where both are in the file
+    test_inputs, test_targets: names of a published test split; used where they are in the file
     kind: auto (by the type of the targets), classification or regression
     validation: share of the training data held out for selection, [0, 1)
     test: share of all data held out for the test where the file has no test split, [0, 1)
@@ -38,36 +38,51 @@ class NPZ(Dataset):
 
     def load(self) -> Data:
         arrays = read_arrays(self.path)
-        for name in (self.inputs, self.targets):
-            if name not in arrays:
-                raise DataError(f"{self.path}: has no array {name!r}, only {', '.join(sorted(arrays))}")
-        inputs, targets = arrays[self.inputs], arrays[self.targets]
+        inputs, targets = self._pair(arrays, self.inputs, self.targets)
         test = None
-        if self.test_inputs in arrays and self.test_targets in arrays:
-            test = np.arange(len(inputs), len(inputs) + len(arrays[self.test_inputs]), dtype=np.int32)
-            if arrays[self.test_inputs].shape[1:] != inputs.shape[1:]:
-                raise DataError(f"{self.path}: train and test inputs differ in shape")
-            inputs = np.concatenate([inputs, arrays[self.test_inputs]])
-            targets = np.concatenate([targets, arrays[self.test_targets]])
-        if len(inputs) != len(targets):
-            raise DataError(f"{self.path}: {len(inputs)} inputs but {len(targets)} targets")
+        published = (self.test_inputs, self.test_targets)
+        if published != ("test_inputs", "test_targets") or not arrays.keys().isdisjoint(published):
+            more, answers = self._pair(arrays, *published)
+            if more.shape[1:] != inputs.shape[1:] or answers.shape[1:] != targets.shape[1:]:
+                raise DataError(f"{self.path}: train and test inputs, or targets, differ in shape")
+            test = np.arange(len(inputs), len(inputs) + len(more), dtype=np.int32)
+            inputs, targets = np.concatenate([inputs, more]), np.concatenate([targets, answers])
+        inputs = check_inputs(self.path, inputs)
         encoded, classes = self._encode(targets)
         return Data(
-            inputs=check_inputs(self.path, inputs),
+            inputs=inputs,
             targets=encoded,
             classes=classes,
             test=test,
             source=self.path,
         )
 
+    def _pair(self, arrays: dict[str, np.ndarray], *names: str) -> tuple[np.ndarray, np.ndarray]:
+        for name in names:
+            if name not in arrays:
+                raise DataError(f"{self.path}: has no array {name!r}, only {', '.join(sorted(arrays))}")
+            if not arrays[name].ndim:
+                raise DataError(f"{self.path}: {name!r} is a single number, not one for each example")
+        inputs, targets = (arrays[name] for name in names)
+        if len(inputs) != len(targets):
+            raise DataError(f"{self.path}: {len(inputs)} {names[0]} but {len(targets)} {names[1]}")
+        return inputs, targets
+
     def _encode(self, targets: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         whole = targets.dtype.kind in "iub" and targets.ndim == 1
         if self.kind == "classification" or (self.kind == "auto" and (whole or targets.dtype.kind in "US")):
             if targets.ndim != 1:
                 raise DataError(f"{self.path}: classes must be (n,), got {targets.shape}")
+            if targets.dtype.kind not in "US" and not np.all(np.isfinite(targets)):
+                raise DataError(f"{self.path}: targets hold NaN or infinity")
             names, numbers = np.unique(targets, return_inverse=True)
+            if len(names) < 2:
+                raise DataError(f"{self.path}: all targets are {names[0]!s}; a classification needs two classes")
             return numbers.astype(np.int32), tuple(str(name) for name in names)
-        values = targets.astype(np.float32).reshape(len(targets), -1)
+        if targets.dtype.kind not in "uifb":
+            raise DataError(f"{self.path}: targets are {targets.dtype}, not numbers")
+        with np.errstate(over="ignore"):  # to infinity, which is refused
+            values = targets.astype(np.float32).reshape(len(targets), -1)
         if not np.all(np.isfinite(values)):
             raise DataError(f"{self.path}: targets hold NaN or infinity")
         return values, ()
@@ -77,21 +92,3 @@ class NPZ(Dataset):
         if self.inputs not in arrays:
             raise DataError(f"{path}: has no array {self.inputs!r}, only {', '.join(sorted(arrays))}")
         return check_inputs(path, arrays[self.inputs])
-
-
-def check_inputs(path: str, inputs: np.ndarray) -> np.ndarray:
-    """Images (n, H, W, C) uint8 or float32 in [0, 1], or a table (n, D) float32. Raises DataError."""
-    if inputs.dtype.kind not in "uifb":
-        raise DataError(f"{path}: inputs are {inputs.dtype}, not numbers")
-    if inputs.ndim == 3:
-        inputs = inputs[..., None]
-    if inputs.ndim not in (2, 4) or 0 in inputs.shape:
-        raise DataError(f"{path}: inputs must be (n, H, W, C), (n, H, W) or (n, D), got {inputs.shape}")
-    if inputs.ndim == 4 and inputs.dtype == np.uint8:
-        return inputs
-    values = inputs.astype(np.float32)
-    if not np.all(np.isfinite(values)):
-        raise DataError(f"{path}: inputs hold NaN or infinity")
-    if inputs.ndim == 4 and (values.min() < 0 or values.max() > 1):
-        raise DataError(f"{path}: images must be uint8 or lie in [0, 1], got {values.min():g} to {values.max():g}")
-    return values

@@ -13,7 +13,8 @@ from regexp.errors import DataError
 def split(dataset: Dataset, data: Data, seed: int) -> Split:
     """Disjoint rows of the three parts. Their sizes depend on the fractions alone, so seeds stack as lanes.
 
-    Raises DataError where a part would be empty that must not be, or the limit is above the training split.
+    Raises DataError where a part would be empty that must not be, a class has no training example, or the limit is
+    above the training split.
     """
     generator = np.random.default_rng([seed, zlib.crc32(b"split")])
     everything = np.arange(len(data.inputs))
@@ -22,9 +23,15 @@ def split(dataset: Dataset, data: Data, seed: int) -> Split:
     else:
         test, rest = data.test, np.setdiff1d(everything, data.test)
     train, validation = _divide(rest, data, dataset.validation, generator)
-    train = _limited(generator.permutation(train), data, dataset.limit)
     if not len(train):
         raise DataError(f"no examples are left for training out of {len(everything)}")
+    for k, name in enumerate(data.classes):
+        if not np.any(data.targets[train] == k):
+            raise DataError(
+                f"class {name!r} has {np.sum(data.targets == k)} examples, none of them left for training; "
+                "lower dataset.validation and dataset.test, or leave the class out"
+            )
+    train = _limited(generator.permutation(train), data, dataset.limit)
     for name, part, share in (
         ("validation", validation, dataset.validation),
         ("test", test, dataset.test),

@@ -15,6 +15,7 @@ from regexp.errors import DataError
 
 MISSING = frozenset({"", "?", "NA", "N/A", "na", "n/a", "nan", "NaN", "NAN", "null", "NULL", "None"})
 MOST_CATEGORIES = 1000
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,15 @@ class Table:
         Raises DataError where all but a few cells are numbers: a slip more likely than a category.
         """
         cells = self.column(index)
-        values = [_parse(cell) for cell in cells]
+        values = [number(cell) for cell in cells]
         bad = [i for i, value in enumerate(values) if value is None]
         if not bad:
             return np.asarray(values, np.float64)
-        if len(cells) >= 50 and len(bad) <= len(cells) // 50:
+        present = sum(cell is not None for cell in cells)
+        if present >= 50 and len(bad) <= present // 50:
             raise DataError(
                 f"{self.place(bad[0])}: column {self.names[index]!r} holds {cells[bad[0]]!r}, but "
-                f"{len(cells) - len(bad)} of its {len(cells)} values are numbers"
+                f"{present - len(bad)} of its {present} values are numbers; mend the cell, or leave it empty"
             )
         return None
 
@@ -68,15 +70,18 @@ class Table:
         return Table(self.names, self.rows + other.rows, self.places + other.places, self.header)
 
 
-def read_table(path: str, delimiter: str, header: bool | Literal["auto"]) -> Table:
-    """A .csv file as text. Raises DataError naming file and line of the first bad row."""
-    if len(delimiter) != 1:
-        raise DataError(f"dataset.delimiter must be one character, got {delimiter!r}")
+def read_table(path: str, delimiter: str, header: bool | Literal["auto"], narrowest: int = 2) -> Table:
+    """A .csv file as text, of at least `narrowest` columns.
+
+    Raises DataError naming file and line of the first bad row.
+    """
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise DataError(f"dataset.delimiter must be one character, no quote or line end, got {delimiter!r}")
     lines = _lines(path, delimiter)
     if not lines:
         raise DataError(f"{path}: is empty")
     width = len(lines[0][1])
-    if width < 2:
+    if width < narrowest:
         raise DataError(f"{path}: has a single column; is the delimiter {delimiter!r} right?")
     for number, cells in lines:
         if len(cells) != width:
@@ -103,30 +108,35 @@ def _lines(path: str, delimiter: str) -> list[tuple[int, list[str]]]:
         raise DataError(f"{path}: is not UTF-8 text (byte {error.start})") from None
     if "\0" in text:
         raise DataError(f"{path}: holds a NUL byte; is it a text file?")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    skip = delimiter != " "  # `1, "a, b"` is two cells
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=skip)
     found: list[tuple[int, list[str]]] = []
     try:
         for cells in reader:
-            if cells and any(cell.strip() for cell in cells):
+            if len(cells) > 1 or any(cell.strip() for cell in cells):
                 found.append((reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: {error}") from None
+    while found and not any(found[-1][1]):  # what spreadsheets leave below a table; a row within it is a row
+        found.pop()
     return found
 
 
 def _looks_like_header(cells: list[str]) -> bool:
-    numbers = [cell for cell in cells if _parse(cell) is not None or cell in MISSING]
-    return not numbers and all(cells)
+    names = cells if cells[0] else cells[1:]  # pandas leaves the name of its index empty
+    return bool(names) and all(number(cell) is None and cell not in MISSING for cell in names)
 
 
-def _parse(cell: str | None) -> float | None:
+def number(cell: str | None) -> float | None:
+    """A cell as a number: NaN where missing, None where it is text or does not fit float32."""
     if cell is None:
         return float("nan")
     try:
         value = float(cell)
     except ValueError:
         return None
-    return value if np.isfinite(value) else None
+    fits = abs(value) <= LARGEST and "_" not in cell  # Python reads 20_30 as 2030
+    return value if fits else None
 
 
 @dataclass(frozen=True)
@@ -186,17 +196,19 @@ class Codec:
             if kinds is None:
                 parts.append(self._numeric(table, index)[:, None])
             else:
-                cells = table.column(index)
-                parts.append(np.asarray([[cell == kind for kind in kinds] for cell in cells], np.float64))
-        return np.concatenate(parts, axis=1).astype(np.float32)
+                parts.append(_one_hot(table.column(index), kinds))
+        return np.concatenate(parts, axis=1)
 
     def _numeric(self, table: Table, index: int) -> np.ndarray:
-        values = [_parse(cell) for cell in table.column(index)]
+        imputes = bool(self.missing() or self.categories())
+        values = [number(cell) for cell in table.column(index)]
         for row, value in enumerate(values):
+            where = f"{table.place(row)}: column {table.names[index]!r}"
             if value is None:
-                cell = table.rows[row][index]
-                raise DataError(f"{table.place(row)}: column {table.names[index]!r} holds {cell!r}, not a number")
-        return np.asarray(values, np.float64)
+                raise DataError(f"{where} holds {table.rows[row][index]!r}, not a number")
+            if value != value and not imputes:
+                raise DataError(f"{where} is missing; no row trained on missed a value, so nothing fills it in")
+        return np.asarray(values, np.float32)
 
     def aligned(self, table: Table) -> Table:
         """Another file's columns under the names trained on: by name with a header, else by place."""
@@ -228,6 +240,15 @@ class Codec:
         """From the run folder."""
         columns = tuple((name, None if kinds is None else tuple(kinds)) for name, kinds in saved["columns"])
         return Codec(columns, tuple(saved["missing_in"]), saved["target"], saved["header"])
+
+
+def _one_hot(cells: list[str | None], kinds: tuple[str | None, ...]) -> np.ndarray:
+    places = {kind: k for k, kind in enumerate(kinds)}
+    found = np.asarray([places.get(cell, -1) for cell in cells])
+    coded = np.zeros((len(cells), len(kinds)), np.float32)
+    rows = np.flatnonzero(found >= 0)
+    coded[rows, found[rows]] = 1
+    return coded
 
 
 def _categories(table: Table, index: int) -> tuple[str | None, ...]:

@@ -36,8 +36,9 @@ def fit_all(steps: Sequence[Preprocessor], inputs: np.ndarray) -> list[Fitted]:
         return fitted
     x = inputs / 255.0 if inputs.dtype == np.uint8 else inputs.astype(np.float64)
     for step in steps:
+        if fitted:  # what the last step leaves is needed by none, and a copy of all images is large
+            x = np.asarray(steps[len(fitted) - 1].apply(fitted[-1], x), np.float64)
         fitted.append({k: np.asarray(v, np.float32) for k, v in step.fit(x).items()})
-        x = np.asarray(step.apply(fitted[-1], x), np.float64)
     return fitted
 
 
@@ -61,7 +62,8 @@ def principal_components(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
         values, axes = np.linalg.eigh(centred.T @ centred / len(x))
     else:
         values, left = np.linalg.eigh(centred @ centred.T / len(x))
-        values, left = values[values > 1e-12], left[:, values > 1e-12]
+        varies = values > 1e-12 * max(values.max(), np.finfo(np.float64).tiny)
+        values, left = values[varies], left[:, varies]
         axes = centred.T @ left / np.sqrt(values * len(x))
     values, axes = np.maximum(values[::-1], 0), axes[:, ::-1]
     largest = np.abs(axes).argmax(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from regexp.component import component
+from regexp.errors import DataError
 from regexp.preprocessing.base import Array, Fitted, Preprocessor
 
 
@@ -25,11 +26,14 @@ class Impute(Preprocessor):
     categories: tuple[int, ...] = ()
 
     def fit(self, inputs: np.ndarray) -> Fitted:
+        named = self.missing + self.categories
+        if named and (inputs.ndim != 2 or not 0 <= min(named) <= max(named) < inputs.shape[1]):
+            raise DataError(f"impute: no column {max(named)} in inputs of shape {inputs.shape[1:]}")
         present = ~np.isnan(inputs)
         count = np.maximum(present.sum(0), 1)
-        keep = np.ones(inputs.shape[1])
-        seen = np.nan_to_num(inputs).any(0)
-        keep[list(self.categories)] = seen[list(self.categories)]
+        keep = np.ones(inputs.shape[1:])
+        if self.categories:
+            keep[list(self.categories)] = np.nan_to_num(inputs).any(0)[list(self.categories)]
         return {"mean": np.where(present, inputs, 0).sum(0) / count, "keep": keep}
 
     def apply(self, fitted: Fitted, inputs: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from regexp.component import Count, Fraction, component, static
+from regexp.errors import DataError
 from regexp.preprocessing.base import Array, Fitted, Preprocessor, flatten, principal_components
 
 
@@ -15,6 +16,8 @@ class PCA(Preprocessor):
     components: k >= 1; left out: as many as `variance` needs
     variance: share of the variance to keep, in [0, 1], where components is left out
 
+    Raises DataError where there are fewer components than asked for, or nothing varies.
+
     Convention: each component's largest entry is positive, so the signs are the same everywhere.
     Source: Jolliffe, Principal Component Analysis, 2002.
     """
@@ -24,9 +27,13 @@ class PCA(Preprocessor):
 
     def fit(self, inputs: np.ndarray) -> Fitted:
         mean, axes, variances = principal_components(flatten(inputs))
+        if not variances.sum() > 0:
+            raise DataError("pca: no feature varies in the training split")
+        if self.components is not None and self.components > len(variances):
+            raise DataError(f"pca: {self.components} components asked for; the training split has {len(variances)}")
         share = np.cumsum(variances) / variances.sum()
         k = self.components or int(np.searchsorted(share, self.variance - 1e-12) + 1)
-        return {"mean": mean, "axes": axes[:, : min(k, len(variances))]}
+        return {"mean": mean, "axes": axes[:, :k]}
 
     def apply(self, fitted: Fitted, inputs: Array) -> Array:
         return (flatten(inputs) - fitted["mean"]) @ fitted["axes"]

@@ -24,7 +24,8 @@ class Standardize(Preprocessor):
     def fit(self, inputs: np.ndarray) -> Fitted:
         axes = (0,) if self.per == "feature" else tuple(range(inputs.ndim - 1))
         std = inputs.std(axes)
-        return {"mean": inputs.mean(axes), "std": np.where(std > 1e-12, std, 1.0)}
+        varies = (inputs.max(axes) > inputs.min(axes)) & (std > 1e-12)  # rounding gives a large constant a small std
+        return {"mean": inputs.mean(axes), "std": np.where(varies, std, 1.0)}
 
     def apply(self, fitted: Fitted, inputs: Array) -> Array:
         return (inputs - fitted["mean"]) / fitted["std"]

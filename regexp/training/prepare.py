@@ -50,5 +50,9 @@ def _range(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if data.is_image:
         return np.asarray(0, np.float32), np.asarray(1, np.float32)
     inputs = data.inputs[rows]
-    low, high = np.nanmin(inputs, 0), np.nanmax(inputs, 0)
-    return np.nan_to_num(low).astype(np.float32), np.nan_to_num(high).astype(np.float32)
+    low = np.nanmin(inputs, 0, initial=np.inf)  # infinite where a column is missing in all rows
+    high = np.nanmax(inputs, 0, initial=-np.inf)
+    return (
+        np.where(np.isfinite(low), low, 0).astype(np.float32),
+        np.where(np.isfinite(high), high, 0).astype(np.float32),
+    )

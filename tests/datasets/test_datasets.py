@@ -200,6 +200,8 @@ def test_idx_absent_offline_names_every_place(tmp_path, monkeypatch):
     monkeypatch.setenv("REGEXP_DATA", str(tmp_path))
     with pytest.raises(DataError) as caught:
         FashionMNIST().load()
+    with pytest.raises(DataError, match="no train-images"):
+        FashionMNIST(path=str(tmp_path)).load()
     for place in (f"{tmp_path}/fashion_mnist", "/usr/share/dataset-fashion-mnist", "OpenML", "dataset.path"):
         assert place in str(caught.value)
 
