@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -20,8 +21,9 @@ regexp train lab.yaml     train, evaluate, write runs/lab
 regexp list               every method, model, optimizer and dataset
 regexp show dropout       what one does, its formula and its fields
 """
+DEBUG = "--debug, after any command, shows the traceback of a failure."
 
-app = typer.Typer(help=STORY, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(help=STORY, epilog=DEBUG, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("train")(train.train)
 app.command("validate")(configure.validate)
 app.command("init")(configure.init)
@@ -44,14 +46,11 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 def main() -> None:
     """Run a command; never a traceback unless asked for."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA's remarks on its own cache
+    _print_anything()
     debug = "--debug" in sys.argv[1:]
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
         app(args=arguments, prog_name="regexp")
-    except RegexpError as error:
-        if debug:
-            raise
-        sys.exit(_fail(str(error), error.exit_code))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -60,7 +59,27 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        sys.exit(_fail(f"{type(error).__name__}: {error}\nThis is a bug; --debug shows where.", 1))
+        sys.exit(_fail(*_explained(error)))
+
+
+def _print_anything() -> None:
+    """Where the terminal's encoding lacks a character, a `?` is better than a run lost to its closing table."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """(message, exit code) of a failure."""
+    if isinstance(error, RegexpError):
+        return str(error), error.exit_code
+    first = str(error).partition("\n")[0]
+    if isinstance(error, MemoryError) or first.startswith("RESOURCE_EXHAUSTED"):
+        return "out of memory: lower training.batch_size, the number of training.seeds or the model's size", 1
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or first}; --debug shows where", 1
+    return f"{type(error).__name__}: {first} - this is a bug; run again with --debug", 1
 
 
 def _fail(message: str, code: int) -> int:

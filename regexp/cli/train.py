@@ -15,6 +15,7 @@ import typer
 from regexp.errors import RunError, UsageError
 
 if TYPE_CHECKING:
+    from regexp.cli.progress import Display
     from regexp.config import Loaded
     from regexp.runs import Run
 
@@ -46,15 +47,17 @@ def train(
     """
     from regexp.cli.progress import show
 
+    if resume and name:
+        raise UsageError("--name is for a new run; --resume goes on under the old name")
     loaded, run = _resumed(config, settings, runs_dir, resume) if resume else _begun(config, settings, runs_dir, name)
-    with show(quiet, json) as display:
+    with show(run, loaded.experiment, quiet, json) as display:
         for warning in loaded.warnings:
             display.warn(str(warning))
         from regexp.runner import train as run_training
 
-        with _signals() as interrupted:
+        with _signals(display) as interrupted:
             for event in run_training(loaded, run, bool(resume), device, sys.argv[1:], interrupted):
-                display.event(event, run)
+                display.event(event)
 
 
 def _begun(config: Path | None, settings: list[str] | None, runs_dir: Path, name: str | None) -> tuple[Loaded, Run]:
@@ -94,7 +97,10 @@ def _difference(saved: Path, given: str) -> str:
 
 
 class _signals:  # noqa: N801 - used as a function
-    """SIGINT and SIGTERM set a flag that training obeys after its chunk; a second SIGINT ends at once."""
+    """SIGINT and SIGTERM set a flag that training obeys after its chunk; a second one ends at once."""
+
+    def __init__(self, display: Display):
+        self.display = display
 
     def __enter__(self) -> Callable[[], int]:
         self.received = 0
@@ -103,8 +109,10 @@ class _signals:  # noqa: N801 - used as a function
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received:
+            self.display.abort()
             os._exit(128 + number)
         self.received = number
+        self.display.stopping()
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.old.items():

@@ -51,8 +51,7 @@ class Site:
     """A named place in the forward pass, as the model offers it to `transform_activation`.
 
     name        `input`, `hidden_0/pre` (before the nonlinearity), `hidden_0/post` (after it), `block_1/residual`
-    mode        "train", "eval" (deterministic), "mc" (random draws, running statistics) or "population" (this batch's
-                statistics, no draws)
+    mode        "train", "eval" (deterministic) or "mc" (random draws, running statistics)
     key         a random key of this method and site; None in eval mode
     parameters  the method's own trainable arrays here
     state       the method's own running statistics here; assign `new_state` to change them in training
@@ -118,10 +117,6 @@ class Regularizer(Component):
     def site_variables(self, site: Site, shape: tuple[int, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
         """(trainable arrays, running statistics) of this method at a site whose activations are (B, *shape)."""
         return {}, {}
-
-    def collects_population(self) -> bool:
-        """Whether running statistics are measured anew on the training data after training (mode "population")."""
-        return False
 
     def absorbs_bias(self, site_name: str) -> bool:
         """Whether a bias just before this site has no effect and is left out of the model."""

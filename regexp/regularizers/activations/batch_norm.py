@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from regexp.component import Fraction, Positive, component
 from regexp.lazy import jnp, lax
@@ -13,18 +13,17 @@ from regexp.regularizers.base import Array, Regularizer, Site
 class BatchNorm(Regularizer):
     """h' = gamma (h - mu) / sqrt(sigma^2 + e) + beta before each nonlinearity; per feature, or per channel of images.
 
-    In training mu and sigma^2 (divided by B) are the minibatch's; at test they are running or population statistics.
+    In training mu and sigma^2 (divided by B) are the minibatch's; at test they are running means (EMA) of mu and of
+    sigma^2 B/(B-1).
     The bias before it has no effect and is left out of the model.
 
     momentum: weight of the newest batch in the running statistics, in [0, 1] (PyTorch's convention; Keras': 1 - m)
-    statistics: ema, or population = mean over the training minibatches of mu and of sigma^2 B/(B-1), after training
     epsilon: e > 0
 
     Source: Ioffe, Szegedy 2015.
     """
 
     momentum: Fraction = 0.1
-    statistics: Literal["ema", "population"] = "ema"
     epsilon: Positive = 1e-5
 
     def site_variables(self, site: Site, shape: tuple[int, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -36,25 +35,22 @@ class BatchNorm(Regularizer):
     def absorbs_bias(self, site_name: str) -> bool:
         return site_name.endswith("/pre")
 
-    def collects_population(self) -> bool:
-        return self.statistics == "population"
-
     def transform_activation(self, x: Array, site: Site) -> Array:
         if site.kind != "pre":
             return x
         mean, variance = site.state["mean"], site.state["variance"]
-        if site.mode in ("train", "population"):
+        if site.mode == "train":
             mean, variance = self.batch_statistics(x, site)
         scale = site.parameters["gamma"] * lax.rsqrt(variance + self.epsilon)
         return (x - mean) * scale + site.parameters["beta"]
 
     def batch_statistics(self, x: Array, site: Site) -> tuple[Array, Array]:
-        """This batch's mean and biased variance; leaves the new running (or this batch's) statistics at the site."""
+        """This batch's mean and biased variance; leaves the new running statistics at the site."""
         axes = tuple(range(x.ndim - 1))
         mean = jnp.mean(x, axes)
         variance = jnp.mean(jnp.square(x - mean), axes)
         n = x.size // x.shape[-1]
-        weight = jnp.asarray(1.0 if site.mode == "population" else self.momentum, x.dtype)
+        weight = jnp.asarray(self.momentum, x.dtype)
         batch = {"mean": mean, "variance": variance * (n / max(n - 1, 1))}
         old: Any = site.state
         site.new_state = {name: lax.stop_gradient((1 - weight) * old[name] + weight * batch[name]) for name in old}

@@ -1,0 +1,93 @@
+"""The display on a terminal: what is going on, a bar, the newest numbers; it wraps where the terminal is narrow."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from regexp.cli.progress import STOPPING, Lines, duration, epoch_line
+from regexp.cli.text import safe
+
+if TYPE_CHECKING:
+    from regexp.experiment import Experiment
+    from regexp.runs import Run
+
+SHOW_CURSOR = b"\x1b[?25h\r\n"
+
+
+class LiveDisplay(Lines):
+    """Three phases: loading data, compiling, training. Gone when the run is over; the lines above it stay."""
+
+    def __init__(self, console: Console, run: Run, experiment: Experiment):
+        super().__init__(console, run, experiment)
+        self.phase, self.numbers, self.signalled = "loading data", "", False
+        self.live = Live(console=console, get_renderable=self.render, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> LiveDisplay:
+        self.live.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.live.stop()
+
+    def stopping(self) -> None:
+        self.signalled = True  # the next refresh shows it
+
+    def abort(self) -> None:
+        with contextlib.suppress(OSError):
+            os.write(1, SHOW_CURSOR)
+
+    def prepared(self, event: Any) -> None:
+        super().prepared(event)
+        self._enter("compiling")
+
+    def compiled(self, event: Any) -> None:
+        super().compiled(event)
+        self._enter("training")
+
+    def advanced(self, event: Any) -> None:
+        self._count(event.epoch)
+        self.best.see(event.rows)
+        if self.done >= self.epochs * self.programs:
+            self._enter("evaluating")
+        if event.rows:
+            self.numbers = safe(f"{epoch_line(event.rows)}  {self.best}")
+
+    def finished(self, event: Any) -> None:
+        self.live.stop()
+        super().finished(event)
+
+    def _enter(self, phase: str) -> None:
+        self.phase, self.began = phase, time.monotonic()
+
+    def render(self) -> Group:
+        """The display now."""
+        lines: list[Any] = [self._bar() if self.phase == "training" else self._waiting()]
+        if self.numbers:
+            lines.append(Text(self.numbers, "cyan"))
+        if self.signalled:
+            lines.append(Text(STOPPING, "yellow"))
+        return Group(*lines)
+
+    def _waiting(self) -> Text:
+        return Text(f"{self.phase} ... {time.monotonic() - self.began:.0f} s", "bold")
+
+    def _bar(self) -> Table:
+        total, seconds = self.epochs * self.programs, self.seconds_left()
+        grid = Table.grid(padding=(0, 1), expand=True)
+        grid.add_column(no_wrap=True)
+        grid.add_column(ratio=1)
+        grid.add_column(no_wrap=True, justify="right")
+        epoch = f"epoch {int(self.done) % self.epochs if self.done < total else self.epochs}/{self.epochs}"
+        left = "" if seconds is None else duration(seconds)
+        grid.add_row(Text(epoch, "bold"), ProgressBar(total=total, completed=self.done), Text(left))
+        return grid

@@ -1,0 +1,105 @@
+"""What a run says of itself: its conventions before, its table, lanes, times and the next commands after."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from regexp.cli.text import safe
+
+if TYPE_CHECKING:
+    from regexp.experiment import Experiment
+    from regexp.runs import Run
+
+WIDE = 76  # columns that the table of three splits takes; below, one table for each
+
+
+def conventions(experiment: Experiment) -> str:
+    """`dropout mode inverted; adam style optax`: the named choices in force, where books and libraries differ."""
+    parts: list[Any] = [*experiment.regularizers, experiment.optimizer]
+    return "; ".join(
+        f"{part.name} {field.name} {value}"
+        for part in parts
+        for field in dataclasses.fields(part)
+        if isinstance(value := getattr(part, field.name), str) and field.name != "monitor"
+    )
+
+
+def metrics_table(metrics: Mapping[str, Any], seeds: int, console: Console) -> Group:
+    """Mean and standard deviation over seeds: a row per metric, a column per split; one below another if narrow."""
+    parts = [p for p in ("test", "validation", "train") if any(name.startswith(f"{p}/") for name in metrics)]
+    title = f"mean {_plus_minus(console)} standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+    groups = [parts] if console.width >= WIDE else [[part] for part in parts]
+    return Group(Text(title, "italic"), *(_table(metrics, group, console) for group in groups))
+
+
+def _table(metrics: Mapping[str, Any], parts: Sequence[str], console: Console) -> Table:
+    table = Table()
+    table.add_column("metric", no_wrap=True)
+    for part in parts:
+        table.add_column(part, justify="right", no_wrap=True)
+    names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
+    for name in [n for n in names if n != "loss" or "nll" not in names]:  # for classes the two are one number
+        table.add_row(name, *(spread(metrics.get(f"{part}/{name}"), _plus_minus(console)) for part in parts))
+    return table
+
+
+def _plus_minus(console: Console) -> str:
+    return "±" if console.encoding.startswith("utf") else "+-"
+
+
+def spread(number: Mapping[str, Any] | None, sign: str = "±") -> str:
+    """`0.9812 ± 0.0031`."""
+    if number is None or number["mean"] is None:
+        return "-"
+    if number["std"] is None:
+        return f"{number['mean']:.4f}"
+    return f"{number['mean']:.4f} {sign} {number['std']:.4f}"
+
+
+def closing(console: Console, summary: Mapping[str, Any], run: Run, experiment: Experiment) -> None:
+    """The table at the end, how each seed ended, where everything is and what to try next."""
+    good = [lane for lane in summary["lanes"] if lane["status"] != "diverged"]
+    if good:
+        console.print(metrics_table(summary["metrics"], len(good), console))
+    for lane in summary["lanes"]:
+        if lane["status"] == "diverged":
+            _say(console, f"seed {lane['seed']}: diverged, {lane['reason']}; in no mean", "red")
+    if good:
+        _say(console, _epochs(good, summary["selection"]), "dim")
+    seconds = summary["seconds"]
+    _say(console, f"compiled in {seconds['compile']:.1f} s, trained in {seconds['train']:.1f} s", "dim")
+    _say(console, f"run: {run.path}", "bold")
+    for command in next_commands(run, experiment) if good else ():
+        _say(console, f"next: {command}", "dim")
+
+
+def _epochs(lanes: Sequence[Mapping[str, Any]], selection: Mapping[str, str]) -> str:
+    how = f"best {selection['monitor']}" if selection["epoch"] == "best" else "the last"
+    stopped = {True: ", stopped early", False: ""}
+    each = [f"{x['selected_epoch']} of {x['epochs']}{stopped[x['reason'] == 'stopped early']}" for x in lanes]
+    alike = f"{each[0]}, every seed" if len(set(each)) == 1 < len(each) else "; ".join(each)
+    return f"epoch measured ({how}), by seed: {alike}"
+
+
+def next_commands(run: Run, experiment: Experiment) -> Iterator[str]:
+    """Two commands that work as they stand: measure this run again, and train it with one method switched."""
+    folder = run.path.parent
+    where = [] if folder == Path("runs") else ["--runs-dir", str(folder)]
+    yield shlex.join(["regexp", "evaluate", run.name, *where])
+    methods = [method.name for method in experiment.regularizers if method.acts_on() != "loop"]
+    name, value, word = (methods[-1], "false", "without") if methods else ("l2", "true", "with")
+    setting = f"regularizers.{name}={value}"
+    config = str(run.path / "config.yaml")
+    yield shlex.join(["regexp", "train", config, "--set", setting, "--name", f"{run.name}-{word}-{name}", *where])
+
+
+def _say(console: Console, message: str, style: str) -> None:
+    console.print(Text(safe(message), style), soft_wrap=True)
