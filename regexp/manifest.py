@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-PACKAGES = ("regexp-lab", "jax", "jaxlib", "optax", "numpy", "scipy", "scikit-learn")
+from regexp import __version__
+
+PACKAGES = ("jax", "jaxlib", "optax", "numpy", "scipy", "scikit-learn")
 
 
 def gather(command: list[str], device: str) -> dict[str, Any]:
@@ -17,7 +19,7 @@ def gather(command: list[str], device: str) -> dict[str, Any]:
         "command": ["regexp", *command],
         "started": now(),
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {"regexp": __version__} | {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "device": device,
         "git_commit": _commit(),

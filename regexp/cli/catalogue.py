@@ -19,6 +19,7 @@ PartName = Annotated[str, typer.Argument(help="A name from regexp list.")]
 
 def entries() -> list[dict[str, Any]]:
     """Every part: kind, name, where a regularizer acts, its summary, and its YAML keys with what they accept."""
+    from regexp.cli.ranges import accepted
     from regexp.component import field_types
     from regexp.config.build import CATALOGUES
     from regexp.config.describe import describe
@@ -31,7 +32,12 @@ def entries() -> list[dict[str, Any]]:
             cls = catalogue[name]
             defaults = {f.name: f.default for f in dataclasses.fields(cls)}
             keys = {
-                key: {"accepts": describe(kind), "default": _default(defaults[key]), "meaning": field_line(cls, key)}
+                key: {
+                    "default": _default(defaults[key]),
+                    "range": accepted(kind),
+                    "accepts": describe(kind),
+                    "meaning": field_line(cls, key),
+                }
                 for key, kind in field_types(cls).items()
             }
             group = cls.acts_on() if catalogue.kind == "regularizer" else ""
@@ -70,28 +76,30 @@ def list_parts(kind: Kind = None, json: Json = False) -> None:
 
 
 def _print_table(found: list[dict[str, Any]]) -> None:
+    """A group for each kind, for each place where regularizers act; below a summary its keys and what they accept."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
-    for kind in dict.fromkeys(entry["kind"] for entry in found):
-        members = [entry for entry in found if entry["kind"] == kind]
-        table = Table(title=f"{kind}s", title_justify="left", title_style="bold", box=None, pad_edge=False)
-        if any(entry["acts_on"] for entry in members):
-            table.add_column("acts on", style="dim")
-        table.add_column("name", style="cyan", no_wrap=True)
-        table.add_column("what it does", ratio=3)
-        table.add_column("keys", style="dim", ratio=2)
-        previous = ""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for entry in found:
+        where = f" acting on {entry['acts_on']}" if entry["acts_on"] else ""
+        groups.setdefault(f"{entry['kind']}s{where}", []).append(entry)
+    for title, members in groups.items():
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="cyan", no_wrap=True)
+        table.add_column()
         for entry in members:
-            cells = [Text(entry["name"]), Text(entry["summary"]), Text(", ".join(entry["keys"]))]
-            if entry["acts_on"]:
-                cells.insert(0, Text(entry["acts_on"] if entry["acts_on"] != previous else ""))
-                previous = entry["acts_on"]
-            table.add_row(*cells)
-        console.print(table)
-        console.print()
+            table.add_row(Text(entry["name"]), Text.assemble(entry["summary"], (_keys(entry), "dim")))
+        console.print(Text(title, "bold"), table, "", sep="\n")
+
+
+def _keys(entry: dict[str, Any]) -> str:
+    from regexp.config.resolved import _flow
+
+    keys = [f"{key} = {_flow(value['default'])}, {value['range']}" for key, value in entry["keys"].items()]
+    return "\n" + "; ".join(keys) if keys else ""
 
 
 def show(name: PartName) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -50,19 +51,22 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a valu
 
 def init(file: NewFile = None) -> None:
     """Write a commented config to start from, and the schema beside it that editors complete by."""
+    from regexp.cli.text import safe
+
     if file is None:
         typer.echo(STARTER.format(name="lab.yaml"), nl=False)
         return
+    name = shlex.quote(safe(file).replace("\n", "?"))  # it stands in comments, which end with the line
     try:
         with file.open("x", encoding="utf-8") as out:
-            out.write(STARTER.format(name=file))
+            out.write(STARTER.format(name=name))
         schema_file = file.with_name("regexp.schema.json")
         schema_file.write_text(_schema_text(), encoding="utf-8")
     except FileExistsError:
         raise UsageError(f"{file} is there already; it is left as it is") from None
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
-    typer.echo(f"wrote {file} and {schema_file}; now: regexp train {file}")
+    typer.echo(safe(f"wrote {file} and {schema_file}; now: regexp train {name}"))
 
 
 def schema() -> None:

@@ -6,9 +6,12 @@ import csv
 import io
 import json as json_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from regexp.runs import Run
 
 RunName = Annotated[str, typer.Argument(help="The run's name, or its folder.")]
 RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
@@ -19,10 +22,11 @@ Output = Annotated[Path, typer.Option("--output", help="The .csv file to write."
 
 def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False) -> None:
     """Measure a run's best checkpoint again on train, validation and test data."""
-    from regexp.cli.progress import metrics_table
+    from regexp.cli.results import metrics_table
     from regexp.inference import evaluate as measure
     from regexp.inference import read_experiment
     from regexp.runs import Run
+    from regexp.runs.files import finite
     from regexp.summary import statistics
     from regexp.training import device
 
@@ -30,17 +34,35 @@ def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False)
     data = read_experiment(found).dataset.load()
     device.set_up()
     seeds, rows = measure(found, data)
-    table = statistics(rows, [True] * len(rows))
+    diverged = _diverged(found)
+    table = statistics(rows, [seed not in diverged for seed in seeds])
     if json:
-        typer.echo(json_module.dumps({"seeds": seeds, "metrics": table}, indent=1))
+        answer = {"seeds": seeds, "diverged": sorted(diverged), "metrics": table}
+        typer.echo(json_module.dumps(finite(answer), indent=1))
         return
     from rich.console import Console
 
-    Console().print(metrics_table(table, len(seeds)))
+    console = Console()
+    if diverged:
+        typer.echo(f"diverged, in no mean: seed {', '.join(map(str, sorted(diverged)))}", err=True)
+    if len(diverged) < len(seeds):
+        console.print(metrics_table(table, len(seeds) - len(diverged), console))
+
+
+def _diverged(run: Run) -> set[int]:
+    """The seeds that the summary calls diverged; of a run without one, none is known."""
+    from regexp.errors import RunError
+
+    try:
+        lanes = run.read_json("summary.json")["lanes"]
+    except RunError:
+        return set()
+    return {lane["seed"] for lane in lanes if lane["status"] == "diverged"}
 
 
 def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path("runs")) -> None:
     """Predict for the rows of a file; probabilities are means over the run's seeds."""
+    from regexp.cli.text import safe
     from regexp.inference import predict as infer
     from regexp.runs import Run
     from regexp.runs.files import write_atomic
@@ -61,7 +83,7 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
         pairs = zip(found.values.tolist(), found.spread.tolist(), strict=True)
         writer.writerows([*map(_short, values), _short(spread)] for values, spread in pairs)
     write_atomic(output, text.getvalue().encode())
-    typer.echo(f"wrote {len(found.values):,} predictions to {output}")
+    typer.echo(safe(f"wrote {len(found.values):,} predictions to {output}"))
 
 
 def _short(value: float) -> str:

@@ -29,7 +29,8 @@ class LiveDisplay(Lines):
 
     def __init__(self, console: Console, run: Run, experiment: Experiment):
         super().__init__(console, run, experiment)
-        self.phase, self.numbers, self.signalled = "loading data", "", False
+        self.phase, self.began = "loading data", time.monotonic()
+        self.numbers, self.signalled = "", False
         self.live = Live(console=console, get_renderable=self.render, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> LiveDisplay:
@@ -47,12 +48,12 @@ class LiveDisplay(Lines):
             os.write(1, SHOW_CURSOR)
 
     def prepared(self, event: Any) -> None:
-        super().prepared(event)
         self._enter("compiling")
+        super().prepared(event)
 
     def compiled(self, event: Any) -> None:
-        super().compiled(event)
         self._enter("training")
+        super().compiled(event)
 
     def advanced(self, event: Any) -> None:
         self._count(event.epoch)

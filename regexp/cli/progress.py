@@ -29,7 +29,7 @@ STOPPING = "stopping once all is saved; Ctrl-C again stops at once"
 def show(run: Run, experiment: Experiment, quiet: bool, as_json: bool) -> Display:
     """The display that fits the options and the terminal."""
     if as_json:
-        return JsonLines(Display() if quiet else Lines(Console(stderr=True), run, experiment))
+        return JsonLines(run, Display() if quiet else Lines(Console(stderr=True), run, experiment))
     if quiet:
         return Display()
     console = Console()
@@ -68,13 +68,13 @@ class Display:
 class JsonLines(Display):
     """One JSON object per event on standard output; words for people go to `words`."""
 
-    def __init__(self, words: Display):
-        self.words = words
+    def __init__(self, run: Run, words: Display):
+        self.run, self.words = run, words
 
     def event(self, event: Any) -> None:
         from regexp.runs.files import finite
 
-        record = {"event": type(event).__name__.lower(), **dataclasses.asdict(event)}
+        record = {"event": type(event).__name__.lower(), "run": str(self.run.path), **dataclasses.asdict(event)}
         print(json.dumps(finite(record)), flush=True)
         self.words.event(event)
 
@@ -92,13 +92,13 @@ class Lines(Display):
     def __init__(self, console: Console, run: Run, experiment: Experiment):
         self.console, self.run, self.experiment = console, run, experiment
         self.best = Best()
-        self.began = self.last = time.monotonic()
-        self.epochs, self.programs, self.start = experiment.training.epochs, 1, 0
+        self.last, self.epochs, self.programs = -math.inf, experiment.training.epochs, 1
         self.part, self.done = 0, 0.0  # the program in training, and epochs over all programs
+        self.first: tuple[float, float] | None = None  # (time, done) after the first chunk, which is slower
 
-    def say(self, message: str, style: str = "") -> None:
-        """A line; nothing in it is markup."""
-        self.console.print(Text(safe(message), style), soft_wrap=True)
+    def say(self, message: str, style: str = "", prose: bool = False) -> None:
+        """A line; nothing in it is markup. On a terminal prose breaks between words; paths stay whole, to be copied."""
+        self.console.print(Text(safe(message), style), soft_wrap=not (prose and self.console.is_terminal))
 
     def warn(self, message: str) -> None:
         self.say(f"warning: {message}", "yellow")
@@ -108,28 +108,27 @@ class Lines(Display):
             os.write(2, f"{STOPPING}\n".encode())
 
     def prepared(self, event: Any) -> None:
-        self.programs, self.start = event.programs, event.resumed_from
+        self.programs = event.programs
         for note in event.notes:
             self.warn(note)
-        self.say(headline(event), "bold")
+        self.say(headline(event), "bold", prose=True)
         named = conventions(self.experiment)
         if named:
-            self.say(f"conventions: {named}", "dim")
+            self.say(f"conventions: {named}", "dim", prose=True)
         if event.resumed_from:
             self.say(f"going on after epoch {event.resumed_from}")
         self.say(f"run: {self.run.path}; compiling ...", "dim")
 
     def compiled(self, event: Any) -> None:
         self.say(f"compiled in {event.seconds:.1f} s", "dim")
-        self.began, self.last = time.monotonic(), -math.inf
-        self.done = float(self.start)
 
     def advanced(self, event: Any) -> None:
         self._count(event.epoch)
         self.best.see(event.rows)
         if event.rows and time.monotonic() - self.last >= LINE_SECONDS:
             self.last = time.monotonic()
-            self.say(f"epoch {event.rows[-1]['epoch']}/{self.epochs}  {epoch_line(event.rows)}  {self.best}{self._left()}")
+            epoch = f"epoch {event.rows[-1]['epoch']}/{self.epochs}"
+            self.say("  ".join(filter(None, (epoch, epoch_line(event.rows), str(self.best), self._left()))))
 
     def finished(self, event: Any) -> None:
         closing(self.console, event.summary, self.run, self.experiment)
@@ -139,17 +138,18 @@ class Lines(Display):
         if self.part * self.epochs + epoch < self.done and self.part < self.programs - 1:
             self.part += 1
         self.done = self.part * self.epochs + epoch
+        self.first = self.first or (time.monotonic(), self.done)
 
     def _left(self) -> str:
         seconds = self.seconds_left()
-        return "" if seconds is None or self.done == self.start else f"  {duration(seconds)} left"
+        return "" if seconds is None else f"{duration(seconds)} left"
 
     def seconds_left(self) -> float | None:
         """Until the last epoch at the speed so far; early stopping may come first."""
-        made = self.done - self.start
-        if made <= 0:
+        began, start = self.first or (0.0, self.done)
+        if self.done <= start:
             return None
-        return (time.monotonic() - self.began) / made * (self.epochs * self.programs - self.done)
+        return (time.monotonic() - began) / (self.done - start) * (self.epochs * self.programs - self.done)
 
 
 class Best:

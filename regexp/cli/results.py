@@ -77,7 +77,7 @@ def closing(console: Console, summary: Mapping[str, Any], run: Run, experiment: 
     seconds = summary["seconds"]
     _say(console, f"compiled in {seconds['compile']:.1f} s, trained in {seconds['train']:.1f} s", "dim")
     _say(console, f"run: {run.path}", "bold")
-    for command in next_commands(run, experiment) if good else ():
+    for command in next_commands(run, experiment, bool(good)):
         _say(console, f"next: {command}", "dim")
 
 
@@ -89,16 +89,29 @@ def _epochs(lanes: Sequence[Mapping[str, Any]], selection: Mapping[str, str]) ->
     return f"epoch measured ({how}), by seed: {alike}"
 
 
-def next_commands(run: Run, experiment: Experiment) -> Iterator[str]:
-    """Two commands that work as they stand: measure this run again, and train it with one method switched."""
-    folder = run.path.parent
+def next_commands(run: Run, experiment: Experiment, trained: bool) -> Iterator[str]:
+    """Commands that work as they stand: measure this run again, train it with one method switched.
+
+    After a run whose seeds all diverged (not `trained`): the same with a tenth of the learning rate.
+    """
+    folder, config = run.path.parent, str(run.path / "config.yaml")
     where = [] if folder == Path("runs") else ["--runs-dir", str(folder)]
-    yield shlex.join(["regexp", "evaluate", run.name, *where])
+    if trained:
+        yield shlex.join(["regexp", "evaluate", run.name, *where])
+        setting, suffix = _switch(experiment)
+    else:
+        setting, suffix = f"optimizer.learning_rate={experiment.optimizer.learning_rate / 10:g}", "slower"
+    yield shlex.join(["regexp", "train", config, "--set", setting, "--name", f"{run.name}-{suffix}", *where])
+
+
+def _switch(experiment: Experiment) -> tuple[str, str]:
+    """(setting, suffix of the name) that switches the last regularizer off, or l2 on where there is none."""
     methods = [method.name for method in experiment.regularizers if method.acts_on() != "loop"]
-    name, value, word = (methods[-1], "false", "without") if methods else ("l2", "true", "with")
-    setting = f"regularizers.{name}={value}"
-    config = str(run.path / "config.yaml")
-    yield shlex.join(["regexp", "train", config, "--set", setting, "--name", f"{run.name}-{word}-{name}", *where])
+    return (
+        (f"regularizers.{methods[-1]}=false", f"without-{methods[-1]}")
+        if methods
+        else ("regularizers.l2=true", "with-l2")
+    )
 
 
 def _say(console: Console, message: str, style: str) -> None:

@@ -1,0 +1,62 @@
+"""`regexp evaluate` and `regexp predict`."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+
+from tests.cli.command import CONFIG, regexp
+
+
+def test_evaluate_finds_the_numbers_of_the_summary(trained):
+    done = regexp("evaluate", "wine", "--runs-dir", trained / "runs", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["metrics"]
+    summary = json.loads((trained / "runs" / "wine" / "summary.json").read_text())["metrics"]
+    for name, numbers in summary.items():
+        np.testing.assert_allclose(found[name]["values"], numbers["values"], rtol=1e-6, atol=1e-7)
+
+
+def test_predict_writes_probabilities(trained):
+    from sklearn.datasets import load_wine
+
+    x, y = load_wine(return_X_y=True)
+    np.savez(trained / "new.npz", inputs=x)
+    done = regexp("predict", "wine", "--runs-dir", trained / "runs", "--input", trained / "new.npz",
+                  "--output", trained / "out.csv")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with (trained / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 178
+    right = [row["prediction"] == f"class_{label}" for row, label in zip(rows, y, strict=True)]
+    assert np.mean(right) > 0.9
+    total = [sum(float(row[f"p(class_{k})"]) for k in range(3)) for row in rows]
+    np.testing.assert_allclose(total, 1, rtol=1e-4)
+
+
+def test_predict_refuses_another_shape(trained):
+    np.savez(trained / "narrow.npz", inputs=np.ones((3, 5)))
+    done = regexp("predict", "wine", "--runs-dir", trained / "runs", "--input", trained / "narrow.npz",
+                  "--output", trained / "no.csv")  # fmt: skip
+    assert done.returncode == 1
+    assert "shape (5,)" in done.stderr
+    assert not (trained / "no.csv").exists()
+
+
+def test_csv_from_training_to_prediction(tmp_path):
+    rows = [
+        f"{i},{'red' if i % 2 else 'blue'},{'' if i % 7 == 0 else i / 9},{'yes' if i % 2 else 'no'}" for i in range(90)
+    ]
+    (tmp_path / "t.csv").write_text("n,colour,x,label\n" + "\n".join(rows) + "\n")
+    config = CONFIG.replace("{name: wine,", f"{{name: csv, path: {tmp_path}/t.csv,")
+    (tmp_path / "t.yaml").write_text(config)
+    done = regexp("train", tmp_path / "t.yaml", "--runs-dir", tmp_path / "runs", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (tmp_path / "new.csv").write_text("n,colour,x\n5,red,\n6,blue,3\n7,green,3\n")
+    done = regexp("predict", "t", "--runs-dir", tmp_path / "runs", "--input", tmp_path / "new.csv",
+                  "--output", tmp_path / "out.csv")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    predicted = [line.split(",")[0] for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]
+    assert predicted[:2] == ["yes", "no"]

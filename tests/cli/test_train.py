@@ -1,0 +1,87 @@
+"""`regexp train`: what it prints, what it leaves, and how it stops."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.cli.command import CONFIG, regexp
+
+
+def test_train_prints_a_table_the_path_and_what_to_try_next(trained):
+    text = (trained / "output.txt").read_text()
+    assert "2 trials (1 setting x 2 seeds) -> 1 program; 121 train, 21 validation, 36 test examples" in text
+    for words in (
+        "mean ± standard deviation over 2 seeds",
+        "accuracy",
+        "brier",
+        "compiled in",
+        "next: regexp evaluate",
+    ):
+        assert words in text
+    assert "runs/wine" in text
+
+
+def test_train_leaves_the_run_folder_as_promised(trained):
+    path = trained / "runs" / "wine"
+    summary = json.loads((path / "summary.json").read_text())
+    assert summary["status"] == "done"
+    assert summary["seeds"] == [0, 1]
+    accuracy = summary["metrics"]["test/accuracy"]
+    assert accuracy["mean"] == pytest.approx(np.mean(accuracy["values"]))
+    assert accuracy["std"] == pytest.approx(np.std(accuracy["values"], ddof=1))
+    assert set(summary["seconds"]) == {"compile", "train"}
+    assert summary["compilations"] >= 2
+    manifest = json.loads((path / "manifest.json").read_text())
+    assert manifest["status"] == "done"
+    assert {"command", "versions", "device", "git_commit", "seeds", "data", "seconds"} <= set(manifest)
+    rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    assert len(rows) == 16
+    assert {"epoch", "seed", "loss/data", "loss/total", "train/accuracy", "validation/accuracy"} <= set(rows[0])
+    with np.load(path / "predictions.npz") as found:
+        hits = (found["outputs"].argmax(-1) == found["targets"]).mean(1)
+    np.testing.assert_allclose(hits, accuracy["values"], rtol=1e-6)
+
+
+def test_the_resolved_config_trains_to_the_same_numbers(trained):
+    again = regexp("train", trained / "runs" / "wine" / "config.yaml", "--runs-dir", trained / "again", "--json")
+    assert again.returncode == 0
+    events = [json.loads(line) for line in again.stdout.splitlines()]
+    assert [e["event"] for e in events][:2] == ["prepared", "compiled"]
+    first = json.loads((trained / "runs" / "wine" / "summary.json").read_text())
+    assert events[-1]["summary"]["metrics"] == first["metrics"]
+    assert (trained / "again" / "config" / "metrics.jsonl").read_bytes() == (
+        trained / "runs" / "wine" / "metrics.jsonl"
+    ).read_bytes()
+
+
+def test_resume_of_a_finished_or_another_run_is_refused(trained):
+    done = regexp("train", "--resume", "wine", "--runs-dir", trained / "runs")
+    assert done.returncode == 1
+    assert "is done already" in done.stderr
+    other = regexp("train", trained / "wine.yaml", "--set", "training.epochs=9", "--resume", "wine",
+                   "--runs-dir", trained / "runs")  # fmt: skip
+    assert other.returncode == 1
+    assert "+  epochs: 9" in other.stderr
+
+
+def test_too_large_a_batch_is_told_before_anything_is_compiled(tmp_path):
+    (tmp_path / "big.yaml").write_text(CONFIG)
+    done = regexp("train", tmp_path / "big.yaml", "--set", "training.batch_size=500", "--runs-dir", tmp_path / "runs")
+    assert done.returncode == 2
+    assert "training.batch_size 500 is above the 121 training examples" in done.stderr
+
+
+def test_all_lanes_diverged(tmp_path):
+    (tmp_path / "wild.yaml").write_text(CONFIG)
+    done = regexp(
+        "train", tmp_path / "wild.yaml", "--set", "optimizer.learning_rate=1e38", "--runs-dir", tmp_path / "r"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "diverged" in done.stdout
+    summary = json.loads((tmp_path / "r" / "wild" / "summary.json").read_text())
+    assert summary["status"] == "diverged"
+    assert summary["metrics"]["test/accuracy"] == {"mean": None, "std": None, "values": [None, None]}
+    assert all(lane["diverged_at"] is not None for lane in summary["lanes"])
