@@ -11,16 +11,20 @@ from regexp.lazy import jax
 
 @component
 class Xavier(Initializer):
-    """w ~ N(0, v); v = 1/n_in (form lecture, LeCun's) or 2/(n_in + n_out) (form glorot).
+    """w of mean 0 and variance v = 1/n_in (form lecture, LeCun's) or 2/(n_in + n_out) (form glorot).
 
     form: lecture (default) or glorot
+    distribution: normal (default), or uniform in [-sqrt(3 v), sqrt(3 v)]
 
     Source: LeCun et al. 1998; Glorot, Bengio 2010.
     """
 
     form: Literal["lecture", "glorot"] = "lecture"
+    distribution: Literal["normal", "uniform"] = "normal"
 
     def draw(self, key: Array, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
         n_in, n_out = fans(shape)
         variance = 1 / n_in if self.form == "lecture" else 2 / (n_in + n_out)
+        if self.distribution == "uniform":
+            return (3 * variance) ** 0.5 * jax.random.uniform(key, shape, dtype, -1, 1)
         return variance**0.5 * jax.random.normal(key, shape, dtype)

@@ -16,9 +16,9 @@ class Adam(Optimizer):
     m^ = m/(1 - b1^k), v^ = v/(1 - b2^k).
 
     learning_rate: eps_0 >= 0
-    beta1: b1 in [0, 1)
-    beta2: b2 in [0, 1)
-    epsilon: e > 0
+    beta1: b1 in [0, 1), memory of the gradient's mean; 0 is none
+    beta2: b2 in [0, 1), memory of its square; 0 divides by this gradient alone
+    epsilon: e > 0; large is momentum with the rate eps_k/e (optax)
     style: optax (default, as above) or lecture: w <- w - eps_k m / sqrt(v + e), without bias correction
     schedule: how eps_k follows from eps_0 and k
 

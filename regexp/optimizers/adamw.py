@@ -12,9 +12,9 @@ class AdamW(Optimizer):
     """Adam's update, then w <- w - eps_k d w for kernels (never biases, gamma, beta).
 
     learning_rate: eps_0 >= 0
-    beta1: b1 in [0, 1)
-    beta2: b2 in [0, 1)
-    epsilon: e > 0
+    beta1: b1 in [0, 1), memory of the gradient's mean; 0 is none
+    beta2: b2 in [0, 1), memory of its square; 0 divides by this gradient alone
+    epsilon: e > 0; large is momentum with the rate eps_k/e
     decay: d >= 0; 0 is adam
     schedule: how eps_k follows from eps_0 and k
 

@@ -12,8 +12,8 @@ class Lion(Optimizer):
     """w <- w - eps_k sign(b1 m + (1 - b1) g), m <- b2 m + (1 - b2) g.
 
     learning_rate: eps_0 >= 0; a third to a tenth of adam's
-    beta1: b1 in [0, 1)
-    beta2: b2 in [0, 1)
+    beta1: b1 in [0, 1), weight of m in the sign; 0 is the gradient's sign alone
+    beta2: b2 in [0, 1), memory of m; 0 makes m the gradient of the step before
     schedule: how eps_k follows from eps_0 and k
 
     Source: Chen et al., Symbolic discovery of optimization algorithms, 2023.

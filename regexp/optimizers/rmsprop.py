@@ -12,7 +12,7 @@ class RMSProp(Optimizer):
     """r <- d r + (1 - d) g^2, w <- w - eps_k g / (sqrt(r) + e).
 
     learning_rate: eps_0 >= 0
-    decay: d in [0, 1)
+    decay: d in [0, 1), memory of the square; 0 is the gradient's sign
     epsilon: e > 0, added to the root (PyTorch)
     schedule: how eps_k follows from eps_0 and k
 

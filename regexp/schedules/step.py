@@ -25,5 +25,8 @@ class Step(Schedule):
     drop: Fraction = 0.1
 
     def factor(self, step: Array, scale: Array, whole: Array) -> Array:
-        drops: Any = jnp.floor(step / jnp.maximum(self.every * scale, 1.0))
+        length = jnp.maximum(self.every * scale, 1.0)
+        drops: Any = jnp.floor(step / length)
+        # XLA may multiply by the rounded reciprocal instead: 41 * (1/41) < 1, and the drop would come a step late.
+        drops = jnp.where((drops + 1) * length <= step, drops + 1, drops)
         return jnp.power(jnp.asarray(self.drop, jnp.float32), drops)

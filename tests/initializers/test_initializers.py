@@ -24,6 +24,8 @@ def test_the_draws_are_jaxs(shape):
         (He(), own.variance_scaling(2.0, "fan_in", "normal")),
         (Xavier(), own.variance_scaling(1.0, "fan_in", "normal")),
         (Xavier(form="glorot"), own.variance_scaling(1.0, "fan_avg", "normal")),
+        (Xavier(distribution="uniform"), own.variance_scaling(1.0, "fan_in", "uniform")),
+        (Xavier(form="glorot", distribution="uniform"), own.glorot_uniform()),
         (Normal(std=0.02), own.normal(0.02)),
         (Zeros(), own.zeros),
     ):
@@ -38,6 +40,7 @@ def test_the_variances_are_the_formulas(shape):
         (He(), 2 / n_in),
         (Xavier(), 1 / n_in),
         (Xavier(form="glorot"), 2 / (n_in + n_out)),
+        (Xavier(distribution="uniform"), 1 / n_in),
         (Normal(std=0.01), 1e-4),
     ):
         w = np.asarray(initializer.draw(KEY, shape))

@@ -67,6 +67,12 @@ def test_at_a_constant_rate_it_is_optax(ours, theirs):
     compare(run(ours.transform, rates), run(theirs, rates), 1e-12)
 
 
+@pytest.mark.parametrize(("ours", "theirs"), CONSTANT, ids=lambda x: getattr(x, "name", ""))
+def test_in_float32_it_is_optax(ours, theirs):
+    rates = np.full(STEPS, 0.05, np.float32)
+    compare(run(ours.transform, rates, np.float32), run(theirs, rates, np.float32), 1e-6)
+
+
 @pytest.mark.usefixtures("float64")
 def test_adamw_is_optax_with_a_mask_on_kernels():
     mask = {"model": {"output": {"kernel": True, "bias": False}}}
@@ -75,13 +81,13 @@ def test_adamw_is_optax_with_a_mask_on_kernels():
     compare(run(AdamW(decay=0.3).transform, rates), theirs, 1e-12)
 
 
-def torch_run(make):
+def torch_run(make, rates=RATES):
     torch = pytest.importorskip("torch", reason="the oracle: pip install '.[oracles]'")
     params, pull = problem()
     leaves = {k: torch.tensor(np.array(v), requires_grad=True) for k, v in params["model"]["output"].items()}
     pulls = {k: torch.tensor(np.array(v)) for k, v in pull["model"]["output"].items()}
     optimizer = make(torch, leaves)
-    for rate in RATES:
+    for rate in rates:
         for group in optimizer.param_groups:
             group["lr"] = rate
         for name, leaf in leaves.items():
@@ -109,17 +115,33 @@ def test_at_a_changing_rate_it_is_torch(ours, make):
     compare(run(ours.transform), torch_run(make), 1e-9)
 
 
+TORCH_CONSTANT = [
+    (Momentum(momentum=0.8), lambda t, p: t.optim.SGD(p.values(), lr=0.1, momentum=0.8)),
+    (Nesterov(momentum=0.8), lambda t, p: t.optim.SGD(p.values(), lr=0.1, momentum=0.8, nesterov=True)),
+    # no epsilon on either side: ours stands inside the root, theirs outside
+    (AdaGrad(epsilon=1e-30), lambda t, p: t.optim.Adagrad(p.values(), lr=0.1, eps=0.0)),
+]
+
+
 @pytest.mark.usefixtures("float64")
-def test_momentum_has_the_rate_inside_its_velocity():
-    """v <- b v + eps g, w <- w - v, written out."""
+@pytest.mark.parametrize(("ours", "make"), TORCH_CONSTANT, ids=lambda x: getattr(x, "name", ""))
+def test_at_a_constant_rate_it_is_torch(ours, make):
+    rates = np.full(STEPS, 0.05)
+    compare(run(ours.transform, rates), torch_run(make, rates), 1e-12)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(("cls", "ahead"), [(Momentum, False), (Nesterov, True)], ids=["momentum", "nesterov"])
+def test_the_rate_is_inside_the_velocity(cls, ahead):
+    """v <- b v + eps g; w <- w - v, or looked ahead w <- w - (b v + eps g); written out."""
     params, pull = problem()
-    w = jax.tree.map(np.array, params)["model"]["output"]
-    pulls, v = pull["model"]["output"], {"kernel": 0.0, "bias": 0.0}
+    w, pulls = (np.array(tree["model"]["output"]["kernel"]) for tree in (params, pull))
+    v = np.zeros_like(w)
     for rate in RATES:
-        for name in w:
-            v[name] = 0.9 * v[name] + rate * (np.sin(3 * w[name]) + np.array(pulls[name]) * w[name])
-            w[name] = w[name] - v[name]
-    compare(run(Momentum(momentum=0.9).transform), w, 1e-12)
+        g = np.sin(3 * w) + pulls * w
+        v = 0.8 * v + rate * g
+        w = w - (0.8 * v + rate * g if ahead else v)
+    np.testing.assert_allclose(run(cls(momentum=0.8).transform)["kernel"], w, rtol=1e-12)
 
 
 @pytest.mark.usefixtures("float64")
@@ -144,7 +166,8 @@ def test_numbers_are_traced_and_lanes_equal_the_loop(name):
         traces.append(1)
         return run(lambda rate: optimizer.transform(optimizer.learning_rate * rate), RATES[:5], np.float32)
 
-    two = [cls(learning_rate=0.1), cls(learning_rate=0.02)]
+    one = cls(learning_rate=0.1)
+    two = [one, jax.tree.map(lambda x: 0.9 * x, one)]  # every number another
     jitted = jax.jit(final)
     alone = [jitted(jax.tree.map(jnp.float32, one)) for one in two]
     assert len(traces) == 1

@@ -73,9 +73,19 @@ def test_another_length_or_number_traces_nothing_new(name):
         return schedule.rate(step, PER_EPOCH, total)
 
     cls = CATALOGUE[name]
-    for warmup, total in ((0.0, 100), (3.0, 100), (0.5, 1000)):
-        assert np.isfinite(at(cls(warmup=warmup), 7, total))
+    length = {"length": 5.0} if name in ("linear", "cosine") else {}
+    for number, (warmup, total) in enumerate(((0.0, 100), (3.0, 100), (0.5, 1000))):
+        schedule = jax.tree.map(lambda x, i=number: x * (1 - i / 4), cls(warmup=warmup, **length))
+        assert np.isfinite(at(schedule, 7, total))
     assert len(traces) == 1
+
+
+@pytest.mark.parametrize("per_epoch", [1, 41, 117, 1875])
+def test_a_drop_comes_at_its_step_exactly(per_epoch):
+    """Not one late where XLA divides by a rounded reciprocal: in float32 41 * (1/41) is below 1."""
+    schedule, steps = Step(every=1.0, drop=0.5), np.arange(40 * per_epoch)
+    found = jax.jit(jax.vmap(lambda k: schedule.rate(k, per_epoch, steps.size)))(steps)
+    np.testing.assert_allclose(found, 0.5 ** (steps // per_epoch), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", list(CATALOGUE))
@@ -88,3 +98,4 @@ def test_it_stays_between_zero_and_one(name):
 def test_the_end_is_known_to_the_config():
     assert Cosine().end() is None
     assert Linear(length=5.0, warmup=2.0).end() == (7.0, "epochs")
+    assert Constant(warmup=0.3, unit="fraction").end() is None
