@@ -9,12 +9,14 @@ to_yaml(experiment), json_schema()
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from regexp.config.build import FAILED, build_fields
 from regexp.config.check import Facts, Remark, check, check_against_data
-from regexp.config.document import MOST_BYTES, Document, read
+from regexp.config.document import MOST_BYTES, TOO_LARGE, Document, Stop, read
 from regexp.config.overrides import apply
 from regexp.config.resolved import to_yaml
 from regexp.config.schema import json_schema
@@ -44,6 +46,8 @@ def load(path: str | Path, settings: Sequence[str] = ()) -> Loaded:
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(raw) > MOST_BYTES:  # before decoding: the cut may have split a character
+        raise ConfigError([Problem(str(path), 1, 1, TOO_LARGE)])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -54,9 +58,11 @@ def load(path: str | Path, settings: Sequence[str] = ()) -> Loaded:
 def loads(text: str, settings: Sequence[str] = (), file: str = "config") -> Loaded:
     """Read a config from text; see `load`."""
     document = read(text, file)
-    if not document.problems:
-        apply(document, settings)
-    experiment = build_fields(Experiment, document.root, "", document)
+    experiment: Any = FAILED
+    with suppress(Stop):
+        if not document.problems:
+            apply(document, settings)
+        experiment = build_fields(Experiment, document.root, "", document)
     if document.problems or experiment is FAILED:
         raise ConfigError(document.problems)
     return Loaded(experiment, _sort_out(document, check(experiment)), document)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 import typing
 from functools import cache
@@ -12,25 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from regexp.component import Catalogue, Component, field_types
+from regexp.config.catalogues import CATALOGUES
 from regexp.config.describe import describe
 from regexp.config.document import Document, Node, shown
-from regexp.datasets import base as datasets
-from regexp.initializers import base as initializers
-from regexp.models import base as models
-from regexp.optimizers import base as optimizers
-from regexp.preprocessing import base as preprocessing
-from regexp.regularizers import base as regularizers
-from regexp.schedules import base as schedules
-
-CATALOGUES: dict[type, Catalogue[Any]] = {
-    datasets.Dataset: datasets.CATALOGUE,
-    models.Model: models.CATALOGUE,
-    regularizers.Regularizer: regularizers.CATALOGUE,
-    optimizers.Optimizer: optimizers.CATALOGUE,
-    schedules.Schedule: schedules.CATALOGUE,
-    initializers.Initializer: initializers.CATALOGUE,
-    preprocessing.Preprocessor: preprocessing.CATALOGUE,
-}
+from regexp.config.suggest import did_you_mean, unknown_key, unknown_name
 
 FAILED = object()  # what stands for a value that could not be built
 
@@ -52,7 +36,7 @@ def build_fields(cls: type, node: Node, where: str, document: Document, skip: tu
         if key in skip:
             continue
         if key not in annotations:
-            document.report(node.keys[key], _unknown_key(key, where, annotations))
+            document.report(node.keys[key], unknown_key(key, where, annotations))
             values[key] = FAILED
             continue
         path = f"{where}.{key}" if where else key
@@ -87,6 +71,10 @@ def _build_part(catalogue: Catalogue[Any], node: Node, where: str, document: Doc
         name, place, fields = node.value, node, Node({}, node.line, node.column)
     elif isinstance(node.value, dict) and isinstance(getattr(node.value.get("name"), "value", None), str):
         name, place, fields = node.value["name"].value, node.value["name"], node
+    elif isinstance(node.value, dict) and "name" in node.value:
+        place = node.value["name"]
+        _problem(document, place, f"{where}.name must be one of {', '.join(catalogue)}, got {_given(place)}")
+        return FAILED
     elif isinstance(node.value, dict):
         _problem(document, node, f"{where} needs a name: one of {', '.join(catalogue)}")
         return FAILED
@@ -94,11 +82,11 @@ def _build_part(catalogue: Catalogue[Any], node: Node, where: str, document: Doc
         _problem(
             document,
             node,
-            f"{where} must be the name of a {catalogue.kind} or a mapping, got {_given(node)}",
+            f"{where} must be the name of {_article(catalogue.kind)} or a mapping, got {_given(node)}",
         )
         return FAILED
     if name not in catalogue:
-        _problem(document, place, _unknown_name(name, catalogue))
+        _problem(document, place, unknown_name(name, catalogue))
         return FAILED
     return build_fields(catalogue[name], fields, where, document, skip=("name",))
 
@@ -107,6 +95,8 @@ def _build_parts(catalogue: Catalogue[Any], node: Node, where: str, document: Do
     """Regularizers as a mapping name -> fields in their order; other parts as a list."""
     if isinstance(node.value, tuple):
         parts = [_build_part(catalogue, item, where, document) for item in node.value]
+        if catalogue.kind == "regularizer":
+            _refuse_twice(parts, node, where, document)
         return FAILED if FAILED in parts else tuple(parts)
     if node.value is None:
         return ()
@@ -122,13 +112,23 @@ def _build_method(catalogue: Catalogue[Any], name: str, node: Node, where: str, 
     """One regularizer: fields, or null or true for its defaults; None for false."""
     child = node.value[name]
     if name not in catalogue:
-        document.report(node.keys[name], _unknown_name(name, catalogue))
+        document.report(node.keys[name], unknown_name(name, catalogue))
         return FAILED
     if child.value is False:
         return None
     by_default = child.value is None or child.value is True
     fields = Node({}, child.line, child.column) if by_default else child
     return build_fields(catalogue[name], fields, f"{where}.{name}", document)
+
+
+def _refuse_twice(parts: list[Any], node: Node, where: str, document: Document) -> None:
+    """A method listed twice: its second entry has no key of its own to be changed or saved by."""
+    seen = set()
+    for part, item in zip(parts, node.value, strict=True):
+        if type(part) in seen:
+            _problem(document, item, f"{part.name} stands twice in {where}")
+        if part is not FAILED:
+            seen.add(type(part))
 
 
 def _build_leaf(annotation: Any, options: tuple[Any, ...], node: Node, where: str, document: Document) -> Any:
@@ -173,13 +173,18 @@ def _problem(document: Document, node: Node, message: str) -> None:
 
 def _given(node: Node) -> str:
     plain = node.plain()
+    return f'"{shown(plain)}"' if isinstance(plain, str) else shown(_written(plain))
+
+
+def _written(plain: Any) -> str:
+    """A value as YAML's flow style writes it, except for quotes."""
     if isinstance(plain, dict):
-        return shown("{" + ", ".join(f"{key}: {value}" for key, value in plain.items()) + "}")
+        return "{" + ", ".join(f"{key}: {_written(value)}" for key, value in plain.items()) + "}"
     if isinstance(plain, tuple):
-        return shown("[" + ", ".join(str(item) for item in plain) + "]")
-    if isinstance(plain, str):
-        return f'"{shown(plain)}"'
-    return {"None": "nothing", "True": "true", "False": "false"}.get(str(plain), shown(plain))
+        return "[" + ", ".join(_written(item) for item in plain) + "]"
+    if plain is None:
+        return "nothing"
+    return str(plain).lower() if isinstance(plain, bool) else str(plain)
 
 
 def _meant(options: tuple[Any, ...], plain: Any) -> str:
@@ -187,31 +192,12 @@ def _meant(options: tuple[Any, ...], plain: Any) -> str:
         word for option in options if typing.get_origin(_bare(option)) is Literal
         for word in typing.get_args(_bare(option)) if isinstance(word, str)
     ]  # fmt: skip
-    return _did_you_mean(plain, words) if isinstance(plain, str) else ""
+    return did_you_mean(plain, words) if isinstance(plain, str) else ""
 
 
 def _bare(annotation: Any) -> Any:
     return typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
 
 
-def _did_you_mean(word: str, words: typing.Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(words), 1)
-    return f' - did you mean "{close[0]}"?' if close else ""
-
-
-def _unknown_name(name: str, catalogue: Catalogue[Any]) -> str:
-    message = f'unknown {catalogue.kind} "{shown(name)}"'
-    meant = _did_you_mean(name, catalogue)
-    return message + (meant or f"; there are {', '.join(catalogue)}")
-
-
-def _unknown_key(key: str, where: str, known: typing.Iterable[str]) -> str:
-    message = f'unknown key "{shown(key)}"' + (f" in {where}" if where else "")
-    known = list(known)
-    if key in regularizers.CATALOGUE and not where.startswith("regularizers"):
-        return f"{message} - {key} is a regularizer: put it under regularizers"
-    methods = [] if where.startswith("regularizers") else list(regularizers.CATALOGUE)
-    meant = _did_you_mean(key, [*known, *methods])
-    if any(f'"{name}"' in meant for name in methods if name not in known):
-        return f"{message}{meant} (a regularizer: put it under regularizers)"
-    return message + (meant or (f"; it takes {', '.join(known)}" if known else "; it takes no keys"))
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -57,6 +57,7 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
             "training.batch_size",
             f"training.batch_size {batch} is above the {facts.train} training examples",
         )
+    yield from _steps(experiment, facts.train)
     for method in experiment.regularizers:
         if method.images_only and facts.is_image and getattr(method, "fill", "") == "reflect":
             side = min(facts.shape[:2])
@@ -113,12 +114,26 @@ def _penalties(experiment: Experiment) -> Iterator[Remark]:
 
 
 def _lengths(experiment: Experiment) -> Iterator[Remark]:
-    end = experiment.optimizer.schedule.end()
-    if end is not None:
-        length, unit = end
-        over = (unit == "epochs" and length > experiment.training.epochs) or (unit == "fraction" and length > 1)
-        if over:
-            yield Remark(
-                "optimizer.schedule",
-                f"the schedule takes {length:g} {unit}, longer than the run of {experiment.training.epochs} epochs",
-            )
+    what, length, unit = _duration(experiment)
+    if length > {"epochs": experiment.training.epochs, "fraction": 1}.get(unit, length):
+        yield Remark(
+            "optimizer.schedule",
+            f"the {what} takes {length:g} {unit}, longer than the run of {experiment.training.epochs} epochs",
+        )
+
+
+def _steps(experiment: Experiment, train: int) -> Iterator[Remark]:
+    """A length in steps, which needs the number of training examples."""
+    what, length, unit = _duration(experiment)
+    batch = experiment.training.batch_size
+    whole = batch == "all" or experiment.optimizer.full_batch
+    steps = experiment.training.epochs * (1 if whole else train // int(batch))
+    if unit == "steps" and length > steps > 0:
+        yield Remark("optimizer.schedule", f"the {what} takes {length:g} steps, longer than the run of {steps} steps")
+
+
+def _duration(experiment: Experiment) -> tuple[str, float, str]:
+    """(`schedule` or `warmup`, how long it takes, in what unit)."""
+    schedule = experiment.optimizer.schedule
+    end = schedule.end()
+    return ("schedule", *end) if end is not None else ("warmup", schedule.warmup, schedule.unit)

@@ -16,13 +16,16 @@ import yaml
 from regexp.errors import Problem
 
 MOST_BYTES = 1_000_000
+TOO_LARGE = f"the config is larger than {MOST_BYTES:,} bytes"
 DEEPEST = 32
 LONGEST_NUMBER = 100
+MOST_PROBLEMS = 100
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOLEANS = dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPECIAL = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -54,16 +57,19 @@ class Document:
         self.root = Node({}, 1, 1)
 
     def report(self, place: tuple[int, int], message: str) -> None:
-        """Note a problem at (line, column)."""
+        """Note a problem at (line, column). Raises Stop where there are too many to be of use."""
         line, column = place
-        if line < 0:
-            self.problems.append(Problem("--set", 1, column, message, self.settings[-line - 1]))
-            return
-        source = self.lines[line - 1].rstrip() if 0 < line <= len(self.lines) else ""
-        source = "".join(c if c.isprintable() else " " for c in source)
+        full = len(self.problems) == MOST_PROBLEMS
+        if full:
+            message = f"and more problems; the first {MOST_PROBLEMS} are shown"
+        file, lines = ("--set", self.settings) if line < 0 else (self.file, self.lines)
+        source = lines[abs(line) - 1] if 0 < abs(line) <= len(lines) else ""
         cut = max(0, column - 60) if len(source) > 160 else 0
-        shown_source = source[cut : cut + 160]
-        self.problems.append(Problem(self.file, line, column, message, shown_source, column - cut))
+        # cut first: a line may have a megabyte and a hundred problems
+        part = "".join(c if c.isprintable() else " " for c in source[cut : cut + 160]).rstrip()
+        self.problems.append(Problem(file, abs(line), column, message, part, column - cut))
+        if full:
+            raise Stop
 
     def place(self, path: str) -> tuple[int, int]:
         """(line, column) of the key at a dotted path, or of the nearest one above it that is written."""
@@ -79,7 +85,11 @@ def read(text: str, file: str) -> Document:
     """Parse a whole config; problems of form are in `problems`, and what could be read is in `root`."""
     document = Document(text, file)
     if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
-        document.report((1, 1), f"the config is larger than {MOST_BYTES:,} bytes")
+        document.report((1, 1), TOO_LARGE)
+        return document
+    if match := _FORBIDDEN.search(text):
+        before = (text[: match.start()] + "x").splitlines()
+        document.report((len(before), len(before[-1])), f"the character U+{ord(match[0]):04X} is not part of a config")
         return document
     for number, line in enumerate(document.lines, 1):
         if re.match(r" *\t", line):
@@ -87,12 +97,14 @@ def read(text: str, file: str) -> Document:
             return document
     try:
         _Builder(document, yaml.parse(text, Loader=_LOADER)).build()
-    except _Stop:
+    except Stop:
         pass
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        document.report(place, f"not YAML: {_without_newlines(error.problem or str(error))}")
+        tab = document.lines[place[0] - 1 : place[0]] and document.lines[place[0] - 1][place[1] - 1 :].startswith("\t")
+        reason = f"not YAML: {_without_newlines(error.problem or str(error))}"
+        document.report(place, "a tab stands here; YAML wants spaces" if tab else reason)
     except yaml.YAMLError as error:
         document.report((1, 1), f"not YAML: {_without_newlines(str(error))}")
     return document
@@ -105,8 +117,8 @@ def _without_newlines(text: str) -> str:
     return " ".join(text.split())
 
 
-class _Stop(Exception):
-    """What follows cannot be read."""
+class Stop(Exception):
+    """What follows is not read."""
 
 
 class _Builder:
@@ -125,7 +137,7 @@ class _Builder:
         self._next()  # document end
         if isinstance(event := self._next(), yaml.DocumentStartEvent):
             self._report(event, "a second document begins here; a config is one document")
-            raise _Stop
+            raise Stop
         if not isinstance(root.value, dict):
             if root.value is None:
                 self.document.report((root.line, root.column), "the config is empty")
@@ -143,14 +155,14 @@ class _Builder:
     def _node(self, event: Any, depth: int) -> Node:
         if depth > DEEPEST:
             self._report(event, f"nested deeper than {DEEPEST} levels")
-            raise _Stop
+            raise Stop
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if isinstance(event, yaml.AliasEvent):
             self._report(event, f"the alias *{event.anchor}: aliases are not part of a config; write the value out")
             return Node(None, line, column)
         if event.anchor is not None:
             self._report(event, f"the anchor &{event.anchor}: anchors are not part of a config")
-        if event.tag is not None and event.tag != "!":
+        if event.tag is not None:
             self._report(event, f"the tag {event.tag}: tags are not part of a config")
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(Node({}, line, column), depth)

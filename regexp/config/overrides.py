@@ -34,8 +34,13 @@ class _Setting:
         inner = read(_PREFIX + text, "--set")
         if not inner.problems and set(inner.root.value) == {"value"}:
             return self._moved(inner.root.value["value"])
-        reason = inner.problems[0].message if inner.problems else "not one value"
-        self._report(self.text.index("=") + 2, reason)
+        start = self.text.index("=") + 2
+        if not inner.problems:
+            self._report(start, "not one value")
+            return None
+        first = inner.problems[0]
+        column = first.column + start - 1 - len(_PREFIX) if first.line == 1 else len(self.text) + 1
+        self._report(max(start, min(column, len(self.text) + 1)), first.message)
         return None
 
     def _descend(self, keys: list[str], value: Node) -> None:
@@ -60,9 +65,9 @@ class _Setting:
     def _moved(self, node: Node) -> Node:
         """The same tree with the columns of the setting in the place of those of `value: ...`."""
         shift = self.text.index("=") + 1 - len(_PREFIX)
-        place = (self.line, node.column + shift)
+        place = (self.line, max(1, node.column + shift))
         if isinstance(node.value, dict):
-            keys = {key: (self.line, column + shift) for key, (_, column) in node.keys.items()}
+            keys = {key: (self.line, max(1, column + shift)) for key, (_, column) in node.keys.items()}
             return Node({k: self._moved(v) for k, v in node.value.items()}, *place, keys)
         if isinstance(node.value, tuple):
             return Node(tuple(self._moved(item) for item in node.value), *place)

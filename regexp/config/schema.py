@@ -27,7 +27,7 @@ def _object(cls: type, name: str | None = None) -> dict[str, Any]:
     properties = {key: _value(annotation) for key, annotation in field_types(cls).items()}
     for field in dataclasses.fields(cls):
         properties[field.name]["description"] = field_line(cls, field.name)
-    required = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]
+    required = _required(cls)
     if name is not None:
         properties = {"name": {"const": name}} | properties
         required = ["name", *required]
@@ -55,14 +55,20 @@ def _value(annotation: Any) -> dict[str, Any]:
 
 
 def _part(catalogue: Catalogue[Any]) -> list[dict[str, Any]]:
-    return [{"enum": list(catalogue)}, *(_object(catalogue[name], name) for name in catalogue)]
+    short = [name for name in catalogue if not _required(catalogue[name])]
+    return [{"enum": short}, *(_object(catalogue[name], name) for name in catalogue)]
 
 
 def _parts(catalogue: Catalogue[Any]) -> dict[str, Any]:
     if catalogue.kind != "regularizer":
         return {"anyOf": [{"type": "array", "items": {"anyOf": _part(catalogue)}}, {"type": "null"}]}
     methods = {name: {"anyOf": [{"type": ["boolean", "null"]}, _object(catalogue[name])]} for name in catalogue}
-    return {"type": ["object", "null"], "properties": methods, "additionalProperties": False}
+    mapping = {"type": ["object", "null"], "properties": methods, "additionalProperties": False}
+    return {"anyOf": [mapping, {"type": "array", "items": {"anyOf": _part(catalogue)}, "uniqueItems": True}]}
+
+
+def _required(cls: type) -> list[str]:
+    return [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]
 
 
 def summary(cls: type) -> str:

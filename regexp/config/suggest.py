@@ -1,0 +1,57 @@
+"""What may have been meant by a word that is not known."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from regexp.component import Catalogue, field_types
+from regexp.config.catalogues import CATALOGUES
+from regexp.config.document import shown
+from regexp.experiment import Experiment
+from regexp.regularizers.base import CATALOGUE as METHODS
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """` - did you mean "relu"?`, or nothing."""
+    close = difflib.get_close_matches(word[:100], list(words), 1)
+    return f' - did you mean "{close[0]}"?' if close else ""
+
+
+def unknown_name(name: str, catalogue: Catalogue[Any]) -> str:
+    """The message about a name that is in no file of the catalogue."""
+    meant = did_you_mean(name, catalogue)
+    return f'unknown {catalogue.kind} "{shown(name)}"' + (meant or f"; there are {', '.join(catalogue)}")
+
+
+def unknown_key(key: str, where: str, known: Iterable[str]) -> str:
+    """The message about a key that `where` does not take; a key of another section is told apart from a slip."""
+    known = list(known)
+    message = f'unknown key "{shown(key)}"' + (f" in {where}" if where else "")
+    return message + _remedy(key, where, known)
+
+
+def _remedy(key: str, where: str, known: list[str]) -> str:
+    elsewhere = not where.startswith("regularizers")
+    if elsewhere and key in METHODS:
+        return f" - {key} is a regularizer: put it under regularizers"
+    near = known + [name for name in METHODS if elsewhere and name not in known]
+    owners = list(_owners(key, where))
+    meant = did_you_mean(key, known if owners else near)
+    if meant and not any(f'"{name}"' in meant for name in known):
+        return f"{meant} (a regularizer: put it under regularizers)"
+    if meant:
+        return meant
+    if owners:
+        return f" - {key} is a key of {' and of '.join(owners)}: put it there"
+    return f"; it takes {', '.join(known)}" if known else "; it takes no keys"
+
+
+def _owners(key: str, where: str) -> Iterator[str]:
+    """The other sections that have this key, in some part of them."""
+    for section, annotation in field_types(Experiment).items():
+        catalogue = CATALOGUES.get(annotation)
+        classes = [catalogue[name] for name in catalogue] if catalogue else [annotation]
+        if section not in ("regularizers", where) and any(key in field_types(cls) for cls in classes):
+            yield section
