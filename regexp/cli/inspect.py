@@ -94,7 +94,7 @@ def _inert(name: str) -> str:
     """A class name that no spreadsheet takes for a formula."""
     from regexp.cli.text import safe
 
-    return ("'" if name[:1] in "=+-@\t\r" and not _is_number(name) else "") + safe(name)
+    return ("'" if name.startswith(("=", "+", "-", "@")) and not _is_number(name) else "") + safe(name)
 
 
 def _is_number(name: str) -> bool:

@@ -59,7 +59,7 @@ class Display:
             handler(event)
 
     def stopping(self) -> None:
-        """A signal has come. Called inside its handler, so: no locks, no buffers."""
+        """A signal has come. Called from another thread at any moment, so: no locks, no buffers."""
 
     def abort(self) -> None:
         """A second signal ends the process right after this."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -97,17 +98,30 @@ def _difference(saved: Path, given: str) -> str:
 
 
 class _signals:  # noqa: N801 - used as a function
-    """SIGINT and SIGTERM set a flag that training obeys after its chunk; a second one ends at once."""
+    """SIGINT and SIGTERM set a flag that training obeys after its chunk; a second one ends at once.
+
+    Python calls a handler only between two of its own steps, and compiling is one step of a minute. So a thread reads
+    the signals from the pipe that C writes them to; the handlers do nothing.
+    """
 
     def __init__(self, display: Display):
-        self.display = display
+        self.display, self.received = display, 0
 
     def __enter__(self) -> Callable[[], int]:
-        self.received = 0
-        self.old = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        self.reading, self.writing = os.pipe()
+        os.set_blocking(self.writing, False)
+        self.old = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
+        self.old_wakeup = signal.set_wakeup_fd(self.writing, warn_on_full_buffer=False)
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
         return lambda: self.received
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _watch(self) -> None:
+        while byte := os.read(self.reading, 1):
+            if byte[0] in self.old:
+                self._note(byte[0])
+
+    def _note(self, number: int) -> None:
         if self.received:
             self.display.abort()
             os._exit(128 + number)
@@ -115,5 +129,13 @@ class _signals:  # noqa: N801 - used as a function
         self.display.stopping()
 
     def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self.old_wakeup)
         for number, handler in self.old.items():
             signal.signal(number, handler)
+        os.close(self.writing)
+        self.thread.join()
+        os.close(self.reading)
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Not SIG_IGN: only a signal with a handler is written to the pipe."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from regexp.cli.app import _explained
 from regexp.cli.text import safe
-from tests.cli.command import ROOT, regexp
+from regexp.errors import Interrupted, UsageError
+from tests.cli.command import ROOT, inside, regexp
 
 
 @pytest.mark.parametrize(
@@ -69,3 +72,58 @@ def test_init_makes_a_config_that_validates(tmp_path):
 def test_text_from_users_is_inert():
     assert safe("\x1b[31mred\x07\u202e") == "?[31mred??"
     assert safe("a\nb é 漢") == "a\nb é 漢"
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "code"),
+    [
+        (UsageError("no such thing"), "no such thing", 2),
+        (Interrupted("stopped", 15), "stopped", 143),
+        (OSError(28, "No space left on device"), "No space left on device; --debug shows where", 1),
+        (MemoryError(), "out of memory: lower training.batch_size", 1),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating"), "out of memory: lower", 1),
+        (ValueError("odd\nand long"), "ValueError: odd - this is a bug; run again with --debug", 1),
+    ],
+)
+def test_a_failure_is_a_line_and_a_code(error, message, code):
+    text, exit_code = _explained(error)
+    assert text.startswith(message)
+    assert "\n" not in text
+    assert exit_code == code
+
+
+def test_debug_shows_the_traceback():
+    assert "Traceback" in regexp("show", "nothing", "--debug").stderr
+
+
+def test_a_full_disk_behind_standard_output_is_no_bug():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "regexp", "list"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE,
+                              text=True, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("No space left on device")
+
+
+def test_a_narrow_or_ascii_terminal_gets_the_whole_list():
+    environment = os.environ | {"COLUMNS": "40", "PYTHONIOENCODING": "ascii"}
+    done = regexp("list", env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= 40
+
+
+@pytest.mark.parametrize("arguments", [["\x1b[31mx"], ["train", "--\x1b[31mx"], ["train", "--device", "\x1b[31m[red]"],
+                                       ["show", "\x1b[31m[red]"], ["list", "\x1b[31m"], ["evaluate", "\x1b[31m"],
+                                       ["init", "/\x1b[31m/x"], ["validate", "\x1b[31m"]])  # fmt: skip
+def test_escape_sequences_in_arguments_are_inert(arguments, capsys):
+    assert inside(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert err
+    assert "\x1b" not in out + err
+
+
+def test_init_quotes_a_name_and_lets_it_end_no_comment(tmp_path):
+    name = tmp_path / "a b\nmodel: resnet.yaml"
+    assert inside("init", name) == 0
+    text = name.read_text()
+    assert f"regexp train '{tmp_path}/a b?model: resnet.yaml'" in text
+    assert inside("validate", name) == 0

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Annotated, Literal
 
 import pytest
+from annotated_types import Ge, Gt, Le, Len, Lt
 from typer.testing import CliRunner
 
 from regexp.cli import app as app_module
-from regexp.component import Catalogue
+from regexp.cli.ranges import accepted
+from regexp.component import Catalogue, Count, Finite, Fraction, Natural, NonNegative, Positive, Rate
 from regexp.config.build import CATALOGUES
+from regexp.initializers.base import Initializer
 
 
 def parts():
@@ -33,3 +37,35 @@ def test_every_card_describes_every_field(kind, name):
 
     for field in dataclasses.fields(catalogue[name]):
         assert field_line(catalogue[name], field.name), f"{kind} {name}: {field.name} is not described"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text"),
+    [
+        (Rate, "[0, 1)"),
+        (Fraction, "[0, 1]"),
+        (NonNegative, "[0, inf)"),
+        (Positive, "(0, inf)"),
+        (Finite, "number"),
+        (Annotated[float, Gt(0), Le(2)], "(0, 2]"),
+        (Annotated[float, Lt(3)], "(-inf, 3)"),
+        (Count, "integer >= 1"),
+        (Natural, "integer >= 0"),
+        (Annotated[int, Ge(1), Le(9)], "integer >= 1, <= 9"),
+        (Count | None, "integer >= 1 or null"),
+        (Annotated[tuple[Count, ...], Len(1)], "list of integer >= 1"),
+        (dict[str, NonNegative] | None, "layer: [0, inf) or null"),
+        (Literal["relu", "tanh"], "relu|tanh"),
+        (Initializer, "initializer"),
+        (bool, "true|false"),
+    ],
+)
+def test_ranges_are_short(annotation, text):
+    assert accepted(annotation) == text
+
+
+def test_list_groups_by_place_and_gives_defaults_and_ranges():
+    text = CliRunner().invoke(app_module.app, ["list", "regularizers"], env={"COLUMNS": "200"}).stdout
+    assert "regularizers acting on activations\n" in text
+    assert "rate = 0.5, [0, 1);" in text
+    assert "form = others, others|uniform" in text

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
+import pytest
 
-from tests.cli.command import CONFIG, regexp
+from regexp.cli.inspect import _inert
+from tests.cli.command import CONFIG, inside, regexp
 
 
 def test_evaluate_finds_the_numbers_of_the_summary(trained):
@@ -60,3 +63,26 @@ def test_csv_from_training_to_prediction(tmp_path):
     assert done.returncode == 0, done.stderr
     predicted = [line.split(",")[0] for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]
     assert predicted[:2] == ["yes", "no"]
+
+
+def test_evaluate_counts_no_diverged_seed(trained, tmp_path, capsys):
+    run = tmp_path / "runs" / "wine"
+    shutil.copytree(trained / "runs" / "wine", run)
+    summary = json.loads((run / "summary.json").read_text())
+    summary["lanes"][1]["status"] = "diverged"
+    (run / "summary.json").write_text(json.dumps(summary))
+    assert inside("evaluate", "wine", "--runs-dir", tmp_path / "runs", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["diverged"] == [1]
+    first = summary["metrics"]["test/accuracy"]["values"][0]
+    assert found["metrics"]["test/accuracy"]["values"][1] is None
+    np.testing.assert_allclose(found["metrics"]["test/accuracy"]["mean"], first, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("=1+1", "'=1+1"), ("@x", "'@x"), ("+x", "'+x"), ("-x", "'-x"), ("-1", "-1"), ("+2.5e3", "+2.5e3"),
+     ("a\x1b[31m", "a?[31m"), ("[red]", "[red]"), ("", "")],
+)  # fmt: skip
+def test_class_names_are_no_formulas(name, written):
+    assert _inert(name) == written

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import numpy as np
 import pytest
 
-from tests.cli.command import CONFIG, regexp
+from regexp.config import load
+from tests.cli.command import CONFIG, inside, regexp
 
 
 def test_train_prints_a_table_the_path_and_what_to_try_next(trained):
@@ -85,3 +87,16 @@ def test_all_lanes_diverged(tmp_path):
     assert summary["status"] == "diverged"
     assert summary["metrics"]["test/accuracy"] == {"mean": None, "std": None, "values": [None, None]}
     assert all(lane["diverged_at"] is not None for lane in summary["lanes"])
+
+
+def test_a_new_name_for_an_old_run_is_refused(capsys):
+    assert inside("train", "--resume", "wine", "--name", "other") == 2
+    assert "--name is for a new run" in capsys.readouterr().err
+
+
+def test_the_next_command_works_as_it_stands(trained):
+    line = (trained / "output.txt").read_text().splitlines()[-1]
+    command, config, set_, setting, *rest = shlex.split(line.removeprefix("next: regexp "))
+    assert (command, set_) == ("train", "--set")
+    assert load(config, [setting]).experiment.regularizers == ()
+    assert rest == ["--name", "wine-without-dropout", "--runs-dir", str(trained / "runs")]
