@@ -34,12 +34,14 @@ def report(case: Case, repeats: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=list(CASES))
+    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}; all where left out")
     parser.add_argument("--repeats", type=int, default=7)
     arguments = parser.parse_args()
+    if unknown := set(arguments.cases) - set(CASES):
+        parser.error(f"unknown case {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
     packages = ", ".join(f"{name} {version(name)}" for name in ("jax", "torch", "keras"))
     print(f"Python {platform.python_version()}, {packages}, {platform.processor() or platform.machine()}")
-    for name in arguments.cases:
+    for name in arguments.cases or CASES:
         report(CASES[name], arguments.repeats)
 
 
