@@ -10,10 +10,11 @@ import numpy as np
 from regexp.config import loads
 from regexp.datasets.base import Data
 from regexp.datasets.splits import split
-from regexp.errors import DataError
+from regexp.errors import DataError, RunError
 from regexp.experiment import Experiment, trials
 from regexp.lazy import jax
 from regexp.runs import Run
+from regexp.summary import statistics
 from regexp.training.group import Group, nested, predict_alone
 from regexp.training.prepare import prepare_lane
 from regexp.training.step import Spec, Variables
@@ -41,8 +42,17 @@ def read_experiment(run: Run) -> Experiment:
     return loads(path.read_text(encoding="utf-8"), file=str(path)).experiment
 
 
-def evaluate(run: Run, data: Data) -> tuple[list[int], list[dict[str, float]]]:
-    """(seeds, metrics of each) on whole train, validation and test, from the saved best checkpoint."""
+@dataclass(frozen=True)
+class Evaluation:
+    """metrics: {"test/accuracy": {"mean", "std", "values"}, ...}; diverged: seeds that count in none of them."""
+
+    seeds: tuple[int, ...]
+    diverged: tuple[int, ...]
+    metrics: dict[str, Any]
+
+
+def evaluate(run: Run, data: Data) -> Evaluation:
+    """All metrics of every seed on whole train, validation and test, from the saved best checkpoint."""
     experiment = read_experiment(run)
     arrays, meta, _ = run.load_checkpoint("best")
     by_seed = {trial.seed: trial for trial in trials(experiment)}
@@ -55,8 +65,18 @@ def evaluate(run: Run, data: Data) -> tuple[list[int], list[dict[str, float]]]:
         metrics, _ = group.evaluate(group.load_variables(part(arrays, index)))
         for lane, seed in enumerate(seeds):
             rows[seed] = {name: float(values[lane]) for name, values in metrics.items()}
-    order = list(experiment.training.seeds)
-    return order, [rows[seed] for seed in order]
+    seeds, diverged = experiment.training.seeds, _diverged(run)
+    table = statistics([rows[seed] for seed in seeds], [seed not in diverged for seed in seeds])
+    return Evaluation(seeds, tuple(diverged), table)
+
+
+def _diverged(run: Run) -> list[int]:
+    """The seeds that the summary calls diverged; of a run without one, none is known."""
+    try:
+        lanes = run.read_json("summary.json")["lanes"]
+    except RunError:
+        return []
+    return [lane["seed"] for lane in lanes if lane["status"] == "diverged"]
 
 
 def predict(run: Run, path: str) -> Predictions:

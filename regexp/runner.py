@@ -131,10 +131,12 @@ class Session:
     def events(self, resume: bool = False) -> Iterator[Event]:
         """Do everything; the caller shows what it is given."""
         restored = self._load_checkpoint() if resume else None
+        if restored and restored["warning"]:
+            self.notes += (restored["warning"],)
         yield Prepared(
             len(self.trials), len(self.groups), len(self.splits[0].train), len(self.splits[0].validation),
             len(self.splits[0].test), self.groups[0].parameters, self.experiment.training.epochs,
-            restored["epoch"] if restored else 0, (restored["warning"],) if restored and restored["warning"] else (),
+            restored["epoch"] if restored else 0, self.notes,
         )  # fmt: skip
         before, seconds = compilations(), compile_seconds()
         for one in self.groups:
@@ -238,9 +240,27 @@ class Session:
             select(self.experiment),
             self.seconds,
             compiled,
+            self._unfinished_schedules(lanes),
         )
         self.run.write_json("summary.json", summary)
         return summary
+
+    def _unfinished_schedules(self, lanes: list[dict[str, Any]]) -> list[str]:
+        """A warning where lanes stopped early, before their learning rate had come to its end."""
+        found: dict[int, float] = {}
+        for one, indices in zip(self.groups, self.members, strict=True):
+            for index in indices:
+                if lanes[index]["reason"] == "stopped early":
+                    found[lanes[index]["seed"]] = one.rate_at(lanes[index]["epochs"] * one.steps_per_epoch)
+        end = self.groups[0].rate_at(self.groups[0].total_steps)
+        late = {seed: rate for seed, rate in found.items() if rate > 1.01 * end + 1e-6}
+        if not late:
+            return []
+        name, rates = self.experiment.optimizer.schedule.name, ", ".join(f"{r:.2g}" for r in late.values())
+        return [
+            f"seed {', '.join(map(str, late))} stopped early, while the {name} schedule stood at {rates} of the "
+            f"learning rate; it ends at {end:.2g}, so a shorter schedule may do better"
+        ]
 
     def _write_predictions(self, outputs: list[np.ndarray]) -> None:
         rows = [self.splits[index].test for index in range(len(self.trials))]
@@ -260,14 +280,19 @@ def train(
     """Everything `regexp train` does, manifest included: status running, then done, diverged, interrupted or failed."""
     if resume and _status(run) == "done":
         raise RunError(f"{run.name} is done already; nothing to resume")
-    set_up(device)
-    manifest = gather(command, describe_device())
+    manifest = gather(command)
     manifest |= {"status": "running", "reason": None, "seeds": list(loaded.experiment.training.seeds)}
     run.write_json("manifest.json", manifest)
+    session = None
     try:
+        set_up(device)
+        manifest["device"] = describe_device()
         data = loaded.experiment.dataset.load()
         session = Session(loaded.experiment, data, run, interrupted)
-        facts = Facts(data.task, data.is_image, data.inputs.shape[1:], session.train_size, session.validation_size)
+        facts = Facts(
+            data.task, data.is_image, data.inputs.shape[1:], session.train_size, session.validation_size,
+            data.test is not None,
+        )  # fmt: skip
         session.notes = tuple(str(warning) for warning in loaded.check_data(facts))
         manifest |= {"data": {"source": data.source, "sha256": session.data_hash, "examples": len(data.inputs)}}
         run.write_json("manifest.json", manifest)
@@ -278,7 +303,7 @@ def train(
     except BaseException as error:
         status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt | GeneratorExit) else "failed"
         with contextlib.suppress(RunError):  # of a full disk the first error is the one to tell
-            _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0], None)
+            _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0], session)
         raise
     finally:
         run.close()

@@ -16,6 +16,7 @@ def summarize(
     selection: Mapping[str, Any],
     seconds: Mapping[str, float],
     compilations: int,
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything summary.json holds.
 
@@ -34,6 +35,7 @@ def summarize(
         "lanes": [dict(lane) for lane in lanes],
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "compilations": compilations,
+        "warnings": list(warnings),
     }
 
 

@@ -74,6 +74,8 @@ def closing(console: Console, summary: Mapping[str, Any], run: Run, experiment: 
             _say(console, f"seed {lane['seed']}: diverged, {lane['reason']}; in no mean", "red")
     if good:
         _say(console, _epochs(good, summary["selection"]), "dim")
+    for warning in summary["warnings"]:
+        _say(console, f"warning: {warning}", "yellow")
     seconds = summary["seconds"]
     _say(console, f"compiled in {seconds['compile']:.1f} s, trained in {seconds['train']:.1f} s", "dim")
     _say(console, f"run: {run.path}", "bold")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from regexp.datasets.base import Dataset
 from regexp.experiment import Experiment
 from regexp.metrics import names
 
@@ -23,13 +24,14 @@ class Remark:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the loaded data says. train, validation: examples; shape: of one input."""
+    """What the loaded data says. train, validation: examples; shape: of one input; published_test: whether it has one."""
 
     task: str
     is_image: bool
     shape: tuple[int, ...]
     train: int
     validation: int
+    published_test: bool = False
 
 
 def check(experiment: Experiment) -> Iterator[Remark]:
@@ -58,6 +60,9 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
             f"training.batch_size {batch} is above the {facts.train} training examples",
         )
     yield from _steps(experiment, facts.train)
+    if facts.published_test and experiment.dataset.test != Dataset.test:
+        message = f"{experiment.dataset.name} has a published test split; dataset.test changes nothing"
+        yield Remark("dataset.test", message, is_warning=True)
     for method in experiment.regularizers:
         if method.images_only and facts.is_image and getattr(method, "fill", "") == "reflect":
             side = min(facts.shape[:2])

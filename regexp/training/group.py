@@ -80,6 +80,10 @@ class Group:
     def total_steps(self) -> int:
         return self.epochs * self.steps_per_epoch
 
+    def rate_at(self, step: int) -> float:
+        """The schedule's share of the learning rate at a step."""
+        return float(self.trials[0].experiment.optimizer.schedule.rate(step, self.steps_per_epoch, self.total_steps))
+
     @property
     def done(self) -> bool:
         """Whether every lane has stopped or the run's epochs are over."""

@@ -59,3 +59,9 @@ def test_a_file_s_task_is_checked_once_it_is_known():
         "label_smoothing needs classes; this dataset is a regression",
         "random_crop transforms images; this dataset is a table",
     ]
+
+
+def test_a_share_for_the_test_is_void_where_a_split_is_published():
+    loaded = loads("dataset: {name: mnist, test: 0.3}\n")
+    (warning,) = loaded.check_data(Facts("classification", True, (28, 28, 1), 100, 20, published_test=True))
+    assert "changes nothing" in warning.message
