@@ -24,7 +24,12 @@ class Remark:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the loaded data says. train, validation: examples; shape: of one input; published_test: whether it has one."""
+    """What the loaded data says.
+
+    train, validation: examples
+    shape: of one input
+    published_test: whether its test split is published
+    """
 
     task: str
     is_image: bool
