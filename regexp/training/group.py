@@ -222,9 +222,9 @@ def predict_alone(
     experiment: Experiment, spec: Spec, fitted: Tree, variables: Variables, inputs: np.ndarray
 ) -> np.ndarray:
     """Outputs (n, outputs) of one lane in evaluation mode for inputs that belong to no split."""
-    empty = np.zeros(0, np.int32)
-    ones = np.ones(spec.outputs, np.float32)
-    lane = Lane(np.zeros(2, np.uint32), empty, empty, empty, fitted, ones, ones, ones, ones)
+    empty, ones = np.zeros(0, np.int32), np.ones(spec.outputs, np.float32)
+    never = np.asarray(0, np.int32)
+    lane = Lane(np.zeros(2, np.uint32), empty, empty, empty, fitted, ones, ones, ones, ones, never, {})
     shared = Shared(inputs.reshape(len(inputs), -1), np.zeros(len(inputs), np.int32))
     rows = np.arange(len(inputs), dtype=np.int32)
     layout = Layout(1, tuple(jax.devices()[:1]), "map")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 
 from regexp.datasets.base import Data, Split
@@ -43,7 +45,19 @@ def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
         high=high,
         target_mean=mean.astype(np.float32),
         target_scale=scale.astype(np.float32),
+        epochs=np.asarray(2**31 - 1, np.int32),
+        own=_own(trial, data, split),
     )
+
+
+def _own(trial: Trial, data: Data, split: Split) -> dict[str, dict[str, np.ndarray]]:
+    """Each method's constants, from a stream of its own."""
+    found = {}
+    for method in trial.experiment.regularizers:
+        if method.overrides("start"):
+            generator = np.random.default_rng([trial.seed, zlib.crc32(f"{method.name}/start".encode())])
+            found[method.name] = method.start(data, split, generator)
+    return found
 
 
 def _range(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

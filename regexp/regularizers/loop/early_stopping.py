@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from regexp.component import Count, NonNegative, component
 from regexp.lazy import jnp
 from regexp.regularizers.base import Array, Regularizer
@@ -26,10 +28,12 @@ class EarlyStopping(Regularizer):
     min_delta: NonNegative = 0.0
     restore_best: bool = True
 
-    def start_memory(self) -> dict[str, Array]:
+    def start_memory(self, variables: Any) -> dict[str, Array]:
         return {"best": jnp.asarray(jnp.inf, jnp.float32), "waited": jnp.zeros((), jnp.int32)}
 
-    def after_epoch(self, memory: dict[str, Array], score: Array) -> tuple[dict[str, Array], Array]:
+    def after_epoch(
+        self, memory: dict[str, Array], score: Array, variables: Any, progress: Array
+    ) -> tuple[dict[str, Array], Array]:
         improved = score < memory["best"] - self.min_delta
         waited = jnp.where(improved, 0, memory["waited"] + 1)
         best = jnp.where(improved, score, memory["best"])
