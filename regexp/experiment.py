@@ -74,13 +74,15 @@ class Experiment(Component):
 
 @component
 class Trial(Component):
-    """One experiment with one seed: what a lane trains."""
+    """One experiment with one seed: what a lane trains. `member`: of an ensemble, from 0."""
 
     experiment: Experiment
     seed: Natural
+    member: Natural = 0
 
 
 def trials(experiment: Experiment) -> list[Trial]:
-    """One trial per seed, in the order of the config."""
+    """One trial per seed and member of an ensemble, in the order of the config."""
     alone = replace(experiment, training=replace(experiment.training, seeds=(0,)))
-    return [Trial(experiment=alone, seed=seed) for seed in experiment.training.seeds]
+    members = range(max((method.lanes() for method in experiment.regularizers), default=1))
+    return [Trial(experiment=alone, seed=seed, member=m) for seed in experiment.training.seeds for m in members]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from regexp.component import Count, component, static
 from regexp.lazy import jax
 from regexp.models.base import Activation, At, HasBias, Model, Params
-from regexp.models.layers import activate, add_bias, conv, dense, init_layer, pool
+from regexp.models.layers import activate, add_bias, conv, dense, hidden, init_layer, pool
 
 
 @component
@@ -53,8 +53,7 @@ class CNN(Model):
     def apply(self, params: Params, x: Any, at: At) -> Any:
         x = self._features(params, at("input", x), at)
         for name in self._dense()[:-1]:
-            x = at(f"{name}/pre", dense(params[name], x))
-            x = at(f"{name}/post", activate(self.activation, x))
+            x = hidden(params, name, x, at, self.activation)
         return dense(params["output"], x)
 
     def _features(self, params: Params, x: Any, at: At) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from regexp.initializers.base import Initializer
 from regexp.lazy import jax, jnp
-from regexp.models.base import Activation, HasBias
+from regexp.models.base import Activation, At, HasBias, Params
 
 Array = Any
 
@@ -28,8 +28,29 @@ def add_bias(layer: dict[str, Array], x: Array) -> Array:
 
 
 def dense(layer: dict[str, Array], x: Array) -> Array:
-    """(B, n_in) -> (B, n_out)."""
-    return add_bias(layer, x @ layer["kernel"])
+    """(B, n_in) -> (B, n_out). A kernel (B, n_in, n_out) is another one for every example."""
+    kernel = layer["kernel"]
+    product = x @ kernel if kernel.ndim == 2 else jnp.einsum("bi,bio->bo", x, kernel)
+    return add_bias(layer, product)
+
+
+def hidden(params: Params, name: str, x: Array, at: At, activation: Activation) -> Array:
+    """A dense layer, its sites and its nonlinearity.
+
+    Where the layer's kernel has a "variance", units' inputs are random, N(x w + b, x^2 variance), and the nonlinearity
+    is averaged over one draw for each of the layer's "sample_keys".
+    """
+    layer = params[name]
+    z = dense(layer, x)
+    if "variance" not in layer:
+        return at(f"{name}/post", activate(activation, at(f"{name}/pre", z)))
+    deviation = jnp.sqrt(jnp.square(x) @ layer["variance"])
+
+    def draw(key: Array) -> Array:
+        noisy = z + deviation * jax.random.normal(key, z.shape, z.dtype)
+        return activate(activation, at(f"{name}/pre", noisy))
+
+    return at(f"{name}/post", jnp.mean(jax.lax.map(draw, layer["sample_keys"]), 0))
 
 
 def activate(name: Activation, x: Array) -> Array:
@@ -42,9 +63,14 @@ def activate(name: Activation, x: Array) -> Array:
 
 
 def conv(x: Array, kernel: Array, stride: int = 1, padding: Literal["same", "valid"] = "same") -> Array:
-    """(B, H, W, n_in) * (h, w, n_in, n_out) -> (B, H', W', n_out); see convolution.py for why it is not lax.conv."""
+    """(B, H, W, n_in) * (h, w, n_in, n_out) -> (B, H', W', n_out); see convolution.py for why it is not lax.conv.
+
+    A kernel (B, h, w, n_in, n_out) is another one for every example.
+    """
     from regexp.models.convolution import conv2d
 
+    if kernel.ndim == 5:
+        return jax.vmap(lambda one, own: conv(one[None], own, stride, padding)[0])(x, kernel)
     return conv2d(x, kernel, stride=stride, padding=padding)
 
 

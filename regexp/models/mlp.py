@@ -8,7 +8,7 @@ from typing import Any
 
 from regexp.component import Count, component
 from regexp.models.base import Activation, At, HasBias, Model, Params
-from regexp.models.layers import activate, dense, init_layer
+from regexp.models.layers import dense, hidden, init_layer
 
 
 @component
@@ -41,6 +41,5 @@ class MLP(Model):
         x = at("input", x)
         x = x.reshape(x.shape[0], -1)
         for layer in self.layers()[:-1]:
-            x = at(f"{layer}/pre", dense(params[layer], x))
-            x = at(f"{layer}/post", activate(self.activation, x))
+            x = hidden(params, layer, x, at, self.activation)
         return dense(params["output"], x)

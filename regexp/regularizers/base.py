@@ -1,7 +1,7 @@
 """The hooks: where a regularizer may act on one training step. Every body here is the identity.
 
     place        hook                                   called
-    data         start(data, split, generator)          once per lane, before training, by NumPy: constants of its own
+    data         prepare(data, split, generator)        once per lane, before training, by NumPy: constants of its own
                  resample(rows, generator)              once per member of an ensemble
     inputs,      transform_batch(batch, key)            on the raw batch, before the forward pass; training only
     targets
@@ -48,7 +48,7 @@ class Batch(NamedTuple):
     low, high  the range of raw inputs, scalars or (D,): what an attack may not leave
     rows     (B,) the examples' rows in the dataset
     epoch    epochs trained so far, a fraction within one
-    own      what each method's `start` returned: {method: {name: array}}
+    own      what each method's `prepare` returned: {method: {name: array}}
     """
 
     inputs: Array
@@ -118,6 +118,9 @@ class Regularizer(Component):
     images_only: ClassVar[bool] = False
     classification_only: ClassVar[bool] = False
     needs_validation: ClassVar[bool] = False
+    is_ensemble: ClassVar[bool] = False
+    resamples: ClassVar[bool] = False  # each member its own training rows
+    reseeds: ClassVar[bool] = False  # each member its own initial weights, orders and draws
 
     @classmethod
     def acts_on(cls) -> str:
@@ -137,7 +140,7 @@ class Regularizer(Component):
         """How many models are trained side by side for each seed."""
         return 1
 
-    def start(self, data: Any, split: Any, generator: Any) -> dict[str, Any]:
+    def prepare(self, data: Any, split: Any, generator: Any) -> dict[str, Any]:
         """Arrays of this lane, by NumPy: datasets.base Data and Split, numpy.random.Generator; `Batch.own` has them."""
         return {}
 
@@ -209,13 +212,13 @@ class Regularizer(Component):
         return memory
 
     def after_epoch(
-        self, memory: dict[str, Any], score: Array, variables: Any, progress: Array
+        self, memory: dict[str, Any], score: Array, variables: Any, epoch: Array, epochs: Array
     ) -> tuple[dict[str, Any], Array]:
         """Returns (memory, whether this lane stops).
 
         score: the monitored validation metric, smaller is better
         variables: as trained
-        progress: the share of the run that is over, 1 after the last epoch
+        epoch, epochs: those trained, this one included, and those of the whole run
         """
         return memory, jnp.asarray(False)
 
@@ -255,11 +258,19 @@ CATALOGUE: Catalogue[Regularizer] = Catalogue(
     "inputs.random_crop",
     "inputs.gaussian_noise",
     "targets.label_smoothing",
+    "targets.label_noise",
     "activations.batch_norm",
     "activations.dropout",
+    "weights.dropconnect",
+    "weights.weight_norm",
+    "weights.weight_noise",
     "parameters.l1",
     "parameters.l2",
     "parameters.weight_decay",
     "adversarial.fgsm",
     "loop.early_stopping",
+    "loop.weight_averaging",
+    "ensembles.bagging",
+    "ensembles.deep_ensemble",
+    "ensembles.snapshot_ensemble",
 )

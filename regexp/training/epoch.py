@@ -160,11 +160,11 @@ def end_epoch(experiment: Experiment, lane: Lane, state: State, row: dict[str, A
     improved = (score < state.best.score) & ~diverged
     best = _where(improved, Best(score, epoch, evaluated(experiment, state)), state.best)
     memory, stop = dict(state.memory), diverged | (epoch >= jnp.minimum(experiment.training.epochs, lane.epochs))
-    progress = epoch / experiment.training.epochs
+    epochs = jnp.asarray(experiment.training.epochs)
     for method in experiment.regularizers:
         if method.overrides("after_epoch"):
             memory[method.name], wants_stop = method.after_epoch(
-                state.memory[method.name], score, state.variables, progress
+                state.memory[method.name], score, state.variables, epoch, epochs
             )
             stop = stop | wants_stop
     return state._replace(best=best, memory=memory, epoch=epoch, stopped=stop, loss_sum=jnp.zeros_like(state.loss_sum))

@@ -15,7 +15,7 @@ from regexp.lazy import jax
 from regexp.training import epoch as programs
 from regexp.training.epoch import Segments, State
 from regexp.training.lanes import Layout, Program, choose_layout, compile_over_lanes, stack
-from regexp.training.prepare import prepare_shared, spec_of
+from regexp.training.prepare import member_of, prepare_shared, spec_of
 from regexp.training.step import Lane, Shared, Spec, Variables
 
 Tree = Any
@@ -39,6 +39,7 @@ class Group:
         self.capacity = max(1, min(MOST_STEPS, MOST_ROWS // self.batch_size))
         self.epochs = max(t.experiment.training.epochs for t in trials)
         self.position = 0
+        self.alone = all(trial.member == 0 for trial in trials)
         self._place(lanes)
 
     def _place(self, lanes: Sequence[Lane]) -> None:
@@ -119,13 +120,14 @@ class Group:
         return self.layout.put(segments, over_lanes=False)
 
     def _order(self, first: int, steps: int) -> Tree:
-        by_seed: dict[int, np.ndarray] = {}
+        known: dict[tuple[int, int], np.ndarray] = {}
         for trial, split in zip(self.trials, self.splits, strict=True):
-            if trial.seed not in by_seed:
-                by_seed[trial.seed] = self._seed_order(trial.seed, split.train, first, steps)
-        return self._lanes(np.stack([by_seed[trial.seed] for trial in self.trials]))
+            if (trial.seed, trial.member) not in known:
+                seed = (trial.seed, member_of(trial))
+                known[trial.seed, trial.member] = self._seed_order(seed, split.train, first, steps)
+        return self._lanes(np.stack([known[trial.seed, trial.member] for trial in self.trials]))
 
-    def _seed_order(self, seed: int, rows: np.ndarray, first: int, steps: int) -> np.ndarray:
+    def _seed_order(self, seed: tuple[int, int], rows: np.ndarray, first: int, steps: int) -> np.ndarray:
         order = np.zeros((self.capacity, self.batch_size), np.int32)
         filled = 0
         while filled < steps:
@@ -143,7 +145,8 @@ class Group:
             for lane, trial in enumerate(self.trials):
                 if epoch <= finished[lane]:  # later rows of a stopped lane mean nothing
                     values = {name: float(value[lane, index]) for name, value in rows.items()}
-                    found.append({"epoch": epoch, "seed": trial.seed, **values})
+                    who = {"seed": trial.seed} if self.alone else {"seed": trial.seed, "member": trial.member}
+                    found.append({"epoch": epoch, **who, **values})
         return found
 
     # -- results ------------------------------------------------------------------------------------------------------
@@ -280,9 +283,10 @@ def batch_size(experiment: Experiment, n_train: int) -> int:
     return int(wanted)
 
 
-def epoch_order(seed: int, epoch: int, rows: np.ndarray, batch: int) -> np.ndarray:
-    """The batches (steps, B) of one epoch: a pure function of (seed, epoch), so a resume needs only the position."""
-    generator = np.random.default_rng([seed, epoch, zlib.crc32(b"order")])
+def epoch_order(seed: tuple[int, int], epoch: int, rows: np.ndarray, batch: int) -> np.ndarray:
+    """The batches (steps, B) of one epoch, a pure function of (seed, member) and epoch: a resume needs the position."""
+    own = (seed[0], epoch, zlib.crc32(b"order"))
+    generator = np.random.default_rng(own if seed[1] == 0 else (*own, seed[1]))
     steps = len(rows) // batch
     return generator.permutation(rows)[: steps * batch].reshape(steps, batch)
 

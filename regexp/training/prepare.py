@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from regexp.datasets.base import Data, Split
 from regexp.experiment import Experiment, Trial
 from regexp.losses import loss_for
 from regexp.preprocessing.base import fit_all
+from regexp.regularizers.base import Regularizer
 from regexp.training.step import Lane, Shared, Spec
 
 
@@ -26,7 +28,7 @@ def prepare_shared(data: Data) -> Shared:
 
 
 def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
-    """One lane's constants: rows, fitted preprocessing, ranges, target scale, key."""
+    """One lane's constants: rows, fitted preprocessing, ranges, target scale, key. `split`: of this very trial."""
     experiment, train = trial.experiment, split.train
     steps = experiment.dataset.steps(data.codec)
     low, high = _range(data, train)
@@ -36,7 +38,7 @@ def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
         mean, scale = targets.mean(0), targets.std(0)
         scale = np.where(scale > 0, scale, 1.0)
     return Lane(
-        key=np.asarray([0, trial.seed], np.uint32),  # jax.random.PRNGKey(seed)
+        key=np.asarray([member_of(trial), trial.seed], np.uint32),  # of member 0: jax.random.PRNGKey(seed)
         train=train.astype(np.int32),
         measured=train[: experiment.evaluation.train_limit].astype(np.int32),
         validation=split.validation.astype(np.int32),
@@ -54,10 +56,27 @@ def _own(trial: Trial, data: Data, split: Split) -> dict[str, dict[str, np.ndarr
     """Each method's constants, from a stream of its own."""
     found = {}
     for method in trial.experiment.regularizers:
-        if method.overrides("start"):
-            generator = np.random.default_rng([trial.seed, zlib.crc32(f"{method.name}/start".encode())])
-            found[method.name] = method.start(data, split, generator)
+        if method.overrides("prepare"):
+            found[method.name] = method.prepare(data, split, _generator(trial, method, "prepare"))
     return found
+
+
+def members_split(trial: Trial, split: Split) -> Split:
+    """The split of one member of an ensemble: a method may give it training rows of its own."""
+    train = split.train
+    for method in trial.experiment.regularizers:
+        if method.resamples:
+            train = method.resample(train, _generator(trial, method, "resample"))
+    return replace(split, train=train)
+
+
+def member_of(trial: Trial) -> int:
+    """Which random numbers a trial uses beside its seed: 0 where members share them."""
+    return trial.member if any(method.reseeds for method in trial.experiment.regularizers) else 0
+
+
+def _generator(trial: Trial, method: Regularizer, hook: str) -> np.random.Generator:
+    return np.random.default_rng([trial.seed, zlib.crc32(f"{method.name}/{hook}".encode()), trial.member])
 
 
 def _range(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -65,7 +65,7 @@ class Lane(NamedTuple):
     target_mean: Array  # (outputs,) regression targets are standardised; 0 and 1 for classification
     target_scale: Array
     epochs: Array  # after so many the lane stops, at the latest
-    own: dict[str, dict[str, Array]]  # what methods' `start` returned
+    own: dict[str, dict[str, Array]]  # what methods' `prepare` returned
 
 
 class Variables(NamedTuple):

@@ -32,7 +32,7 @@ class EarlyStopping(Regularizer):
         return {"best": jnp.asarray(jnp.inf, jnp.float32), "waited": jnp.zeros((), jnp.int32)}
 
     def after_epoch(
-        self, memory: dict[str, Array], score: Array, variables: Any, progress: Array
+        self, memory: dict[str, Array], score: Array, variables: Any, epoch: Array, epochs: Array
     ) -> tuple[dict[str, Array], Array]:
         improved = score < memory["best"] - self.min_delta
         waited = jnp.where(improved, 0, memory["waited"] + 1)
