@@ -194,7 +194,7 @@ class Run:
                 for name, member in members.items()
             }
         except Exception as error:  # zipfile and NumPy raise a dozen kinds for damage
-            raise RunError(f"{path}: damaged: {error or type(error).__name__}") from None
+            raise RunError(f"{path}: damaged: {str(error) or type(error).__name__}") from None
 
 
 def check_name(name: str) -> None:
