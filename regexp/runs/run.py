@@ -114,9 +114,11 @@ class Run:
         reasons: list[str] = []
         for path in self._versions(kind):
             try:
-                return *checkpoint.load(path), "; ".join(reasons) or None
+                arrays, meta = checkpoint.load(path)
             except RunError as error:
-                reasons.append(f"{error}; went back to the one before")
+                reasons.append(str(error))
+            else:
+                return arrays, meta, "; ".join([*reasons, "went back to the one before"]) if reasons else None
         raise RunError("; ".join(reasons) or f"{self._checkpoint(kind)}: no checkpoint")
 
     def _versions(self, kind: str) -> list[Path]:

@@ -155,7 +155,7 @@ def test_the_one_before_is_used_where_the_newest_is_damaged(run):
     assert same(found, arrays(1.0))
     assert "went back to the one before" in warning
     (run.path / "checkpoints" / "last.previous").write_bytes(b"junk")
-    with pytest.raises(RunError):
+    with pytest.raises(RunError, match=r"last: not a checkpoint; .*last\.previous: not a checkpoint$"):
         run.load_checkpoint("last")
 
 
