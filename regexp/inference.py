@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from regexp.config import loads
+from regexp.config import load
 from regexp.datasets.base import Data
 from regexp.datasets.splits import split
-from regexp.errors import DataError, RunError
+from regexp.errors import DataError, RunError, UsageError
 from regexp.experiment import Experiment, trials
 from regexp.lazy import jax
 from regexp.runs import Run
@@ -37,9 +37,11 @@ class Predictions:
 
 
 def read_experiment(run: Run) -> Experiment:
-    """The resolved config of a run."""
-    path = run.path / "config.yaml"
-    return loads(path.read_text(encoding="utf-8"), file=str(path)).experiment
+    """The resolved config of a run. Raises RunError where it cannot be read or is none."""
+    try:
+        return load(run.path / "config.yaml").experiment
+    except UsageError as error:  # a ConfigError, too: the folder is damaged, the command line is not
+        raise RunError(str(error)) from None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from regexp.component import Catalogue, Component, field_types
 from regexp.config.catalogues import CATALOGUES
-from regexp.config.describe import describe
+from regexp.config.describe import a_mapping, a_part, describe
 from regexp.config.document import Document, Node, shown
 from regexp.config.suggest import did_you_mean, unknown_key, unknown_name
 
@@ -24,11 +24,7 @@ def build_fields(cls: type, node: Node, where: str, document: Document, skip: tu
     if node.value is None:
         node = Node({}, node.line, node.column)
     if not isinstance(node.value, dict):
-        _problem(
-            document,
-            node,
-            f"{where} must be a mapping of {', '.join(field_types(cls))}, got {_given(node)}",
-        )
+        _problem(document, node, f"{where} must be {a_mapping(cls)}, got {_given(node)}")
         return FAILED
     annotations = field_types(cls)
     values = {}
@@ -79,11 +75,7 @@ def _build_part(catalogue: Catalogue[Any], node: Node, where: str, document: Doc
         _problem(document, node, f"{where} needs a name: one of {', '.join(catalogue)}")
         return FAILED
     else:
-        _problem(
-            document,
-            node,
-            f"{where} must be the name of {_article(catalogue.kind)} or a mapping, got {_given(node)}",
-        )
+        _problem(document, node, f"{where} must be {a_part(catalogue)}, got {_given(node)}")
         return FAILED
     if name not in catalogue:
         _problem(document, place, unknown_name(name, catalogue))
@@ -197,7 +189,3 @@ def _meant(options: tuple[Any, ...], plain: Any) -> str:
 
 def _bare(annotation: Any) -> Any:
     return typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
-
-
-def _article(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
