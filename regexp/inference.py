@@ -14,9 +14,11 @@ from regexp.errors import DataError, RunError, UsageError
 from regexp.experiment import Experiment, trials
 from regexp.lazy import jax
 from regexp.runs import Run
+from regexp.scores import Models, score
 from regexp.summary import statistics
 from regexp.training.group import Group, nested, predict_alone
-from regexp.training.prepare import prepare_lane
+from regexp.training.prepare import members_split, prepare_lane, refit_parts
+from regexp.training.stage import below
 from regexp.training.step import Spec, Variables
 
 Arrays = dict[str, np.ndarray]
@@ -57,19 +59,24 @@ def evaluate(run: Run, data: Data) -> Evaluation:
     """All metrics of every seed on whole train, validation and test, from the saved best checkpoint."""
     experiment = read_experiment(run)
     arrays, meta, _ = run.load_checkpoint("best")
-    by_seed = {trial.seed: trial for trial in trials(experiment)}
-    rows: dict[int, dict[str, float]] = {}
-    for index, seeds in enumerate(meta["groups"]):
-        members = [by_seed[seed] for seed in seeds]
-        splits = [split(experiment.dataset, data, seed) for seed in seeds]
-        lanes = [prepare_lane(t, data, s) for t, s in zip(members, splits, strict=True)]
-        group = Group(members, lanes, data, splits)
-        metrics, _ = group.evaluate(group.load_variables(part(arrays, index)))
-        for lane, seed in enumerate(seeds):
-            rows[seed] = {name: float(values[lane]) for name, values in metrics.items()}
-    seeds, diverged = experiment.training.seeds, _diverged(run)
-    table = statistics([rows[seed] for seed in seeds], [seed not in diverged for seed in seeds])
-    return Evaluation(seeds, tuple(diverged), table)
+    base = {seed: split(experiment.dataset, data, seed) for seed in experiment.training.seeds}
+    every = trials(experiment)
+    splits = [members_split(trial, base[trial.seed]) for trial in every]
+    if meta["refit"]:
+        every, splits = refit_parts(every, base)
+        base = dict(zip(base, splits, strict=True))
+    index_of = {(trial.seed, trial.member): index for index, trial in enumerate(every)}
+    models = []
+    for number, who in enumerate(meta["models"]):
+        indices = [index_of[pair] for pair in zip(who["seeds"], who["members"], strict=True)]
+        lanes = [prepare_lane(every[i], data, splits[i]) for i in indices]
+        group = Group([every[i] for i in indices], lanes, data, [splits[i] for i in indices])
+        models.append(Models(group, indices, group.load_variables(below(arrays, f"{number}/"))))
+    diverged = _diverged(run)
+    table = statistics(
+        score(experiment, data, every, splits, models, base).metrics, [seed not in diverged for seed in base]
+    )
+    return Evaluation(tuple(base), tuple(diverged), table)
 
 
 def _diverged(run: Run) -> list[int]:
@@ -78,7 +85,7 @@ def _diverged(run: Run) -> list[int]:
         lanes = run.read_json("summary.json")["lanes"]
     except RunError:
         return []
-    return [lane["seed"] for lane in lanes if lane["status"] == "diverged"]
+    return sorted({lane["seed"] for lane in lanes if lane["status"] == "diverged"})
 
 
 def predict(run: Run, path: str) -> Predictions:
@@ -88,8 +95,12 @@ def predict(run: Run, path: str) -> Predictions:
     inputs = experiment.dataset.read_inputs(path, meta["codec"])
     if list(inputs.shape[1:]) != meta["shape"]:
         raise DataError(f"{path}: inputs have shape {inputs.shape[1:]}, the run was trained on {tuple(meta['shape'])}")
-    parts = [part(arrays, index) for index in range(len(meta["groups"]))]
-    outputs = np.concatenate([_outputs(experiment, meta, one, inputs) for one in parts])
+    by_seed: dict[int, list[np.ndarray]] = {}
+    for number, who in enumerate(meta["models"]):
+        found = _outputs(experiment, meta, below(arrays, f"{number}/"), inputs)
+        for seed, own in zip(who["seeds"], found, strict=True):
+            by_seed.setdefault(seed, []).append(own)
+    outputs = np.stack([_together(experiment, np.stack(own)) for own in by_seed.values()])
     classes = tuple(meta["classes"])
     mean = outputs.mean(0)
     winner = np.argmax(mean, -1) if classes else np.zeros(len(mean), int)
@@ -116,10 +127,12 @@ def _outputs(experiment: Experiment, meta: dict[str, Any], arrays: Arrays, input
     return np.stack(rows)
 
 
-def part(arrays: Arrays, index: int) -> Arrays:
-    """The arrays of one group, without its number in their names."""
-    prefix = f"{index}/"
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+def _together(experiment: Experiment, members: np.ndarray) -> np.ndarray:
+    """(members, n, outputs) -> (n, outputs): the mean, or the share of votes."""
+    if any(getattr(method, "combine", "") == "vote" for method in experiment.regularizers):
+        members = np.eye(members.shape[-1])[members.argmax(-1)]
+    mean: np.ndarray = members.mean(0)
+    return mean
 
 
 def described(data: Data) -> dict[str, Any]:

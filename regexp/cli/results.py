@@ -68,7 +68,10 @@ def closing(console: Console, summary: Mapping[str, Any], run: Run, experiment: 
     """The table at the end, how each seed ended, where everything is and what to try next."""
     good = [lane for lane in summary["lanes"] if lane["status"] != "diverged"]
     if good:
-        console.print(metrics_table(summary["metrics"], len(good), console))
+        seeds = len(summary["seeds"]) - len({x["seed"] for x in summary["lanes"] if x["status"] == "diverged"})
+        console.print(metrics_table(summary["metrics"], seeds, console))
+        for sentence in _beside(summary, _plus_minus(console)):
+            _say(console, sentence, "")
     for lane in summary["lanes"]:
         if lane["status"] == "diverged":
             _say(console, f"seed {lane['seed']}: diverged, {lane['reason']}; in no mean", "red")
@@ -81,6 +84,23 @@ def closing(console: Console, summary: Mapping[str, Any], run: Run, experiment: 
     _say(console, f"run: {run.path}", "bold")
     for command in next_commands(run, experiment, bool(good)):
         _say(console, f"next: {command}", "dim")
+
+
+def _beside(summary: Mapping[str, Any], sign: str) -> Iterator[str]:
+    """What a method adds to the table: an ensemble's members, the gap between running statistics, the refit."""
+    name = "accuracy" if "test/accuracy" in summary["metrics"] else "rmse"
+    if ensemble := summary.get("ensemble"):
+        parts = [f"{kind.replace('_', ' ')} {spread(ensemble[kind][f'test/{name}'], sign)}"
+                 for kind in ("members", "best_member")]  # fmt: skip
+        if name in ensemble.get("out_of_bag", {}):
+            parts.append(f"out of bag {spread(ensemble['out_of_bag'][name], sign)}")
+        yield f"ensemble: test {name} {spread(summary['metrics'][f'test/{name}'], sign)}; {'; '.join(parts)}"
+    if found := summary.get("running_statistics"):
+        gap = found["population_minus_ema"][f"test/{name}"]["mean"]
+        yield f"batch statistics: {found['used']} used; test {name} with population minus ema {gap:+.4f}"
+    if refit := summary.get("refit"):
+        lengths = ", ".join(map(str, refit["values"]))
+        yield f"refit on training + validation data for {lengths} {refit['unit']}; validation is from before"
 
 
 def _epochs(lanes: Sequence[Mapping[str, Any]], selection: Mapping[str, str]) -> str:

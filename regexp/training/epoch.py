@@ -149,6 +149,11 @@ def evaluated(experiment: Experiment, state: State) -> Variables:
     return variables
 
 
+def models(experiment: Experiment, state: State) -> list[Variables]:
+    """The models that one lane holds; [] where there is the one in training."""
+    return [v for m in experiment.regularizers if m.overrides("models") for v in m.models(state.memory[m.name])]
+
+
 def end_epoch(experiment: Experiment, lane: Lane, state: State, row: dict[str, Array]) -> State:
     """Remember the best epoch, ask the loop methods, mark divergence."""
     epoch = state.epoch + 1

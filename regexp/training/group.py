@@ -16,6 +16,7 @@ from regexp.training import epoch as programs
 from regexp.training.epoch import Segments, State
 from regexp.training.lanes import Layout, Program, choose_layout, compile_over_lanes, stack
 from regexp.training.prepare import member_of, prepare_shared, spec_of
+from regexp.training.statistics import recomputed
 from regexp.training.step import Lane, Shared, Spec, Variables
 
 Tree = Any
@@ -28,16 +29,25 @@ class Group:
     """Lanes of one structure in training.
 
     position  steps made so far, the same for all lanes
+    updates   steps of the whole run, where they are not its epochs'
     """
 
-    def __init__(self, trials: Sequence[Trial], lanes: Sequence[Lane], data: Data, splits: Sequence[Split]):
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        lanes: Sequence[Lane],
+        data: Data,
+        splits: Sequence[Split],
+        updates: int | None = None,
+    ):
         experiment = trials[0].experiment
         self.trials, self.data, self.splits = list(trials), data, list(splits)
         self.spec = spec_of(experiment, data)
         self.batch_size = batch_size(experiment, len(splits[0].train))
         self.steps_per_epoch = len(splits[0].train) // self.batch_size
         self.capacity = max(1, min(MOST_STEPS, MOST_ROWS // self.batch_size))
-        self.epochs = max(t.experiment.training.epochs for t in trials)
+        most = [min(t.experiment.training.epochs, int(lane.epochs)) for t, lane in zip(trials, lanes, strict=True)]
+        self.total_steps = max(most) * self.steps_per_epoch if updates is None else updates
         self.position = 0
         self.alone = all(trial.member == 0 for trial in trials)
         self._place(lanes)
@@ -77,13 +87,11 @@ class Group:
 
     # -- training -----------------------------------------------------------------------------------------------------
 
-    @property
-    def total_steps(self) -> int:
-        return self.epochs * self.steps_per_epoch
-
     def rate_at(self, step: int) -> float:
         """The schedule's share of the learning rate at a step."""
-        return float(self.trials[0].experiment.optimizer.schedule.rate(step, self.steps_per_epoch, self.total_steps))
+        experiment = self.trials[0].experiment
+        whole = experiment.training.epochs * self.steps_per_epoch
+        return float(experiment.optimizer.schedule.rate(step, self.steps_per_epoch, whole))
 
     @property
     def done(self) -> bool:
@@ -158,6 +166,28 @@ class Group:
         count = len(self.trials)
         return {k: np.asarray(v)[:count] for k, v in metrics.items()}, np.asarray(outputs)[:count]
 
+    def predict(self, variables: Variables, rows: np.ndarray) -> np.ndarray:
+        """Outputs (lanes, n, outputs) in the target's units for rows (lanes, n) of the dataset."""
+        lanes = (self.experiments, self.lane, variables, self._lanes(rows.astype(np.int32)))
+        program = compile_over_lanes(_predict, self.layout, (self.shared,), lanes, (self.spec,))
+        outputs = np.asarray(program.call(self.shared, *lanes))[: len(self.trials)]
+        scale, mean = (np.asarray(x)[: len(outputs), None] for x in (self.lane.target_scale, self.lane.target_mean))
+        return outputs * scale + mean
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether a method keeps running statistics."""
+        return bool(jax.tree.leaves(self.state.variables.state))
+
+    def recomputed(self, variables: Variables) -> Variables:
+        """`variables` with statistics over all training minibatches."""
+        used = self.steps_per_epoch * self.batch_size
+        batches = [s.train[:used].reshape(self.steps_per_epoch, self.batch_size) for s in self.splits]
+        lanes = (self.experiments, self.lane, variables, self._lanes(np.stack(batches).astype(np.int32)))
+        program = compile_over_lanes(_recomputed, self.layout, (self.shared,), lanes, (self.spec,))
+        found: Variables = program.call(self.shared, *lanes)
+        return found
+
     def compile_evaluation(self) -> None:
         """Make the program of `evaluate` now, so that a failure comes before the training."""
         self._evaluation(self.state.variables)
@@ -166,10 +196,16 @@ class Group:
         lanes = (self.experiments, self.lane, variables, self._test_rows())
         return compile_over_lanes(_final, self.layout, (self.shared,), lanes, (self.spec,)), lanes
 
-    def selected(self) -> Variables:
-        """The variables of the best epoch, where one is selected, else of the last."""
-        chosen = select(self.trials[0].experiment)
-        return self.state.best.variables if chosen["epoch"] == "best" else self.state.variables
+    def selected(self) -> list[Variables]:
+        """The variables to measure: of the best epoch, where one is selected, else of the last; several of an ensemble
+        that one lane trains."""
+        experiment = self.trials[0].experiment
+        models: list[Variables] = jax.vmap(programs.models)(self.experiments, self.state)
+        return models or [self.state.best.variables if select(experiment)["epoch"] == "best" else self.latest()]
+
+    def latest(self) -> Variables:
+        """The variables of the last epoch, averaged where a method does so."""
+        return jax.vmap(programs.evaluated)(self.experiments, self.state)
 
     def outcome(self, lane: int) -> dict[str, Any]:
         """How one lane ended: status, epochs made, the epoch selected, the reason it stopped."""
@@ -196,9 +232,9 @@ class Group:
         """The state of all lanes as named host arrays."""
         return self._named(self.state)
 
-    def saved_selection(self) -> dict[str, np.ndarray]:
-        """What a prediction needs of all lanes: the selected variables and what preprocessing was fitted, named."""
-        return nested_names(self._host({"variables": self.selected()._asdict(), "lane": needed(self.lane)}))
+    def saved(self, variables: Variables) -> dict[str, np.ndarray]:
+        """What a prediction needs of all lanes: variables and what preprocessing was fitted, named."""
+        return nested_names(self._host({"variables": variables._asdict(), "lane": needed(self.lane)}))
 
     def load_variables(self, arrays: dict[str, np.ndarray]) -> Variables:
         """The variables of a saved selection, on the devices."""
@@ -297,6 +333,10 @@ def _start(spec: Any, experiment: Any, lane: Any) -> Any:
 
 def _chunk(spec: Any, shared: Any, segments: Any, experiment: Any, lane: Any, state: Any, order: Any) -> Any:
     return programs.chunk(experiment, spec, shared, lane, state, order, segments)
+
+
+def _recomputed(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, batches: Any) -> Any:
+    return recomputed(experiment, spec, shared, lane, variables, batches)
 
 
 def _final(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, test: Any) -> Any:

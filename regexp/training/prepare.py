@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,11 +33,7 @@ def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
     experiment, train = trial.experiment, split.train
     steps = experiment.dataset.steps(data.codec)
     low, high = _range(data, train)
-    mean, scale = np.zeros(data.outputs), np.ones(data.outputs)
-    if data.task == "regression":
-        targets = data.targets[train].astype(np.float64)
-        mean, scale = targets.mean(0), targets.std(0)
-        scale = np.where(scale > 0, scale, 1.0)
+    mean, scale = target_units(data, train)
     return Lane(
         key=np.asarray([member_of(trial), trial.seed], np.uint32),  # of member 0: jax.random.PRNGKey(seed)
         train=train.astype(np.int32),
@@ -45,11 +42,20 @@ def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
         fitted=fit_all(steps, data.inputs[train]),
         low=low,
         high=high,
-        target_mean=mean.astype(np.float32),
-        target_scale=scale.astype(np.float32),
+        target_mean=mean,
+        target_scale=scale,
         epochs=np.asarray(2**31 - 1, np.int32),
         own=_own(trial, data, split),
     )
+
+
+def target_units(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, scale) (outputs,) by which a regression's targets are standardised; 0 and 1 for classification."""
+    if data.task == "classification":
+        return np.zeros(data.outputs, np.float32), np.ones(data.outputs, np.float32)
+    targets = data.targets[rows].astype(np.float64)
+    mean, scale = targets.mean(0), targets.std(0)
+    return mean.astype(np.float32), np.where(scale > 0, scale, 1.0).astype(np.float32)
 
 
 def _own(trial: Trial, data: Data, split: Split) -> dict[str, dict[str, np.ndarray]]:
@@ -68,6 +74,23 @@ def members_split(trial: Trial, split: Split) -> Split:
         if method.resamples:
             train = method.resample(train, _generator(trial, method, "resample"))
     return replace(split, train=train)
+
+
+def refits(experiment: Experiment) -> str | None:
+    """`epochs` or `steps` where a method wants to train again on training + validation data."""
+    return next((m.unit for m in experiment.regularizers if getattr(m, "refit", False)), None)  # type: ignore[attr-defined]
+
+
+def refit_parts(trials: Sequence[Trial], base: Mapping[int, Split]) -> tuple[list[Trial], list[Split]]:
+    """The trials of the second training, without what stops them, and splits whose training part has it all."""
+    splits = [base[trial.seed] for trial in trials]
+    empty = np.zeros(0, np.int32)
+    whole = [Split(np.concatenate([s.train, s.validation]), empty, s.test) for s in splits]
+    methods = tuple(m for m in trials[0].experiment.regularizers if not getattr(m, "refit", False))
+    experiment = replace(
+        trials[0].experiment, regularizers=methods, dataset=replace(trials[0].experiment.dataset, validation=0.0)
+    )
+    return [replace(trial, experiment=experiment) for trial in trials], whole
 
 
 def member_of(trial: Trial) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from regexp.component import Count, NonNegative, component
 from regexp.lazy import jnp
@@ -18,6 +18,9 @@ class EarlyStopping(Regularizer):
     min_delta: what counts as an improvement, >= 0, in units of the metric
     restore_best: evaluate the parameters (with batch-norm state) of the best epoch, also when the epoch limit ends the
         run; false: those of the last
+    refit: then start again from the same initialisation on training + validation data and train as long as to the best
+        epoch; the test is measured on what that gives
+    unit: as long in epochs (default), or in steps, i.e. updates; the schedule keeps its own length
 
     Source: Prechelt, Early stopping - but when?, 1998; Goodfellow et al., Deep Learning, 2016, 7.8.
     """
@@ -27,6 +30,12 @@ class EarlyStopping(Regularizer):
     patience: Count = 10
     min_delta: NonNegative = 0.0
     restore_best: bool = True
+    refit: bool = False
+    unit: Literal["epochs", "steps"] = "epochs"
+
+    def conflicts(self, experiment: Any) -> list[str]:
+        ensembles = [m.name for m in experiment.regularizers if m.is_ensemble]
+        return [f"refit and {name} do not go together: one or the other" for name in ensembles if self.refit]
 
     def start_memory(self, variables: Any) -> dict[str, Array]:
         return {"best": jnp.asarray(jnp.inf, jnp.float32), "waited": jnp.zeros((), jnp.int32)}

@@ -36,7 +36,7 @@ class DropConnect(Regularizer):
     def transform_weights(self, params: Params, site: Site) -> Params:
         if site.random:
             return {name: self._masked(name, layer, site) for name, layer in params.items()}
-        if self.inference == "gaussian":
+        if self.inference == "gaussian" and site.mode == "eval":
             return {name: self._moments(name, layer) for name, layer in params.items()}
         return params
 
