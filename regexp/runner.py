@@ -70,10 +70,15 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Refit:
-    """Training begins again on training + validation data, for so many epochs or steps of each seed."""
+    """Training begins again on training + validation data, for so many epochs or steps of each seed.
+
+    programs, epochs: trained one after another, each for at most so many epochs
+    """
 
     unit: str
     lengths: dict[int, int]
+    programs: int
+    epochs: int
 
 
 @dataclass(frozen=True)
@@ -186,7 +191,8 @@ class Session:
             self.stages.append(self._refit_stage())
             self.stages[1].compile()
         stage, (unit, lengths) = self.stages[1], self._lengths()
-        yield Refit(unit, dict(zip(self.experiment.training.seeds, lengths, strict=True)))
+        epochs = max(-(-one.total_steps // one.steps_per_epoch) for one in stage.groups)
+        yield Refit(unit, dict(zip(self.base, lengths, strict=True)), len(stage.groups), epochs)
         yield from self._train(stage)
 
     def _lengths(self) -> tuple[str, list[int]]:

@@ -63,6 +63,10 @@ class LiveDisplay(Lines):
         if event.rows:
             self.numbers = safe(f"{epoch_line(event.rows)}  {self.best}")
 
+    def refit(self, event: Any) -> None:
+        self._enter("training")
+        super().refit(event)
+
     def finished(self, event: Any) -> None:
         self.live.stop()
         super().finished(event)

@@ -131,7 +131,8 @@ class Lines(Display):
             self.say("  ".join(filter(None, (epoch, epoch_line(event.rows), str(self.best), self._left()))))
 
     def refit(self, event: Any) -> None:
-        self.done, self.first, self.epochs = 0.0, None, max(event.lengths.values()) if event.unit == "epochs" else 0
+        self.part, self.done, self.first = 0, 0.0, None
+        self.programs, self.epochs = event.programs, event.epochs
         lengths = ", ".join(map(str, dict.fromkeys(event.lengths.values())))
         self.say(f"refit: training anew on training + validation data for {lengths} {event.unit}", prose=True)
 
