@@ -260,9 +260,9 @@ class Session:
         pairs = zip(stage.groups, stage.members, strict=True)
         return [Models(one, indices, v) for one, indices in pairs for v in one.selected()]
 
-    def _score(self, stage: Stage, models: list[Models]) -> Scores:
+    def _score(self, stage: Stage, models: list[Models], probe: bool = False) -> Scores:
         base = self.base if stage is self.stages[0] else dict(zip(self.base, stage.splits, strict=True))
-        return score(self.experiment, self.data, stage.trials, stage.splits, models, base)
+        return score(self.experiment, self.data, stage.trials, stage.splits, models, base, probe)
 
     def _finish(self, compiled_before: int) -> dict[str, Any]:
         self._save()
@@ -273,7 +273,7 @@ class Session:
         good = [seed not in diverged for seed in self.base]
         models, extra = self._with_statistics(stage, self._models(stage), good)
         self._save_best(models)
-        scores = self._score(stage, models)
+        scores = self._score(stage, models, probe=True)
         if stage is not first:
             unit, lengths = self._lengths()
             extra["refit"] = {"unit": unit, "values": lengths}

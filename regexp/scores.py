@@ -39,11 +39,12 @@ class Scores:
 
 def score(
     experiment: Experiment, data: Data, trials: Sequence[Trial], splits: Sequence[Split], models: Sequence[Models],
-    base: dict[int, Split],
+    base: dict[int, Split], probe: bool = True,
 ) -> Scores:  # fmt: skip
     """Measure everything.
 
     splits: of each trial; base: of each seed, before any member drew training rows of its own
+    probe: whether Monte Carlo predictions and attacks are measured, too
     """
     if any(method.is_ensemble for method in experiment.regularizers):
         return _score_ensembles(experiment, data, trials, splits, models, base)
@@ -51,6 +52,7 @@ def score(
     outputs: list[Any] = [None] * len(trials)
     for one in models:
         found, logits = one.group.evaluate(one.variables)
+        found |= one.group.probed(one.variables) if probe else {}
         for place, index in enumerate(one.trials):
             metrics[index] = {name: float(values[place]) for name, values in found.items()}
             outputs[index] = logits[place]

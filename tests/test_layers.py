@@ -27,7 +27,8 @@ ALLOWED = {
     "errors": set(),
     "component": {"lazy"},
     "random": {"lazy"},
-    "regularizers": PARTS,
+    "adversary": {"lazy"},
+    "regularizers": PARTS | {"adversary"},
     "schedules": PARTS,
     "initializers": PARTS,
     "preprocessing": PARTS,
@@ -38,12 +39,14 @@ ALLOWED = {
     "losses": {"lazy"},
     "metrics": {"lazy", "losses"},
     "config": LEAVES | METHODS | {"experiment", "metrics"},
-    "training": PARTS | {"experiment", "losses", "metrics"} | METHODS,
+    "training": PARTS | {"experiment", "losses", "metrics", "adversary"} | METHODS,
+    "scores": {"experiment", "training", "datasets", "losses", "metrics"},
     "manifest": set(),
     "runs": {"errors"},
     "summary": set(),
-    "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary"},
-    "runner": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "inference", "manifest"},
+    "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
+    "runner": LEAVES
+    | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},
 }
 NO_JAX = {
     "component",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from regexp.experiment import Experiment
     from regexp.runs import Run
 
+MC = ("accuracy", "nll", "ece", "entropy", "mutual_information", "rmse", "spread")
 WIDE = 76  # columns that the table of three splits takes; below, one table for each
 
 
@@ -45,7 +46,7 @@ def _table(metrics: Mapping[str, Any], parts: Sequence[str], console: Console) -
     table.add_column("metric", no_wrap=True)
     for part in parts:
         table.add_column(part, justify="right", no_wrap=True)
-    names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
+    names = list(dict.fromkeys(name.partition("/")[2] for name in metrics if name.partition("/")[0] in parts))
     for name in [n for n in names if n != "loss" or "nll" not in names]:  # for classes the two are one number
         table.add_row(name, *(spread(metrics.get(f"{part}/{name}"), _plus_minus(console)) for part in parts))
     return table
@@ -95,6 +96,15 @@ def _beside(summary: Mapping[str, Any], sign: str) -> Iterator[str]:
         if name in ensemble.get("out_of_bag", {}):
             parts.append(f"out of bag {spread(ensemble['out_of_bag'][name], sign)}")
         yield f"ensemble: test {name} {spread(summary['metrics'][f'test/{name}'], sign)}; {'; '.join(parts)}"
+    metrics = summary["metrics"]
+    for kind in sorted({n.partition("/")[0] for n in metrics}, key=lambda kind: (kind != "mc", kind)):
+        if kind == "mc":
+            parts = [f"{n.partition('/')[2].replace('_', ' ')} {spread(v, sign)}" for n, v in metrics.items()
+                     if n.startswith("mc/") and n.partition("/")[2] in MC]  # fmt: skip
+            yield f"Monte Carlo: test {', '.join(parts)}"
+        elif kind.startswith(("fgsm-", "pgd-")):
+            attack, _, size = kind.partition("-")
+            yield f"under {attack.upper()}, epsilon {size}: test {name} {spread(metrics[f'{kind}/{name}'], sign)}"
     if found := summary.get("running_statistics"):
         gap = found["population_minus_ema"][f"test/{name}"]["mean"]
         yield f"batch statistics: {found['used']} used; test {name} with population minus ema {gap:+.4f}"

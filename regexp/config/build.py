@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from regexp.component import Catalogue, Component, field_types
+from regexp.component import Catalogue, Component, field_types, in_lecture_form
 from regexp.config.catalogues import CATALOGUES
 from regexp.config.describe import a_mapping, a_part, describe
 from regexp.config.document import Document, Node, shown
@@ -45,7 +45,16 @@ def build_fields(cls: type, node: Node, where: str, document: Document, skip: tu
         if name not in values:
             document.report(document.place(where), f"{where} needs {name}: {describe(annotations[name])}")
             values[name] = FAILED
-    return FAILED if FAILED in values.values() else cls(**values)
+    if FAILED in values.values():
+        return FAILED
+    return cls(**(_textbook(cls, values) | values if document.lecture else values))
+
+
+def _textbook(cls: type, written: dict[str, Any]) -> dict[str, Any]:
+    """The textbook's form of what a section leaves open."""
+    left = {f.name: f.default for f in dataclasses.fields(cls) if f.name not in written}
+    forms = {k: in_lecture_form(v) for k, v in left.items() if isinstance(v, Component)}
+    return forms | {k: v for k, v in getattr(cls, "lecture", {}).items() if k in left}
 
 
 def build(annotation: Any, node: Node, where: str, document: Document) -> Any:

@@ -50,6 +50,7 @@ def check(experiment: Experiment) -> Iterator[Remark]:
         for sentence in method.conflicts(experiment):
             warning = sentence.startswith("warning: ")
             yield Remark(f"regularizers.{method.name}", sentence.removeprefix("warning: "), warning)
+    yield from _probes(experiment)
     if len(set(experiment.training.seeds)) < len(experiment.training.seeds):
         yield Remark("training.seeds", "a seed stands twice in training.seeds")
 
@@ -121,6 +122,13 @@ def _penalties(experiment: Experiment) -> Iterator[Remark]:
     if "l2" in present and decays:
         message = f"l2 and {decays[0]} both shrink the weights; one of them is meant, as a rule"
         yield Remark("regularizers.l2", message, is_warning=True)
+
+
+def _probes(experiment: Experiment) -> Iterator[Remark]:
+    ensembles = [m.name for m in experiment.regularizers if m.is_ensemble]
+    asked = {"mc_samples": experiment.evaluation.mc_samples > 0, "attacks": experiment.evaluation.attacks is not None}
+    for field in [name for name, wanted in asked.items() if wanted and ensembles]:
+        yield Remark(f"evaluation.{field}", f"{field} is measured of single models; {ensembles[0]} trains several")
 
 
 def _lengths(experiment: Experiment) -> Iterator[Remark]:

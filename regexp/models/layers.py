@@ -74,6 +74,29 @@ def conv(x: Array, kernel: Array, stride: int = 1, padding: Literal["same", "val
     return conv2d(x, kernel, stride=stride, padding=padding)
 
 
+def local(x: Array, kernel: Array, side: int, padding: Literal["same", "valid"] = "same") -> Array:
+    """A convolution without sharing: (B, H, W, n_in), kernel (H', W', side side n_in, n_out) -> (B, H', W', n_out)."""
+    if kernel.ndim == 5:
+        return jax.vmap(lambda one, own: local(one[None], own, side, padding)[0])(x, kernel)
+    before, after = ((side - 1) // 2, side // 2) if padding == "same" else (0, 0)
+    padded = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
+    height, width = kernel.shape[:2]
+    windows = [padded[:, i : i + height, j : j + width] for i in range(side) for j in range(side)]
+    return jnp.einsum("bhwi,hwio->bhwo", jnp.concatenate(windows, -1), kernel)
+
+
+def init_local(
+    initializer: Initializer, key: Array, name: str, shape: tuple[int, int, int, int], place: tuple[int, int],
+    has_bias: HasBias,
+) -> dict[str, Array]:  # fmt: skip
+    """As init_layer, with another draw at each of `place` = (H', W'); kernel (H', W', side side n_in, n_out)."""
+    own = jax.random.fold_in(key, zlib.crc32(name.encode()))
+    keys = jax.random.split(own, place[0] * place[1])
+    kernel = jax.vmap(lambda k: initializer.draw(k, shape))(keys)
+    layer = {"kernel": kernel.reshape(*place, -1, shape[-1])}
+    return layer | ({"bias": jnp.zeros(shape[-1], kernel.dtype)} if has_bias(name) else {})
+
+
 def pool(x: Array, size: int, kind: Literal["max", "average", "none"]) -> Array:
     """Windows of size x size without overlap; an incomplete window at the border is left out."""
     from regexp.models.convolution import average_pool, max_pool

@@ -18,6 +18,7 @@ class MLP(Model):
     hidden: units of each hidden layer, e.g. [256, 256]; [] gives the linear model
     activation: sigmoid, tanh, relu, leaky_relu, elu or gelu
     initializer: how kernels are drawn; biases start at 0
+    share: groups of layers that hold one parameter, e.g. [[hidden_1, hidden_2]]; their shapes must be equal
 
     Sites: input, hidden_0/pre, hidden_0/post, ...
     Source: Goodfellow, Bengio, Courville, Deep Learning, 2016, ch. 6.
@@ -25,6 +26,9 @@ class MLP(Model):
 
     hidden: tuple[Count, ...] = (256, 256)
     activation: Activation = "relu"
+
+    def has_hidden(self) -> bool:
+        return bool(self.hidden)
 
     def init(self, key: Any, shape: tuple[int, ...], outputs: int, has_bias: HasBias) -> Params:
         widths = (prod(shape), *self.hidden, outputs)

@@ -270,6 +270,8 @@ CATALOGUE: Catalogue[Regularizer] = Catalogue(
     "adversarial.fgsm",
     "loop.early_stopping",
     "loop.weight_averaging",
+    "signal.semi_supervised",
+    "signal.auxiliary",
     "ensembles.bagging",
     "ensembles.deep_ensemble",
     "ensembles.snapshot_ensemble",

@@ -16,6 +16,7 @@ from regexp.training import epoch as programs
 from regexp.training.epoch import Segments, State
 from regexp.training.lanes import Layout, Program, choose_layout, compile_over_lanes, stack
 from regexp.training.prepare import member_of, prepare_shared, spec_of
+from regexp.training.probe import probed, wanted
 from regexp.training.statistics import recomputed
 from regexp.training.step import Lane, Shared, Spec, Variables
 
@@ -173,6 +174,23 @@ class Group:
         outputs = np.asarray(program.call(self.shared, *lanes))[: len(self.trials)]
         scale, mean = (np.asarray(x)[: len(outputs), None] for x in (self.lane.target_scale, self.lane.target_mean))
         return outputs * scale + mean
+
+    def probed(self, variables: Variables) -> dict[str, np.ndarray]:
+        """Monte Carlo and attack metrics {name: (lanes,)} of the test split, where the config asks for them."""
+        evaluation = self.trials[0].experiment.evaluation
+        if not wanted(self.trials[0].experiment):
+            return {}
+        _, lanes = self._evaluation(variables)
+        program = compile_over_lanes(_probed, self.layout, (self.shared,), lanes, (self.spec,))
+        found: dict[str, np.ndarray] = {}
+        for name, values in program.call(self.shared, *lanes).items():
+            kind, metric = name.split("/")
+            if values.ndim == 1:
+                found[name] = np.asarray(values)
+            else:
+                found |= {f"{kind}-{e:g}/{metric}": np.asarray(values[:, i])
+                          for i, e in enumerate(evaluation.attacks.epsilons if evaluation.attacks else ())}  # fmt: skip
+        return {name: values[: len(self.trials)] for name, values in found.items()}
 
     @property
     def has_statistics(self) -> bool:
@@ -333,6 +351,10 @@ def _start(spec: Any, experiment: Any, lane: Any) -> Any:
 
 def _chunk(spec: Any, shared: Any, segments: Any, experiment: Any, lane: Any, state: Any, order: Any) -> Any:
     return programs.chunk(experiment, spec, shared, lane, state, order, segments)
+
+
+def _probed(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, rows: Any) -> Any:
+    return probed(experiment, spec, shared, lane, variables, rows)
 
 
 def _recomputed(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, batches: Any) -> Any:

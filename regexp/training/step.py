@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from regexp.experiment import Experiment
 from regexp.lazy import jax, jnp, optax
 from regexp.losses import LOSSES
+from regexp.models.base import with_copies, without_copies
 from regexp.preprocessing.base import Preprocessor, apply_all
 from regexp.random import stream
 from regexp.regularizers.base import Batch, Regularizer, Site
@@ -159,6 +160,7 @@ def forward(
         if method.overrides("transform_weights"):
             key = keys[f"{method.name}/transform_weights"] if keys else None
             params = method.transform_weights(params, Site("weights", mode, key, examples=x.shape[0]))
+    params = with_copies(experiment.model.share, params)
     if experiment.training.precision == "bfloat16":
         x, params = jax.tree.map(lambda a: a.astype(jnp.bfloat16), (x, params))
     sites = _Sites(experiment.regularizers, variables, keys or {}, mode, x, batch)
@@ -194,7 +196,8 @@ def init_variables(experiment: Experiment, spec: Spec, lane: Lane) -> Variables:
         site = f"{layer}/pre"
         return site not in sites or not any(m.absorbs_bias(site) for m in experiment.regularizers)
 
-    parameters: dict[str, Tree] = {"model": model.init(key, shape, spec.outputs, has_bias)}
+    first = without_copies(model.share, model.init(key, shape, spec.outputs, has_bias))
+    parameters: dict[str, Tree] = {"model": first}
     state: dict[str, Tree] = {}
     last = list(sites)[-1]
     for method in experiment.regularizers:

@@ -24,6 +24,7 @@ class BatchNorm(Regularizer):
     Source: Ioffe, Szegedy 2015.
     """
 
+    lecture = {"statistics": "population"}
     momentum: Fraction = 0.1
     statistics: Literal["ema", "population"] = "ema"
     epsilon: Positive = 1e-5
