@@ -30,6 +30,7 @@ class Model(Component):
     """
 
     images_only: ClassVar[bool] = False
+    residual: ClassVar[bool] = False  # whether it offers `residual` sites
     initializer: Initializer = He()
 
     def init(self, key: Array, shape: tuple[int, ...], outputs: int, has_bias: HasBias) -> Params:

@@ -1,4 +1,4 @@
-"""Dropout against enumeration and expectation, batch normalisation against PyTorch."""
+"""What is dropped and added at random against enumeration and moments, batch normalisation against PyTorch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from regexp.experiment import Training
+from regexp.models.mlp import MLP
+from regexp.models.resnet import ResNet
+from regexp.regularizers.activations.activation_noise import ActivationNoise
 from regexp.regularizers.activations.batch_norm import BatchNorm
 from regexp.regularizers.activations.dropout import Dropout
+from regexp.regularizers.activations.stochastic_depth import StochasticDepth
 from regexp.regularizers.base import Site
 from tests.lab import experiment, images, train, weights
 
@@ -131,3 +135,76 @@ def test_running_statistics_live_in_the_carry_and_the_best_epoch():
     running = made.state.variables.state["batch_norm"]["hidden_0/pre"]
     assert np.all(np.asarray(running["mean"]) != 0)
     assert "batch_norm" in made.state.best.variables.state
+
+
+@pytest.mark.parametrize("mode", ["train", "mc"])
+@pytest.mark.parametrize("form", ["additive", "multiplicative"])
+def test_activation_noise_has_its_moments(form, mode):
+    """E h' = h; the standard deviation is sigma, or sigma |h|."""
+    h = jnp.broadcast_to(jnp.asarray([0.5, -1.0, 2.0, 4.0]), (50_000, 4))
+    out = np.asarray(ActivationNoise(sigma=0.7, form=form).transform_activation(h, Site("hidden_0/post", mode, KEY)))
+    spread = 0.7 * (np.ones(4) if form == "additive" else np.abs(h[0]))
+    assert np.all(np.abs(out.mean(0) - h[0]) < 4.5 * spread / np.sqrt(len(h)))
+    assert np.all(np.abs(out.std(0) - spread) < 4.5 * spread / np.sqrt(2 * len(h)))
+    assert np.all(np.abs(np.corrcoef(out.T) - np.eye(4)) < 4.5 / np.sqrt(len(h)))
+
+
+def test_activation_noise_acts_after_hidden_nonlinearities_and_never_at_evaluation():
+    x, method = jnp.ones((3, 4)), ActivationNoise()
+    for kind, mode in (("input", "train"), ("hidden_0/pre", "train"), ("block_0/residual", "train"),
+                       ("hidden_0/post", "eval")):  # fmt: skip
+        assert method.transform_activation(x, Site(kind, mode, KEY)) is x
+
+
+def test_multiplicative_noise_has_the_variance_of_inverted_dropout():
+    """sigma^2 = r/(1 - r), Srivastava et al. 2014, section 10."""
+    rate, h = 0.2, jnp.full((1, 200_000), 3.0)
+    dropped = masked(Dropout(rate=rate), h, 1).var()
+    noisy = masked(ActivationNoise(sigma=0.5, form="multiplicative"), h, 1).var()
+    assert float(dropped) == pytest.approx(9 * rate / (1 - rate), rel=0.02)
+    assert float(noisy) == pytest.approx(float(dropped), rel=0.03)
+
+
+SLOPES = (0.5, -0.3, 2.0)  # of three residual blocks h + a h
+
+
+def residual(method, mode, size):
+    """Three blocks on `size` examples that are 1."""
+    h = jnp.ones((size, 1, 1, 1))
+    for block, (key, a) in enumerate(zip(jax.random.split(jnp.asarray(KEY), 3), SLOPES, strict=True)):
+        site = Site(f"block_{block}/residual", mode, key, depth=(block + 1) / 3)
+        h = h + method.transform_activation(a * h, site)
+    return np.asarray(h).ravel()
+
+
+@pytest.mark.parametrize("mode", ["inverted", "scaled"])
+def test_stochastic_depth_has_the_mean_of_its_evaluation(mode):
+    """All 2^3 subsets of the blocks, weighted by their probability, give the evaluation output; drawn per example."""
+    method, keep = StochasticDepth(rate=0.6, mode=mode), 1 - 0.6 * np.array([1, 2, 3]) / 3
+    masks = np.array(list(itertools.product([0, 1], repeat=3)))
+    probabilities = np.prod(np.where(masks, keep, 1 - keep), 1)
+    outputs = np.prod(1 + masks * SLOPES / (keep if mode == "inverted" else 1), 1)
+    np.testing.assert_allclose(residual(method, "eval", 1), probabilities @ outputs, rtol=1e-6)
+    for drawn in (residual(method, "train", 40_000), residual(method, "mc", 40_000)):
+        which = np.abs(drawn[:, None] - outputs).argmin(1)
+        np.testing.assert_allclose(drawn, outputs[which], rtol=1e-5)
+        shares = np.bincount(which, minlength=8) / len(drawn)
+        assert np.all(np.abs(shares - probabilities) < 4.5 * np.sqrt(probabilities * (1 - probabilities) / len(drawn)))
+
+
+def test_stochastic_depth_meets_the_blocks_of_a_residual_network_alone():
+    depths = {}
+
+    def record(name, x, depth=1.0):
+        if name.endswith("/residual"):
+            depths[name] = depth
+        return x
+
+    model = ResNet(depth=14, width=2)
+    params = model.init(jax.random.key(0), (6, 6, 3), 3, lambda layer: True)
+    model.apply(params, jnp.ones((1, 6, 6, 3)), record)
+    assert depths == {f"block_{i}/residual": pytest.approx((i + 1) / 6) for i in range(6)}
+    x = jnp.ones((3, 4))
+    assert StochasticDepth().transform_activation(x, Site("block_0/post", "train", KEY)) is x
+    assert StochasticDepth().conflicts(experiment(model=model)) == []
+    assert "mlp has none" in StochasticDepth().conflicts(experiment(model=MLP()))[0]
