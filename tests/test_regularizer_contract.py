@@ -163,6 +163,7 @@ def extremes(cls):
         "limit": 1e-3,
         "norm": 1e-3,
         "radius": 10.0,
+        "alpha": 100.0,
     }
     made += [cls(**{f: large[f]}) for f in cls.neutral if f in large]
     return made

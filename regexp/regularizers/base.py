@@ -184,6 +184,8 @@ CATALOGUE: Catalogue[Regularizer] = Catalogue(
     "inputs.horizontal_flip",
     "inputs.random_crop",
     "inputs.gaussian_noise",
+    "inputs.mixup",
+    "inputs.cutmix",
     "targets.label_smoothing",
     "activations.batch_norm",
     "activations.dropout",
