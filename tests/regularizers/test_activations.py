@@ -60,7 +60,7 @@ def logits(method, params, x, mode):
 
 
 def test_dropout_trains_the_16_subnetworks_of_four_units_each_with_its_share():
-    """Their mean logits are the evaluation's; `scaled` with weights W/keep after it is `inverted` with W, mask by mask."""
+    """Their mean is the evaluation. `scaled` with weights W/keep after it is `inverted` with W, mask by mask."""
     generator = np.random.default_rng(5)
     hidden = {"kernel": generator.normal(size=(3, 4)), "bias": np.ones(4)}
     output = {"kernel": generator.normal(size=(4, 2)), "bias": np.array([0.3, -0.2])}
