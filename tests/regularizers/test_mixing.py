@@ -34,7 +34,7 @@ def test_mixup_worked_by_hand():
 
 
 def test_cutmix_worked_by_hand():
-    """1 - l = 1/4 of 4 x 4: a box of 2 x 2 around (1, 3), so rows 0, 1 and columns 2, 3; around (0, 0) one pixel."""
+    """1 - lam = 1/4 of 4 x 4: a box of 2 x 2 around (1, 3), so rows 0, 1 and columns 2, 3; around (0, 0) one pixel."""
     given = Batch(jnp.asarray([np.zeros((4, 4, 1)), np.ones((4, 4, 1))]), jnp.eye(2), jnp.zeros(()), jnp.ones(()))
     out = CutMix().pasted(given, jnp.float32(0.75), jnp.asarray([1, 0]), jnp.asarray([1, 3]))
     np.testing.assert_array_equal(out.inputs[0, :, :, 0], [[0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]])

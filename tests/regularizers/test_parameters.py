@@ -5,7 +5,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet as ScikitElasticNet
 from sklearn.linear_model import Lasso, Ridge
 
@@ -56,6 +59,21 @@ def test_one_sgd_step_with_l2_is_the_shrunk_weight_minus_the_plain_step():
         expected = (1 - rate * strength) * start[layer]["kernel"] - rate * gradient
         np.testing.assert_allclose(shrunk[layer]["kernel"], expected, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(shrunk[layer]["bias"], plain[layer]["bias"], rtol=1e-6, atol=1e-7)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0, 1), st.floats(0, 10), st.integers(0, 2**16))
+def test_the_l2_update_is_the_formula_in_double_precision(rate, strength, seed):
+    """(1 - eps a) w - eps g"""
+    generator = np.random.default_rng(seed)
+    w, g = generator.normal(size=(2, 3, 4))
+    with jax.enable_x64(True):
+        params = {"output": {"kernel": jnp.asarray(w)}}
+        grads = jax.grad(lambda p: jnp.sum(g * p["output"]["kernel"]) + L2(strength=strength).penalty(p))(params)
+        chain = SGD().transform(rate)
+        updates, _ = chain.update(grads, chain.init(params), params)
+        moved = optax.apply_updates(params, updates)["output"]["kernel"]
+    np.testing.assert_allclose(moved, (1 - rate * strength) * w - rate * g, rtol=1e-12, atol=1e-14)
 
 
 def fitted(method, epochs, rate):

@@ -17,7 +17,7 @@ class StochasticDepth(Regularizer):
     m is 1 with probability p = 1 - (l/L) r, drawn per example and block: the linear decay rule.
 
     rate: r = P(drop) of the last block's branch, in [0, 1); 0 is off
-    mode: inverted (default) or scaled (the paper's); identical expectation of each block
+    mode: inverted (default) or scaled (the paper's); in both a block's mean in training is its output at test
 
     Convention: the paper names the last block's survival probability p_L = 1 - r (0.5 there) and draws m once per
     minibatch; here it is drawn per example. In Monte Carlo prediction branches fall out as in training.

@@ -1,4 +1,4 @@
-"""Gradient clipping: no update is larger than a bound."""
+"""Gradient clipping: no gradient is larger than a bound."""
 
 from __future__ import annotations
 

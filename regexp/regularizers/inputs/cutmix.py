@@ -14,13 +14,13 @@ from regexp.regularizers.base import Array, Batch, Regularizer
 class CutMix(Regularizer):
     """x' = x_i with a box of x_j in its place, t' = k t_i + (1 - k) t_j, k the share of pixels kept of x_i.
 
-    The box is H sqrt(1 - l) by W sqrt(1 - l) pixels, rounded down, l ~ Beta(alpha, alpha); its centre is uniform over
-    the pixels, and what lies outside the image is cut off. j is i's partner by a random permutation of the batch.
+    The box is H sqrt(1 - lam) by W sqrt(1 - lam) pixels, rounded down, lam ~ Beta(alpha, alpha); its centre is uniform
+    over the pixels; what lies outside the image is cut off. j is i's partner by a random permutation of the batch.
 
-    alpha: >= 0; 0 is off, 1 draws l uniformly, large alpha makes l = 1/2
+    alpha: >= 0; 0 is off, 1 draws lam uniformly, large alpha makes lam = 1/2
 
-    Convention: one l and one box per batch, as in the authors' code; training batches only. The targets are mixed by
-    the exact area k, not by l, so the label tells what the image shows.
+    Convention: one lam and one box per batch, as in the authors' code; training batches only. The targets are mixed by
+    the exact area k, not by lam, so the label tells what the image shows.
     Source: Yun, Han, Oh, Chun, Choe, Yoo 2019 (alpha = 1).
     """
 

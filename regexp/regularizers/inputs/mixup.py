@@ -12,13 +12,13 @@ from regexp.regularizers.base import Array, Batch, Regularizer
 
 @component
 class Mixup(Regularizer):
-    """x' = l x_i + (1 - l) x_j, t' = l t_i + (1 - l) t_j, l ~ Beta(alpha, alpha); training batches only.
+    """x' = lam x_i + (1 - lam) x_j, t' = lam t_i + (1 - lam) t_j, lam ~ Beta(alpha, alpha); training batches only.
 
     j is i's partner by a random permutation of the batch; images and tables, classes and numbers alike.
 
-    alpha: >= 0; 0 is off, 1 draws l uniformly, large alpha makes l = 1/2
+    alpha: >= 0; 0 is off, 1 draws lam uniformly, large alpha makes lam = 1/2
 
-    Convention: one l per batch, as in the authors' code. Raw inputs are mixed, before the preprocessing, which is the
+    Convention: one lam per batch, as in the authors' code. Raw inputs are mixed, before the preprocessing, which is the
     same for affine steps. A missing number in either example is missing in the mixture.
     Source: Zhang, Cisse, Dauphin, Lopez-Paz 2018 (alpha 0.1 to 0.4 for ImageNet, 1 for CIFAR-10).
     """
