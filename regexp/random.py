@@ -43,3 +43,9 @@ def drop_mask(key: Array, rate: Array, shape: tuple[int, ...]) -> Array:
     """True with probability `rate` (to 2^-24), independently at every position."""
     threshold = (jnp.asarray(rate, jnp.float32) * jnp.float32(2**24)).astype(jnp.uint32)
     return (hash_bits(key, shape) >> 8) < threshold
+
+
+def symmetric_beta(key: Array, alpha: Array) -> Array:
+    """One number of Beta(alpha, alpha), float32; 1 at alpha = 0, where there is no such distribution."""
+    positive = jnp.where(alpha > 0, alpha, 1)
+    return jnp.where(alpha > 0, jax.random.beta(key, positive, positive, dtype=jnp.float32), jnp.float32(1))

@@ -32,6 +32,7 @@ class Model(Component):
     """
 
     images_only: ClassVar[bool] = False
+    residual: ClassVar[bool] = False  # whether it offers `residual` sites
     initializer: Initializer = He()
     share: tuple[tuple[str, ...], ...] = ()
 

@@ -30,6 +30,7 @@ class ResNet(Model):
     """
 
     images_only = True
+    residual = True
     depth: Literal[8, 14, 20, 26, 32, 44, 56, 110] = 20
     width: Count = static(default=16)
     activation: Activation = "relu"
