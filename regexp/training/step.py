@@ -21,6 +21,7 @@ from regexp.losses import LOSSES
 from regexp.preprocessing.base import Preprocessor, apply_all
 from regexp.random import stream
 from regexp.regularizers.base import Batch, Regularizer, Site
+from regexp.regularizers.fold import transform_batches
 
 Array = Any
 Tree = Any
@@ -202,10 +203,7 @@ def train_step(
     """One update on the examples in `rows`. Returns (variables, optimizer state, mean data loss as trained)."""
     methods = experiment.regularizers
     keys = {name: jax.random.fold_in(key, step) for name, key in streams.items()}
-    batch = Batch(*gather(spec, shared, lane, rows), lane.low, lane.high)
-    for method in methods:
-        if method.overrides("transform_batch"):
-            batch = method.transform_batch(batch, keys[f"{method.name}/transform_batch"])
+    batch = transform_batches(methods, Batch(*gather(spec, shared, lane, rows), lane.low, lane.high), keys)
 
     def data_loss(variables: Variables, batch: Batch) -> tuple[Array, dict[str, Tree]]:
         outputs, state = forward(experiment, spec, lane, variables, batch.inputs, "train", keys)
