@@ -157,6 +157,14 @@ def extremes(cls):
         "strength": 1.0,
         "sigma": 3.0,
         "padding": 5,
+        "degrees": 180.0,
+        "pixels": 1e6,
+        "range": 1.0,
+        "fraction": 1.0,
+        "brightness": 1.0,
+        "contrast": 1.0,
+        "saturation": 1.0,
+        "hue": 0.5,
     }
     made += [cls(**{f: large[f]}) for f in cls.neutral if f in large]
     return made
