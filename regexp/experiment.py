@@ -84,7 +84,6 @@ class Experiment(Component):
         another one (adam without bias correction, dropout that scales at test, ...); the run prints the forms in force
     """
 
-    conventions: Literal["library", "lecture"] = "library"
     dataset: Dataset = static(default=Digits())
     model: Model = MLP()
     regularizers: tuple[Regularizer, ...] = ()
@@ -92,6 +91,7 @@ class Experiment(Component):
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     run: Run = static(default=Run())
+    conventions: Literal["library", "lecture"] = "library"
 
 
 @component

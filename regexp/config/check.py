@@ -69,6 +69,7 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
     if facts.published_test and experiment.dataset.test != Dataset.test:
         message = f"{experiment.dataset.name} has a published test split; dataset.test changes nothing"
         yield Remark("dataset.test", message, is_warning=True)
+    yield from _colours(experiment, facts)
     for method in experiment.regularizers:
         if method.images_only and facts.is_image and getattr(method, "fill", "") == "reflect":
             side = min(facts.shape[:2])
@@ -76,6 +77,19 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
                 yield Remark(
                     f"regularizers.{method.name}.padding",
                     f"reflecting needs padding below the image's side, {side}",
+                )
+
+
+def _colours(experiment: Experiment, facts: Facts) -> Iterator[Remark]:
+    if not facts.is_image or facts.shape[-1] == 3:
+        return
+    for method in experiment.regularizers:
+        for field in method.needs_colour:
+            if getattr(method, field) != method.neutral[field]:
+                count = f"{facts.shape[-1]} channel{'s' if facts.shape[-1] > 1 else ''}"
+                yield Remark(
+                    f"regularizers.{method.name}.{field}",
+                    f"{method.name}.{field} needs colour, three channels; these images have {count}: set it to 0",
                 )
 
 

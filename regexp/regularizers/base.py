@@ -21,9 +21,9 @@
                  averaged(memory, variables)            what is evaluated in the place of the trained variables
                  models(memory)                         several sets of variables whose predictions are averaged
 
-They are folded in the order of the YAML. Every (method, hook) has a random stream of its own, so that switching one
-method on moves no other's draws. A method with variables of its own (batch norm's gamma, beta and running statistics)
-declares them by `site_variables`; they live in the carry next to the model's.
+They are folded in the order of the YAML (`transform_batch` by fold.py). Every (method, hook) has a random stream of
+its own, so that switching one method on moves no other's draws. A method with variables of its own (batch norm's gamma,
+beta and running statistics) declares them by `site_variables`; they live in the carry next to the model's.
 """
 
 from __future__ import annotations
@@ -111,11 +111,13 @@ class Regularizer(Component):
     """A method that acts through the hooks it overrides.
 
     `neutral` holds the field values at which the method does nothing; {} where there are none.
-    `images_only`, `classification_only` and `needs_validation` are what the config checks before anything runs.
+    `images_only`, `classification_only` and `needs_validation` are what the config checks before anything runs;
+    `needs_colour` names the fields that must be neutral where images do not have three channels.
     """
 
     neutral: ClassVar[Mapping[str, float]] = {}
     images_only: ClassVar[bool] = False
+    needs_colour: ClassVar[tuple[str, ...]] = ()
     classification_only: ClassVar[bool] = False
     needs_validation: ClassVar[bool] = False
     is_ensemble: ClassVar[bool] = False
@@ -255,6 +257,15 @@ CATALOGUE: Catalogue[Regularizer] = Catalogue(
     "regularizer",
     "regexp.regularizers",
     "inputs.horizontal_flip",
+    "inputs.vertical_flip",
+    "inputs.rotate",
+    "inputs.translate",
+    "inputs.stretch",
+    "inputs.zoom",
+    "inputs.color_jitter",
+    "inputs.color_balance",
+    "inputs.blur",
+    "inputs.cutout",
     "inputs.random_crop",
     "inputs.gaussian_noise",
     "inputs.mixup",

@@ -23,6 +23,7 @@ from regexp.models.base import with_copies, without_copies
 from regexp.preprocessing.base import Preprocessor, apply_all
 from regexp.random import stream
 from regexp.regularizers.base import Batch, Regularizer, Site
+from regexp.regularizers.fold import transform_batches
 
 Array = Any
 Tree = Any
@@ -262,11 +263,9 @@ def train_step(
     methods = experiment.regularizers
     keys = {name: jax.random.fold_in(key, step) for name, key in streams.items()}
     steps_per_epoch = lane.train.shape[0] // rows.shape[0]
-    epoch = step / steps_per_epoch
-    batch = Batch(*gather(spec, shared, lane, rows), lane.low, lane.high, rows, epoch, lane.own)
-    for method in methods:
-        if method.overrides("transform_batch"):
-            batch = method.transform_batch(batch, keys[f"{method.name}/transform_batch"])
+    inputs, targets = gather(spec, shared, lane, rows)
+    batch = Batch(inputs, targets, lane.low, lane.high, rows, step / steps_per_epoch, lane.own)
+    batch = transform_batches(methods, batch, keys)
 
     def data_loss(variables: Variables, batch: Batch) -> tuple[Array, dict[str, Tree]]:
         found = forward(experiment, spec, lane, variables, batch.inputs, "train", keys, batch)

@@ -24,6 +24,7 @@ class StochasticDepth(Regularizer):
     Source: Huang, Sun, Liu, Sedra, Weinberger 2016.
     """
 
+    lecture = {"mode": "scaled"}
     neutral = {"rate": 0.0}
     rate: Rate = 0.2
     mode: Literal["inverted", "scaled"] = "inverted"
