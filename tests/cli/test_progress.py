@@ -27,7 +27,7 @@ training: {epochs: 4, seeds: [0, 1]}
 """
 EXPERIMENT = loads(TEXT).experiment
 RUN = Run(Path("runs/a"))
-PREPARED = Prepared(2, 1, 100, 20, 30, 1234, 4, 0, ("the newest checkpoint is damaged",))
+PREPARED = Prepared(2, 1, 100, 20, 30, 1234, 4, 0, ("the newest checkpoint is damaged",), 2)
 
 
 def row(epoch: int, seed: int, accuracy: float | None) -> dict:
