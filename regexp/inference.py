@@ -69,7 +69,7 @@ def evaluate(run: Run, data: Data) -> Evaluation:
     models = []
     for number, who in enumerate(meta["models"]):
         indices = [index_of[pair] for pair in zip(who["seeds"], who["members"], strict=True)]
-        lanes = [prepare_lane(every[i], data, splits[i]) for i in indices]
+        lanes = [prepare_lane(every[i], data, splits[i], base[every[i].seed]) for i in indices]
         group = Group([every[i] for i in indices], lanes, data, [splits[i] for i in indices])
         models.append(Models(group, indices, group.load_variables(below(arrays, f"{number}/"))))
     diverged = _diverged(run)

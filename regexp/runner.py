@@ -30,7 +30,7 @@ from regexp.summary import statistics, summarize
 from regexp.training.device import Device, describe_device, set_up
 from regexp.training.group import select
 from regexp.training.lanes import compilations, compile_seconds
-from regexp.training.prepare import members_split, refit_parts, refits
+from regexp.training.prepare import refit_parts, refits
 from regexp.training.stage import Stage, below
 
 CHUNK_SECONDS = 0.4  # progress moves, and an interrupt is obeyed, at least this often
@@ -125,7 +125,7 @@ class Session:
         self.notes: tuple[str, ...] = ()
         self.seconds = {"compile": 0.0, "train": 0.0}
         self.base = {seed: split(experiment.dataset, data, seed) for seed in experiment.training.seeds}
-        self.stages = [Stage(self.trials, [members_split(t, self.base[t.seed]) for t in self.trials], data)]
+        self.stages = [Stage(self.trials, [self.base[t.seed] for t in self.trials], data)]
 
     @property
     def train_size(self) -> int:

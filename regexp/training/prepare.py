@@ -28,8 +28,11 @@ def prepare_shared(data: Data) -> Shared:
     return Shared(data.inputs.reshape(len(data.inputs), -1), data.targets)
 
 
-def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
-    """One lane's constants: rows, fitted preprocessing, ranges, target scale, key. `split`: of this very trial."""
+def prepare_lane(trial: Trial, data: Data, split: Split, base: Split | None = None) -> Lane:
+    """One lane's constants: rows, fitted preprocessing, ranges, target scale, key.
+
+    split: of this very trial; base: of its seed, where members of an ensemble draw rows of their own from that
+    """
     experiment, train = trial.experiment, split.train
     steps = experiment.dataset.steps(data.codec)
     low, high = _range(data, train)
@@ -45,7 +48,7 @@ def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
         target_mean=mean,
         target_scale=scale,
         epochs=np.asarray(2**31 - 1, np.int32),
-        own=_own(trial, data, split),
+        own=_own(trial, data, base or split),
     )
 
 
@@ -63,7 +66,7 @@ def _own(trial: Trial, data: Data, split: Split) -> dict[str, dict[str, np.ndarr
     found = {}
     for method in trial.experiment.regularizers:
         if method.overrides("prepare"):
-            found[method.name] = method.prepare(data, split, _generator(trial, method, "prepare"))
+            found[method.name] = method.prepare(data, split, _generator(trial.seed, method, "prepare"))
     return found
 
 
@@ -72,7 +75,7 @@ def members_split(trial: Trial, split: Split) -> Split:
     train = split.train
     for method in trial.experiment.regularizers:
         if method.resamples:
-            train = method.resample(train, _generator(trial, method, "resample"))
+            train = method.resample(train, _generator(trial.seed, method, "resample", trial.member))
     return replace(split, train=train)
 
 
@@ -98,8 +101,8 @@ def member_of(trial: Trial) -> int:
     return trial.member if any(method.reseeds for method in trial.experiment.regularizers) else 0
 
 
-def _generator(trial: Trial, method: Regularizer, hook: str) -> np.random.Generator:
-    return np.random.default_rng([trial.seed, zlib.crc32(f"{method.name}/{hook}".encode()), trial.member])
+def _generator(seed: int, method: Regularizer, hook: str, *more: int) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(f"{method.name}/{hook}".encode()), *more])
 
 
 def _range(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
