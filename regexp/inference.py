@@ -82,7 +82,7 @@ def evaluate(run: Run, data: Data) -> Evaluation:
 def _diverged(run: Run) -> list[int]:
     """The seeds that the summary calls diverged; of a run without one, none is known."""
     try:
-        lanes = run.read_json("summary.json")["lanes"]
+        lanes = run.read_json("summary.json").get("lanes", [])
     except RunError:
         return []
     return sorted({lane["seed"] for lane in lanes if lane["status"] == "diverged"})
