@@ -187,12 +187,16 @@ class Session:
                     raise Interrupted(f"stopped by a signal; go on with --resume {self.run.name}", signal_number)
 
     def _refit(self) -> Iterator[Event]:
-        if len(self.stages) == 1:
+        fresh = len(self.stages) == 1
+        if fresh:
             self.stages.append(self._refit_stage())
-            self.stages[1].compile()
         stage, (unit, lengths) = self.stages[1], self._lengths()
         epochs = max(-(-one.total_steps // one.steps_per_epoch) for one in stage.groups)
         yield Refit(unit, dict(zip(self.base, lengths, strict=True)), len(stage.groups), epochs)
+        if fresh:
+            before, seconds = compilations(), compile_seconds()
+            stage.compile()
+            yield Compiled(compile_seconds() - seconds, compilations() - before)
         yield from self._train(stage)
 
     def _lengths(self) -> tuple[str, list[int]]:
