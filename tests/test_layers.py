@@ -42,6 +42,7 @@ ALLOWED = {
     "manifest": set(),
     "runs": {"errors"},
     "summary": set(),
+    "statistics": set(),
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary"},
     "runner": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "inference", "manifest"},
 }
@@ -50,6 +51,7 @@ NO_JAX = {
     "config",
     "runs",
     "summary",
+    "statistics",
     "cli",
     "experiment",
     "datasets",
