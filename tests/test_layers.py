@@ -43,6 +43,7 @@ ALLOWED = {
     "runs": {"errors"},
     "summary": set(),
     "statistics": set(),
+    "report": {"errors", "runs", "config", "metrics", "statistics"},
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary"},
     "runner": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "inference", "manifest"},
 }
@@ -52,6 +53,7 @@ NO_JAX = {
     "runs",
     "summary",
     "statistics",
+    "report",
     "cli",
     "experiment",
     "datasets",

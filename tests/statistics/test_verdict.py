@@ -14,7 +14,7 @@ def row(values) -> dict[int, float]:
 
 
 def only(values, baseline, **options) -> own.Verdict:
-    return own.verdicts([row(values)], row(baseline), options.pop("smaller_is_better", False), **options)[0]
+    return own.verdicts([(row(values), row(baseline))], options.pop("smaller_is_better", False), **options)[0]
 
 
 BASE = np.array([0.90, 0.91, 0.89, 0.92, 0.90, 0.88, 0.91, 0.90])
@@ -38,8 +38,8 @@ def test_five_pairs_decide_nothing_and_say_why():
 
 def test_six_pairs_decide_alone_and_not_in_company():
     six = row(BASE[:6] + GAIN[:6])
-    assert own.verdicts([six], row(BASE), False)[0].word == "better"
-    both = own.verdicts([six, row(BASE[:6] - GAIN[:6])], row(BASE), False)
+    assert own.verdicts([(six, row(BASE))], False)[0].word == "better"
+    both = own.verdicts([(six, row(BASE)), (row(BASE[:6] - GAIN[:6]), row(BASE))], False)
     assert [one.word for one in both] == ["undecided", "undecided"]
     assert both[0].reason == "6 pairs reach p = 0.0625 at best with 2 rows compared"
     assert both[0].more_seeds == 1
@@ -73,7 +73,7 @@ def test_pairs_are_the_shared_seeds():
     found = own.compare(left, right)
     assert (found.pairs, found.difference) == (2, 0.75)
     assert own.compare({1: 1.0}, {2: 1.0}) is None
-    assert own.verdicts([{1: 1.0}], {2: 1.0}, False)[0].word == "no pairs"
+    assert own.verdicts([({1: 1.0}, {2: 1.0})], False)[0].word == "no pairs"
 
 
 def test_one_value_and_one_pair_have_no_interval():
@@ -91,7 +91,7 @@ def test_equal_values_have_a_point_for_an_interval():
 
 def test_a_row_without_pairs_does_not_count_for_holm():
     rows = [row(BASE[:6] + GAIN[:6]), {99: 0.5}]
-    found = own.verdicts(rows, row(BASE), False)
+    found = own.verdicts([(one, row(BASE)) for one in rows], False)
     assert [one.word for one in found] == ["better", "no pairs"]
 
 
