@@ -98,14 +98,10 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     """
     d = np.asarray(differences, np.float64)
     n = d.shape[-1]
-    columns = d.reshape(-1, n).T
-    reached = np.abs(columns.sum(0)) - ROUNDING * np.abs(columns).sum(0)
-    signs = _signs(n)
-    count = np.zeros(columns.shape[1])
-    for block in np.array_split(signs, max(1, len(signs) * columns.shape[1] // 2**24)):
-        count += np.sum(np.abs(block @ columns) >= reached, axis=0)
-    p = count / len(signs) if n <= ENUMERATED else (1 + count) / (1 + len(signs))
-    return p.reshape(d.shape[:-1])
+    total, size = d.sum(-1, keepdims=True), np.abs(d).sum(-1, keepdims=True)
+    flipped = np.abs(total - 2 * _subset_sums(d))  # a pattern's sum, by the subset that it flips
+    count = np.sum(flipped >= np.abs(total) - ROUNDING * size, axis=-1)
+    return count / 2.0**n if n <= ENUMERATED else (1 + count) / (1.0 + FLIPS)
 
 
 def difference_interval(differences: np.ndarray, level: float = LEVEL) -> Interval:
@@ -131,32 +127,33 @@ def sign_flip_interval(differences: np.ndarray, level: float = LEVEL) -> tuple[n
     """
     d = np.asarray(differences, np.float64)
     n = d.shape[-1]
-    subsets = _subsets(n)
-    total = 2**n if n <= ENUMERATED else FLIPS + 1
-    k = int((1 - level) / 2 * total)
-    means = subsets @ d.reshape(-1, n).T
-    means.partition([k - 1, len(means) - k], axis=0)
-    return means[k - 1].reshape(d.shape[:-1]), means[-k].reshape(d.shape[:-1])
+    means = _subset_sums(d)[..., _sizes(n) > 0] / _sizes(n)[_sizes(n) > 0]
+    k = int((1 - level) / 2 * (2**n if n <= ENUMERATED else FLIPS + 1))
+    means.partition([k - 1, means.shape[-1] - k], axis=-1)
+    return means[..., k - 1], means[..., -k]
+
+
+def _subset_sums(d: np.ndarray) -> np.ndarray:
+    """(..., n) -> (..., subsets): the sum of every subset, the empty one first; above 16 pairs of a sample of them."""
+    n = d.shape[-1]
+    if n > ENUMERATED:
+        return d @ _sample(n).T
+    sums = np.zeros((*d.shape[:-1], 1))
+    for i in range(n):
+        sums = np.concatenate([sums, sums + d[..., i : i + 1]], axis=-1)
+    return sums
 
 
 @cache
-def _subsets(n: int) -> np.ndarray:
-    """(subsets, n): the weights whose product with the differences is the mean over each subset that is not empty."""
-    if n > ENUMERATED:
-        chosen = np.asarray(_signs(n) < 0, np.float64)
-        chosen = chosen[chosen.any(axis=1)]
-    else:
-        chosen = np.asarray(np.arange(1, 2**n)[:, None] >> np.arange(n) & 1, np.float64)
-    return chosen / chosen.sum(axis=1, keepdims=True)
+def _sizes(n: int) -> np.ndarray:
+    """(subsets,): how many differences are in each."""
+    return _sample(n).sum(1) if n > ENUMERATED else _subset_sums(np.ones(n))
 
 
 @cache
-def _signs(n: int) -> np.ndarray:
-    """(patterns, n) of -1 and 1. Of a pattern and its opposite, which weigh the same, only one is enumerated."""
-    if n > ENUMERATED:
-        return np.random.default_rng(SEED).choice([-1.0, 1.0], (FLIPS, n))
-    bits = np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1
-    return 1.0 - 2.0 * bits
+def _sample(n: int) -> np.ndarray:
+    """(subsets, n) of 0 and 1."""
+    return np.random.default_rng(SEED).integers(0, 2, (FLIPS, n)).astype(np.float64)
 
 
 def equivalence_p(differences: np.ndarray, delta: float) -> np.ndarray:

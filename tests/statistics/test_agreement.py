@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -169,10 +169,3 @@ def test_iqm_draws_within_each_dataset():
     # with both datasets constant nothing varies, as it would if seeds moved between them
     constant = own.iqm([[1.0] * 5, [3.0] * 5])
     assert (constant.low, constant.value, constant.high) == (2, 2, 2)
-
-
-def test_all_sign_patterns_are_there():
-    from regexp.statistics.paired import _signs
-
-    half = {tuple(row) for row in _signs(5)}
-    assert half | {tuple(-x for x in row) for row in half} == set(product((-1.0, 1.0), repeat=5))
