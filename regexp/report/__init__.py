@@ -7,4 +7,7 @@ tables.py       Report -> tables of words and numbers
 formats.py      tables -> terminal, Markdown, LaTeX, CSV, JSON
 inert.py        users' text, harmless in each of them
 predictions.py  stored test predictions, checked
+curves.py       metrics.jsonl, checked: values over epochs and seeds
+charts.py       Report -> charts; figures.py: how they look and become PNG, SVG or a part of the page
+page.py         Report -> one HTML file; look.py: its style and script; methods.py: its methods paragraph
 """

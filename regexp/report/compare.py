@@ -122,12 +122,13 @@ def _line(row: Row, metric: str) -> Line:
 
 
 def _ordered(lines: Sequence[Line], base: Row | None, smaller: bool) -> list[Line]:
-    """By data set; the baseline first, then the best mean; what has no value last."""
+    """By data set, the baseline's first; in it the baseline first, then the best mean; what has no value last."""
 
     def place(line: Line) -> tuple[Any, ...]:
         mean = line.summary.mean if line.summary else 0.0
         first = base is None or line.row.method != base.method
-        return (line.row.data, first, line.summary is None, mean if smaller else -mean, line.row.name)
+        elsewhere = base is not None and line.row.data != base.data
+        return (elsewhere, line.row.data, first, line.summary is None, mean if smaller else -mean, line.row.name)
 
     return sorted(lines, key=place)
 

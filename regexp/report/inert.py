@@ -16,18 +16,18 @@ _MARKDOWN = {c: f"\\{c}" for c in "\\`*_{}[]()#+-!|~"}
 _MARKDOWN |= {"<": "&lt;", ">": "&gt;", "&": "&amp;", ":": "&#58;", "@": "&#64;"}
 
 
-def plain(text: object) -> str:
+def plain(text: object, longest: int = LONGEST) -> str:
     """One line, cut if long; `?` for control, formatting (bidirectional, invisible) and unpaired characters."""
-    made = "".join("?" if unicodedata.category(c) in _UNSEEN else c for c in str(text)[: LONGEST + 1])
-    return made if len(made) <= LONGEST else made[: LONGEST - 3] + "..."
+    made = "".join("?" if unicodedata.category(c) in _UNSEEN else c for c in str(text)[: longest + 1])
+    return made if len(made) <= longest else made[: longest - 3] + "..."
 
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def html(text: object) -> str:
+def html(text: object, longest: int = LONGEST) -> str:
     """For an element's text or a quoted attribute."""
-    return html_module.escape(plain(text), quote=True)
+    return html_module.escape(plain(text, longest), quote=True)
 
 
 def markdown(text: object) -> str:

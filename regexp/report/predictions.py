@@ -29,23 +29,26 @@ def classified(record: Record) -> dict[int, Classified]:
     """
     if not record.finished or not (record.path / "predictions.npz").is_file():
         return {}
-    arrays = Run(record.path).read_predictions()
     try:
-        seeds, rows, targets, outputs = (arrays[name] for name in ("seeds", "rows", "targets", "outputs"))
-        if targets.ndim != 2:
-            return {}
-        good = outputs.ndim == 3 and targets.shape == rows.shape == outputs.shape[:2] and len(seeds) == len(rows)
-        if not good or not np.issubdtype(targets.dtype, np.integer) or targets.min() < 0:
-            raise ValueError
-        if outputs.shape[2] <= targets.max():
-            raise ValueError
-        return {
-            int(seed): _classified(rows[i], targets[i], np.asarray(outputs[i], np.float64))
-            for i, seed in enumerate(seeds)
-            if np.isfinite(outputs[i]).all()
-        }
-    except (KeyError, ValueError, TypeError):
+        return _checked(Run(record.path).read_predictions())
+    except Exception:  # NumPy and zipfile raise half a dozen kinds for a damaged file
         raise RunError(f"{record.path / 'predictions.npz'}: damaged") from None
+
+
+def _checked(arrays: dict[str, np.ndarray]) -> dict[int, Classified]:
+    seeds, rows, targets, outputs = (arrays[name] for name in ("seeds", "rows", "targets", "outputs"))
+    if targets.ndim != 2:
+        return {}  # a regression
+    fits = outputs.ndim == 3 and targets.shape == rows.shape == outputs.shape[:2] and len(seeds) == len(rows)
+    if not fits or not np.issubdtype(targets.dtype, np.integer):
+        raise ValueError("shapes do not fit")
+    if not 0 <= targets.min() <= targets.max() < outputs.shape[2]:
+        raise ValueError("a label is no class")
+    return {
+        int(seed): _classified(rows[i], targets[i], np.asarray(outputs[i], np.float64))
+        for i, seed in enumerate(seeds)
+        if np.isfinite(outputs[i]).all()
+    }
 
 
 def _classified(rows: np.ndarray, labels: np.ndarray, logits: np.ndarray) -> Classified:
