@@ -44,6 +44,8 @@ ALLOWED = {
     "manifest": set(),
     "runs": {"errors"},
     "summary": set(),
+    "statistics": set(),
+    "report": {"errors", "runs", "config", "metrics", "statistics"},
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
     "runner": LEAVES
     | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},
@@ -53,6 +55,8 @@ NO_JAX = {
     "config",
     "runs",
     "summary",
+    "statistics",
+    "report",
     "cli",
     "experiment",
     "datasets",

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from regexp.cli import catalogue, configure, inspect, train
+from regexp.cli import catalogue, configure, inspect, report, train
 from regexp.errors import RegexpError
 
 STORY = """The laboratory for regularization: a YAML file is a question, a run is its answer.
@@ -20,6 +20,7 @@ regexp init lab.yaml      a commented config to start from
 regexp train lab.yaml     train, evaluate, write runs/lab
 regexp list               every method, model, optimizer and dataset
 regexp show dropout       what one does, its formula and its fields
+regexp report             what helps, by how much and how surely
 """
 DEBUG = "--debug, after any command, shows the traceback of a failure."
 
@@ -32,6 +33,7 @@ app.command("list")(catalogue.list_parts)
 app.command("show")(catalogue.show)
 app.command("evaluate")(inspect.evaluate)
 app.command("predict")(inspect.predict)
+app.command("report")(report.report)
 
 
 @app.callback(invoke_without_command=True)

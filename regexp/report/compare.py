@@ -1,0 +1,191 @@
+"""Rows -> a Report: a summary of each, verdicts against a baseline, several data sets together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from regexp.errors import RunError, UsageError
+from regexp.metrics import smaller_is_better
+from regexp.report.collect import Record, Skipped
+from regexp.report.predictions import classified
+from regexp.report.rows import Row, differing, group
+from regexp.statistics import Aggregate, McNemar, Summary, Verdict, iqm, mcnemar, mean_ranks, summarize, wilcoxon_holm
+from regexp.statistics import verdicts as judge
+
+PREFERRED = ("test/accuracy", "test/rmse", "test/loss")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the report.
+
+    verdict: None for a baseline and where there is none
+    models: McNemar, where the row and the baseline are single runs of one seed
+    """
+
+    row: Row
+    summary: Summary | None
+    is_baseline: bool = False
+    verdict: Verdict | None = None
+    models: McNemar | None = None
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """Methods that were measured on every data set.
+
+    means: (data sets, methods); p: Holm's, of Wilcoxon's test against the baseline's column, NaN without one
+    """
+
+    names: tuple[str, ...]
+    methods: tuple[str, ...]
+    means: np.ndarray
+    ranks: np.ndarray
+    p: np.ndarray
+    aggregates: tuple[Aggregate, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that any format shows."""
+
+    metric: str
+    smaller_is_better: bool
+    chosen: tuple[str, ...]
+    delta: float
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    baseline: str | None
+    datasets: Datasets | None
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def runs(self) -> int:
+        """Run folders read."""
+        return sum(len(line.row.records) for line in self.lines)
+
+
+def build(
+    records: Sequence[Record],
+    skipped: Sequence[Skipped] = (),
+    metric: str | None = None,
+    baseline: str | None = None,
+    keys: Sequence[str] = (),
+    delta: float = 0.0,
+) -> Report:
+    """The report. Raises UsageError for a metric, key or baseline that is not there."""
+    metric = _metric(records, metric)
+    rows = group(records, keys)
+    base = _baseline(rows, baseline)
+    smaller = smaller_is_better(metric)
+    lines = _judged(_ordered([_line(row, metric) for row in rows], base, smaller), base, metric, smaller, delta)
+    return Report(
+        metric=metric,
+        smaller_is_better=smaller,
+        chosen=tuple(sorted({record.chosen for record in records if metric in record.metrics})),
+        delta=delta,
+        keys=tuple(keys),
+        columns=tuple(differing(rows)),
+        lines=tuple(lines),
+        baseline=base.name if base else None,
+        datasets=_datasets(lines, metric, smaller),
+        skipped=tuple(skipped),
+    )
+
+
+def _metric(records: Sequence[Record], metric: str | None) -> str:
+    there = sorted({name for record in records for name in record.metrics})
+    if metric is None:
+        return next((name for name in PREFERRED if name in there), there[0] if there else PREFERRED[0])
+    if metric not in there:
+        raise UsageError(f"no run has the metric {metric!r}; there are {', '.join(there) or 'none'}")
+    return metric
+
+
+def _baseline(rows: Sequence[Row], name: str | None) -> Row | None:
+    if name is None:
+        return None
+    for row in rows:
+        if any(name in (record.name, str(record.path)) for record in row.records):
+            return row
+    raise UsageError(f"--baseline {name}: not among the runs of this report")
+
+
+def _line(row: Row, metric: str) -> Line:
+    values = row.values(metric)
+    return Line(row, summarize(list(values.values())) if values else None)
+
+
+def _ordered(lines: Sequence[Line], base: Row | None, smaller: bool) -> list[Line]:
+    """By data set, the baseline's first; in it the baseline first, then the best mean; what has no value last."""
+
+    def place(line: Line) -> tuple[Any, ...]:
+        mean = line.summary.mean if line.summary else 0.0
+        first = base is None or line.row.method != base.method
+        elsewhere = base is not None and line.row.data != base.data
+        return (elsewhere, line.row.data, first, line.summary is None, mean if smaller else -mean, line.row.name)
+
+    return sorted(lines, key=place)
+
+
+def _judged(lines: list[Line], base: Row | None, metric: str, smaller: bool, delta: float) -> list[Line]:
+    """Against the baseline's setting on the same data."""
+    if base is None:
+        return lines
+    bases = {line.row.data: line.row for line in lines if line.row.method == base.method}
+    asked = [line for line in lines if line.row.data in bases and line.row.method != base.method]
+    pairs = [(line.row.values(metric), bases[line.row.data].values(metric)) for line in asked]
+    found = dict(zip(map(id, asked), judge(pairs, smaller, delta), strict=True))
+    return [
+        Line(
+            line.row,
+            line.summary,
+            line.row.method == base.method,
+            found.get(id(line)),
+            _models(line.row, bases[line.row.data]) if id(line) in found else None,
+        )
+        for line in lines
+    ]
+
+
+def _models(row: Row, base: Row) -> McNemar | None:
+    """McNemar of two single runs of one and the same seed; None where they are not or nothing is stored."""
+    if [len(r.records) for r in (row, base)] != [1, 1] or len(base.records[0].seeds) != 1:
+        return None
+    if row.records[0].seeds != base.records[0].seeds:
+        return None
+    try:
+        first, second = (next(iter(classified(r.records[0]).values()), None) for r in (row, base))
+    except RunError:
+        return None
+    if first is None or second is None or not np.array_equal(first.rows, second.rows):
+        return None
+    return mcnemar(first.predicted == first.labels, second.predicted == second.labels)
+
+
+def _datasets(lines: Sequence[Line], metric: str, smaller: bool) -> Datasets | None:
+    """The methods measured on all of two or more data sets, where there are two or more such methods."""
+    names = list(dict.fromkeys(line.row.data for line in lines if line.summary))
+    found: dict[str, dict[tuple[str, str], Line]] = {}
+    for line in lines:
+        if line.summary:
+            found.setdefault(line.row.method, {})[line.row.data] = line
+    methods = [by_data for by_data in found.values() if len(by_data) == len(names)]
+    if len(names) < 2 or len(methods) < 2:
+        return None
+    values = [[list(by_data[name].row.values(metric).values()) for name in names] for by_data in methods]
+    means = np.asarray([[np.mean(own) for own in by_method] for by_method in values]).T
+    base = next((i for i, by_data in enumerate(methods) if by_data[names[0]].is_baseline), None)
+    return Datasets(
+        names=tuple(name for name, _ in names),
+        methods=tuple(by_data[names[0]].row.name for by_data in methods),
+        means=means,
+        ranks=mean_ranks(means, smaller),
+        p=np.full(len(methods), np.nan) if base is None else wilcoxon_holm(means, base),
+        aggregates=tuple(iqm(by_method) for by_method in values),
+    )

@@ -1,0 +1,82 @@
+"""How a figure looks and becomes bytes: PNG, SVG, or SVG inside the page. Deterministic; no text of a user is obeyed.
+
+Colours are Okabe and Ito's, told apart by colour-blind readers; a line has its own dashes and marker too, for print.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from regexp.report import inert
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c")
+DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)), (0, (10, 3)), (0, (1, 1)), (0, (4, 1)))
+MARKERS = "osD^vPX"
+INK, GRID = "#1b1b1f", "#c8c8d0"  # the page has its own in their place, in light and in dark
+STYLE: dict[Any, Any] = {
+    "text.parse_math": False,  # a name with dollars is a name
+    "svg.fonttype": "none",
+    "svg.hashsalt": "regexp",
+    "font.size": 10,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.titlesize": 10,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+}
+STYLE |= dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """name: of a file; title and caption: for a reader; draw: fills a figure."""
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[Figure], None]
+
+
+def rendered(chart: Chart, kind: str, **options: Any) -> bytes:
+    """The bytes of a `png` or `svg`; the same chart gives the same."""
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    out = io.BytesIO()
+    with _style():
+        figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+        chart.draw(figure)
+        figure.savefig(out, format=kind, dpi=160, metadata=metadata, **options)
+    return out.getvalue()
+
+
+def inline(chart: Chart) -> str:
+    """SVG to stand in HTML: the page's colours, ids of its own, words for who cannot see it."""
+    svg = rendered(chart, "svg", transparent=True).decode()
+    opening, rest = svg[svg.index("<svg") :].split(">", 1)
+    rest = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", rest, flags=re.DOTALL)
+    rest = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{chart.name}-", rest)
+    rest = rest.replace(INK, "currentColor").replace(GRID, "var(--grid)")
+    for index, colour in enumerate(COLOURS):  # brighter on a dark page
+        rest = rest.replace(colour, f"var(--line-{index})")
+    box = re.search(r'viewBox="[\d. ]+"', opening)
+    return f'<svg {box[0] if box else ""} role="img" aria-label="{inert.html(chart.title)}">{rest.rstrip()}'
+
+
+@contextlib.contextmanager
+def _style() -> Iterator[None]:
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks
+        yield

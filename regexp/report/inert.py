@@ -1,0 +1,49 @@
+"""Text from users made inert for each place that shows it: it is read as text there, never obeyed."""
+
+from __future__ import annotations
+
+import html as html_module
+import re
+import unicodedata
+
+LONGEST = 300
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?")
+_LATEX = {c: f"\\{c}" for c in "{}$&#_%"} | {c: f"{{{c}}}" for c in "[]*"}  # \\[ and \\* are commands
+_LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_LATEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}"}
+_LATEX |= {'"': r"\textquotedbl{}", "±": r"$\pm$"}
+_MARKDOWN = {c: f"\\{c}" for c in "\\`*_{}[]()#+-!|~"}
+_MARKDOWN |= {"<": "&lt;", ">": "&gt;", "&": "&amp;", ":": "&#58;", "@": "&#64;"}
+
+
+def plain(text: object, longest: int = LONGEST) -> str:
+    """One line, cut if long; `?` for control, formatting (bidirectional, invisible) and unpaired characters."""
+    made = "".join("?" if unicodedata.category(c) in _UNSEEN else c for c in str(text)[: longest + 1])
+    return made if len(made) <= longest else made[: longest - 3] + "..."
+
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def html(text: object, longest: int = LONGEST) -> str:
+    """For an element's text or a quoted attribute."""
+    return html_module.escape(plain(text, longest), quote=True)
+
+
+def markdown(text: object) -> str:
+    """For a cell of a table in GitHub's Markdown."""
+    made = "".join(_MARKDOWN.get(c, c) for c in plain(text))
+    return made.replace("www.", "www&#46;")  # else a link by itself
+
+
+def latex(text: object) -> str:
+    """For a cell of a tabular."""
+    return "".join(_LATEX.get(c, c) for c in plain(text)).replace("--", "-{}-")
+
+
+def csv(text: object) -> str:
+    """For a CSV cell: what a spreadsheet would take for a formula begins with a quote."""
+    made = plain(text)
+    begins = made.lstrip()[:1]
+    formula = begins != "" and begins in "=+-@＝＋－＠'" and not _NUMBER.fullmatch(made)
+    return f"'{made}" if formula else made

@@ -1,0 +1,240 @@
+"""A Report -> one HTML file that needs nothing else: no server, no network, no script but the one it names by hash."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from regexp.report.charts import MOST_LINES, charts
+from regexp.report.collect import Record
+from regexp.report.compare import Line, Report
+from regexp.report.figures import Chart, inline
+from regexp.report.inert import html
+from regexp.report.look import CSS, SCRIPT
+from regexp.report.methods import paragraph
+from regexp.report.rows import cell, shown
+from regexp.report.tables import better, heading, interval, measured, name, number, p_value, tables, why
+from regexp.statistics import Summary, Verdict
+
+MOST_VERDICTS = 50  # in the summary; the table has all
+MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?", "no pairs": "–"}
+LONG = 5_000  # characters of a command
+
+
+def page(report: Report) -> str:
+    """The whole page; the same report gives the same bytes."""
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
+    title = f"{report.metric}: {len(report.lines)} settings"
+    sections = [
+        ("summary", "Summary", _summary(report)),
+        ("table", "All settings", _table(report)),
+        *_charts(charts(report)),
+        *_extra_tables(report),
+        ("config", "What differs in the configs", _config(report)),
+        ("runs", "Runs", "".join(_run(r) for line in report.lines for r in line.row.records)),
+        ("methods", "Methods", f"<p>{html(paragraph(report), LONG)}</p>"),
+    ]
+    links = "".join(f'<a href="#{key}">{html(head)}</a>' for key, head, _ in sections)
+    body = "".join(f'<section id="{key}"><h2>{html(head)}</h2>{text}</section>' for key, head, text in sections)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{html(title)}</title><style>{CSS}</style></head>\n"
+        f'<body><header><h1>{html(title)}</h1><p>{html(measured(report))}</p><nav aria-label="Sections">{links}</nav>'
+        f"</header><main>{body}</main><script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+# -- summary ----------------------------------------------------------------------------------------------------------
+
+
+def _summary(report: Report) -> str:
+    judged = [(line.verdict, line) for line in report.lines if line.verdict]
+    if not judged:
+        best = next((line for line in report.lines if line.summary), None)
+        said = f"The best mean is {_score(best)}. " if best else ""
+        said += "No verdicts: name a baseline with --baseline RUN."
+        return f"<p>{html(said)}</p>{_lost(report)}"
+    counts = [(word, sum(verdict.word == word for verdict, _ in judged)) for word in MARKS]
+    words = ", ".join(f"{count} {word}" for word, count in counts if count)
+    items = "".join(_judgement(verdict, line) for verdict, line in judged[:MOST_VERDICTS])
+    more = f"<p>{len(judged) - MOST_VERDICTS} more in the table.</p>" if len(judged) > MOST_VERDICTS else ""
+    against = html(f"Against {report.baseline}, paired by seed: {words}.")
+    return f'<p class="lead">{against}</p><ul class="verdicts">{items}</ul>{more}{_lost(report)}'
+
+
+def _score(line: Line) -> str:
+    s = line.summary
+    return f"{line.row.name}: {number(s.mean)} over {s.n} seeds" if s else line.row.name
+
+
+def _judgement(verdict: Verdict, line: Line) -> str:
+    c = verdict.comparison
+    ends = interval(c.interval.low, c.interval.high) if c else ""
+    numbers = f"difference {number(c.difference)} {ends}, {c.pairs} pairs; " if c else ""
+    said = html(f": {numbers}{why(line)}")
+    return f"<li>{_word(verdict.word)} <strong>{html(line.row.name)}</strong>{said}</li>"
+
+
+def _word(word: str) -> str:
+    """The verdict, told by sign and word, and by colour besides."""
+    return f'<span class="word {word.replace(" ", "-")}"><span aria-hidden="true">{MARKS[word]}</span> {word}</span>'
+
+
+def _lost(report: Report) -> str:
+    diverged = sum(line.row.diverged for line in report.lines)
+    unfinished = sum(line.row.unfinished for line in report.lines)
+    parts = [
+        (diverged, "seeds diverged and are in no mean"),
+        (unfinished, "runs are not finished"),
+        (len(report.skipped), "folders were skipped, listed below"),
+    ]
+    said = "; ".join(f"{count} {words}" for count, words in parts if count)
+    return f'<p class="warning">{html(said)}.</p>' if said else ""
+
+
+# -- the table --------------------------------------------------------------------------------------------------------
+
+
+def _table(report: Report) -> str:
+    rows = [_cells(report, line) for line in report.lines]
+    opening = '<th scope="col" aria-sort="none"><button type="button">'
+    head = "".join(f"{opening}{html(text)}</button></th>" for text in _heads(report))
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+    return (
+        '<p class="controls"><label>Filter <input type="search" id="filter" autocomplete="off"></label> '
+        '<output id="count" aria-live="polite"></output></p>'
+        '<div class="scroll" role="region" aria-label="All settings" tabindex="0">'
+        f'<table id="settings"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _names_data(report: Report) -> bool:
+    """Whether the rows are of several data sets and no config column says which."""
+    return "dataset.name" not in report.columns and len({line.row.data for line in report.lines}) > 1
+
+
+def _heads(report: Report) -> list[str]:
+    compared = report.baseline is not None
+    heads = ["run", *(["verdict"] if compared else []), *(["data set"] if _names_data(report) else [])]
+    heads += map(heading, report.columns)
+    heads += ["n", "mean", "std", "95% interval", "min", "max"]
+    heads += ["pairs", "difference", "95% interval", "P(better)", "p (Holm)"] if compared else []
+    return [*heads, "diverged", "unfinished", *(["why"] if compared else [])]
+
+
+def _cells(report: Report, line: Line) -> Iterator[str]:
+    compared, verdict = report.baseline is not None, line.verdict
+    yield f'<th scope="row">{html(name(line))}</th>'
+    if compared:
+        yield f"<td>{_word(verdict.word) if verdict else 'baseline' if line.is_baseline else ''}</td>"
+    if _names_data(report):
+        yield _text(line.row.data[0])
+    for key in report.columns:
+        yield _text(cell(line.row, key), line.row.config.get(key))
+    yield from _values(line.summary)
+    if compared:
+        yield from _differences(report, verdict)
+    yield _number(line.row.diverged, str(line.row.diverged))
+    yield _number(line.row.unfinished, str(line.row.unfinished))
+    if compared:
+        yield f'<td class="why">{html(why(line))}</td>'
+
+
+def _values(s: Summary | None) -> Iterator[str]:
+    if s is None:
+        yield _number(0, "0")
+        yield from [_number(None, "-")] * 5
+        return
+    yield _number(s.n, str(s.n))
+    yield _number(s.mean, number(s.mean))
+    yield _number(s.std, number(s.std))
+    yield _number(s.interval.low, interval(s.interval.low, s.interval.high))
+    yield _number(s.least, number(s.least))
+    yield _number(s.greatest, number(s.greatest))
+
+
+def _differences(report: Report, verdict: Verdict | None) -> Iterator[str]:
+    c = verdict.comparison if verdict else None
+    if verdict is None or c is None:
+        yield from [_number(None, "-")] * 5
+        return
+    wins = better(report, c.improvement)
+    yield _number(c.pairs, str(c.pairs))
+    yield _number(c.difference, number(c.difference))
+    yield _number(c.interval.low, interval(c.interval.low, c.interval.high))
+    yield _number(wins, number(wins))
+    yield _number(verdict.p, p_value(verdict.p))
+
+
+def _text(text: str, value: Any = None) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(value, text)
+    return f"<td>{html(text)}</td>"
+
+
+def _number(value: float | None, text: str) -> str:
+    key = "" if value is None or value != value else f' data-value="{value!r}"'
+    return f'<td class="number"{key}>{html(text)}</td>'
+
+
+# -- the rest ---------------------------------------------------------------------------------------------------------
+
+
+def _charts(found: Sequence[Chart]) -> list[tuple[str, str, str]]:
+    figures = "".join(
+        f'<figure id="chart-{chart.name}"><h3>{html(chart.title)}</h3><div class="chart" tabindex="0" role="group" '
+        f'aria-label="{html(chart.title)}">{inline(chart)}</div><figcaption>{html(chart.caption)}</figcaption></figure>'
+        for chart in found
+    )
+    few = f"<p>Curves and predictions: of each data set the baseline and the best, {MOST_LINES} rows at most.</p>"
+    return [("charts", "Charts", few + figures)] if found else []
+
+
+def _extra_tables(report: Report) -> list[tuple[str, str, str]]:
+    """McNemar, data sets and skipped folders, as the other formats have them."""
+    found = []
+    for number_, table in enumerate(tables(report)[1 + (report.baseline is not None) :]):
+        head = "".join(f'<th scope="col">{html(text)}</th>' for text in table.header)
+        rows = "".join(f"<tr>{''.join(f'<td>{html(text)}</td>' for text in row)}</tr>" for row in table.rows)
+        notes = "".join(f"<p>{html(note)}</p>" for note in table.notes)
+        region = f'<div class="scroll" role="region" aria-label="{html(table.title)}" tabindex="0">'
+        body = f"{region}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{notes}"
+        found.append((f"more-{number_ + 1}", table.title, body))
+    return found
+
+
+def _config(report: Report) -> str:
+    """The rows drawn in charts, key by key, where they differ at all."""
+    lines = [line for line in report.lines if line.summary][:MOST_LINES]
+    configs = [line.row.config for line in lines]
+    keys = dict.fromkeys(key for config in configs for key in config if not key.startswith("run."))
+    different = [key for key in keys if len({repr(config.get(key)) for config in configs}) > 1]
+    if not different:
+        return "<p>The rows have one config.</p>"
+    head = "".join(f'<th scope="col">{html(name(line))}</th>' for line in lines)
+    rows = "".join(
+        f'<tr><th scope="row">{html(key)}</th>'
+        + "".join(f"<td>{html(shown(config[key])) if key in config else '–'}</td>" for config in configs)
+        + "</tr>"
+        for key in different
+    )
+    region = '<div class="scroll" role="region" aria-label="Config differences" tabindex="0">'
+    return f'{region}<table><thead><tr><th scope="col">key</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _run(record: Record) -> str:
+    """A run's command and manifest, folded."""
+    kept = [(key, shown(value)) for key, value in record.manifest.items() if key != "command"]
+    rows = "".join(f'<tr><th scope="row">{html(key)}</th><td>{html(text)}</td></tr>' for key, text in kept)
+    command = html(shlex.join(record.command), LONG)
+    return (
+        f"<details><summary>{html(record.name)}: {html(record.status)}</summary><pre><code>{command}</code></pre>"
+        f'<div class="scroll" role="region" aria-label="Manifest" tabindex="0"><table>{rows}</table></div></details>'
+    )
