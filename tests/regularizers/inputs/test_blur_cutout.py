@@ -66,6 +66,19 @@ def test_cutout_hides_one_rectangle_of_its_size(channels):
     assert abs(whole / 2000 - expected) < 4.5 * np.sqrt(expected * (1 - expected) / 2000)
 
 
+def test_cutout_hides_each_pixel_as_often_as_its_place_demands():
+    """The centre must lie within half a side of the pixel's middle: the length of that interval inside the image."""
+    given = pictures(4000, 6, 10, 1)
+    given = given._replace(inputs=given.inputs + 0.1)
+    hidden = np.asarray(Cutout(fraction=0.4).transform_batch(given, KEY).inputs == 0).mean((0, 3))
+    rows, columns = (
+        (np.minimum(middle + 0.2, 1) - np.maximum(middle - 0.2, 0))
+        for middle in ((np.arange(6) + 0.5) / 6, (np.arange(10) + 0.5) / 10)
+    )
+    expected = np.outer(rows, columns)
+    assert np.all(np.abs(hidden - expected) < 4.5 * np.sqrt(expected * (1 - expected) / 4000))
+
+
 def test_cutout_off_changes_no_bit_and_full_hides_a_quarter_or_more():
     given = pictures(200, 8, 8, 1)
     given = given._replace(inputs=given.inputs + 0.1)

@@ -56,6 +56,20 @@ def test_warp_is_scipys(method, fill, mode, channels):
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
+@pytest.mark.usefixtures("float64")
+def test_rotation_and_shift_are_scipys_functions_of_those_names():
+    given = pictures(height=9, width=9)
+    given = given._replace(inputs=given.inputs.astype(float))
+    turns, shifts = (np.asarray(method.matrix(KEY, given)) for method in WARPS[:2])
+    turned, shifted = (np.asarray(method.transform_batch(given, KEY).inputs) for method in WARPS[:2])
+    for k, x in enumerate(np.asarray(given.inputs)):
+        degrees = np.rad2deg(np.arctan2(turns[k, 0, 1], turns[k, 0, 0]))
+        theirs = ndimage.rotate(x, degrees, reshape=False, order=1, mode="mirror")
+        np.testing.assert_allclose(turned[k], theirs, atol=1e-12)
+        theirs = ndimage.shift(x, (*-shifts[k, :2, 2], 0), order=1, mode="mirror")
+        np.testing.assert_allclose(shifted[k], theirs, atol=1e-12)
+
+
 @by_name
 def test_warp_is_pillows_where_its_four_pixels_lie_inside(method):
     image_module = pytest.importorskip("PIL.Image")
@@ -134,11 +148,15 @@ def test_magnitudes_stay_in_their_range_and_fill_it():
         assert np.abs(drawn).max() <= bound * (1 + 1e-6)
         assert drawn.std() == pytest.approx(bound / np.sqrt(3), rel=0.05)
         assert abs(drawn.mean()) < 4.5 * bound / np.sqrt(3 * drawn.size)
+    assert abs(np.corrcoef(shifted.T)[0, 1]) < 4.5 / np.sqrt(4000)
     for method in (Stretch(range=0.5), Zoom(range=0.5)):
-        scale = -np.log(np.diagonal(np.asarray(method.matrix(KEY, given)), axis1=1, axis2=2)[:, :2])
+        matrix = np.asarray(method.matrix(KEY, given))
+        np.testing.assert_array_equal(matrix, matrix * np.eye(3))
+        scale = -np.log(np.diagonal(matrix, axis1=1, axis2=2)[:, :2])
         assert np.abs(scale).max() <= np.log(1.5) * (1 + 1e-6)
         assert scale.std() == pytest.approx(np.log(1.5) / np.sqrt(3), rel=0.05)
-        assert np.array_equal(scale[:, 0], scale[:, 1]) == (method.name == "zoom")
+        correlation = np.corrcoef(scale.T)[0, 1]
+        assert correlation > 0.999 if method.name == "zoom" else abs(correlation) < 4.5 / np.sqrt(4000)
 
 
 def test_zooming_in_by_two_shows_the_middle():
