@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any, cast
 
 from regexp.component import is_static
 from regexp.errors import UsageError
@@ -54,13 +55,13 @@ def neutral(method: Regularizer) -> Regularizer | None:
     It can where its neutral fields are traced, and every other number has its default: only of those is it known, from
     tests/test_regularizer_contract.py, that neutral equals absent.
     """
-    cls = type(method)
+    cls: Any = type(method)
     if not cls.neutral or any(is_static(cls, field) for field in cls.neutral):
         return None
-    others = [f for f in dataclasses.fields(method) if f.name not in cls.neutral and not is_static(cls, f.name)]
+    others = [f for f in dataclasses.fields(cls) if f.name not in cls.neutral and not is_static(cls, f.name)]
     if any(getattr(method, f.name) != f.default for f in others):
         return None
-    return replace(method, **cls.neutral)
+    return cast("Regularizer", replace(cast("Any", method), **cls.neutral))
 
 
 def contributions(methods: Sequence[str], pairs: bool) -> list[tuple[str, str, dict[frozenset[str], int]]]:

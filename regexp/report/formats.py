@@ -19,25 +19,32 @@ from regexp.report.rows import cell as config_cell
 from regexp.report.tables import Table, better, tables
 from regexp.runs.files import finite
 
-COLOURS = {"better": "green", "worse": "red", "equivalent": "cyan", "undecided": "yellow"}
+COLOURS = {
+    "better": "green",
+    "worse": "red",
+    "helps": "green",
+    "hurts": "red",
+    "equivalent": "cyan",
+    "undecided": "yellow",
+}
 
 
-def terminal(report: Report, console: Console) -> None:
+def terminal(shown: Sequence[Table], console: Console) -> None:
     """Print with Rich, folded to the terminal's width; where no terminal is, `text`."""
     if not console.is_terminal:
-        console.file.write(text(report))
+        console.file.write(text(shown))
         return
-    for table in tables(report):
+    for table in shown:
         console.print(Text(inert.plain(table.title), "bold"), _rich(table), sep="\n")
         for note in table.notes:
             console.print(Text(inert.plain(note), "dim"))
         console.print()
 
 
-def text(report: Report) -> str:
+def text(shown: Sequence[Table]) -> str:
     """Aligned columns, a line per row however wide (1,000 rows: 0.05 s; Rich takes 1.2 s)."""
     parts = []
-    for table in tables(report):
+    for table in shown:
         cells = [_cells(row, inert.plain) for row in (table.header, *table.rows)]
         widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
         cells.insert(1, ["-" * width for width in widths])

@@ -45,9 +45,10 @@ def folder(
     ]
     rows = [{metric: float("nan") if v is None else v, "test/loss": 1 - (v or 0)} for v in values]
     selection = {"epoch": "best", "monitor": "validation/loss"}
-    summary = summarize(seeds, lanes, rows, rows, selection, {"compile": 1.0, "train": 1.0}, 1)
+    good = [lane["status"] != "diverged" for lane in lanes]
+    summary = summarize(seeds, good, lanes, rows, rows, selection, {"compile": 1.0, "train": 1.0}, 1)
     run.write_json("summary.json", summary)
-    manifest = gather(["train", f"{name}.yaml"], "1 x cpu") | {"reason": None, "seeds": seeds}
+    manifest = gather(["train", f"{name}.yaml"]) | {"device": "1 x cpu", "reason": None, "seeds": seeds}
     run.write_json("manifest.json", manifest | {"status": summary["status"], "data": {"sha256": f"of {dataset}"}})
     epochs = [
         {"epoch": e, "seed": s, "loss/data": 2.0 / e + s / 50, "loss/l2": 0.1 * e, "loss/total": 2.0 / e + 0.1 * e,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from regexp.component import NonNegative, component
-from regexp.lazy import jax
-from regexp.random import stream
+from regexp.random import hash_normal, stream
 from regexp.regularizers.base import Array, Params, Regularizer, Site, kernels, with_kernels
 
 
@@ -29,4 +28,4 @@ class WeightNoise(Regularizer):
         return with_kernels(params, noisy)
 
     def _noisy(self, w: Array, key: Array) -> Array:
-        return w + self.sigma * jax.random.normal(key, w.shape, w.dtype)
+        return w + self.sigma * hash_normal(key, w.shape, w.dtype)
