@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from regexp.random import drop_mask, hash_bits, stream, symmetric_beta
+from regexp.random import drop_mask, hash_bits, hash_normal, stream, symmetric_beta
 
 KEY = np.asarray([0, 3], np.uint32)
 
@@ -79,6 +79,17 @@ def test_many_seeds_give_many_masks():
     assert len(np.unique(masks, axis=0)) == 2000
     means = masks.mean(0)
     assert np.all(np.abs(means - 0.5) < 4.5 * 0.5 / np.sqrt(2000))
+
+
+def test_hashed_noise_is_standard_normal():
+    keys = jnp.stack([jnp.zeros(40, jnp.uint32), jnp.arange(40, dtype=jnp.uint32)], 1)
+    drawn = np.asarray(jax.vmap(lambda key: hash_normal(key, (5000,)))(keys), float)
+    assert np.isfinite(drawn).all()
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 1e-4
+    assert min(stats.kstest(own, "norm").pvalue for own in drawn) > 1e-4 / 40
+    between, within = np.corrcoef(drawn)[np.triu_indices(40, 1)], (drawn[:, 1:] * drawn[:, :-1]).mean(1)
+    assert np.abs(between).max() < 5 / np.sqrt(5000)
+    assert np.abs(within).max() < 5 / np.sqrt(5000)
 
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from regexp.component import NonNegative, component
-from regexp.lazy import jax
+from regexp.random import hash_normal
 from regexp.regularizers.base import Array, Regularizer, Site
 
 
@@ -28,5 +28,5 @@ class ActivationNoise(Regularizer):
     def transform_activation(self, x: Array, site: Site) -> Array:
         if site.kind != "post" or not site.random:
             return x
-        noise = self.sigma * jax.random.normal(site.key, x.shape, x.dtype)
+        noise = self.sigma * hash_normal(site.key, x.shape, x.dtype)
         return x + noise if self.form == "additive" else x * (1 + noise)

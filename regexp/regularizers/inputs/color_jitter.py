@@ -59,7 +59,7 @@ def grey(x: Array) -> Array:
 
 def turn_hue(x: Array, turns: Array) -> Array:
     """(..., 3) with each pixel's hue in HSV moved by `turns` of the circle; value and saturation stay."""
-    red, green, blue = x[..., 0], x[..., 1], x[..., 2]
+    red, green, blue = (x[..., i : i + 1] for i in range(3))
     value = jnp.maximum(jnp.maximum(red, green), blue)
     chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
     per = 1 / jnp.where(chroma > 0, chroma, 1)
@@ -69,6 +69,6 @@ def turn_hue(x: Array, turns: Array) -> Array:
         (green - blue) * per,
         jnp.where(green >= blue, 2 + (blue - red) * per, 4 + (red - green) * per),
     )
-    place = (sixths + 6 * turns)[..., None] + jnp.asarray([5, 3, 1], x.dtype)
-    place = place - 6 * jnp.floor(place / 6)
-    return value[..., None] - chroma[..., None] * jnp.clip(2 - jnp.abs(place - 2), 0, 1)
+    place = sixths + 6 * turns[..., None] + jnp.asarray([5, 3, 1], x.dtype)
+    place = place - 6 * jnp.floor(place * (1 / 6))
+    return value - chroma * jnp.clip(2 - jnp.abs(place - 2), 0, 1)
