@@ -45,7 +45,10 @@ ALLOWED = {
     "runs": {"errors"},
     "summary": set(),
     "statistics": set(),
-    "report": {"errors", "runs", "config", "metrics", "statistics"},
+    "ablation": {"component", "errors", "experiment", "regularizers"},
+    "retune": {"datasets", "experiment", "training"},
+    "timing": {"datasets", "experiment", "training"},
+    "report": {"ablation", "errors", "runs", "config", "metrics", "statistics"},
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
     "runner": LEAVES
     | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},
