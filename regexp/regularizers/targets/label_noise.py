@@ -15,6 +15,8 @@ from regexp.regularizers.base import Array, Batch, Regularizer
 class LabelNoise(Regularizer):
     """round(r n) of the n training examples get another class, uniform over the K - 1 others; once, by seed.
 
+    n counts distinct examples, where a bootstrap resample has some several times.
+
     rate: r in [0, 1]; 0 is off, 1 leaves no label right
 
     A study tool: how do the other methods cope with wrong labels? Metrics, also those of the training split, are
@@ -32,12 +34,17 @@ class LabelNoise(Regularizer):
         return [f"label_noise changes the labels of single examples: put it before {name}" for name in before]
 
     def prepare(self, data: Any, split: Any, generator: Any) -> dict[str, Any]:
-        """How many classes each row's label is moved on: (n,) int32, 0 for the right ones."""
+        """How many classes each row's label is moved on: (rows of the dataset,) int32, 0 for the right ones.
+
+        Rank and move are drawn for every row of the dataset, so that another training part (a member's, a refit's)
+        has the same wrong labels but for those at the border.
+        """
+        rank = generator.permutation(len(data.targets))
+        moves = generator.integers(1, len(data.classes), len(data.targets))
+        rows = np.unique(split.train)
+        wrong = rows[np.argsort(rank[rows])][: round(float(self.rate) * len(rows))]
         shift = np.zeros(len(data.targets), np.int32)
-        rows = generator.permutation(split.train)
-        moves = generator.integers(1, len(data.classes), len(rows))
-        wrong = round(float(self.rate) * len(rows))
-        shift[rows[:wrong]] = moves[:wrong]
+        shift[wrong] = moves[wrong]
         return {"shift": shift}
 
     def transform_batch(self, batch: Batch, key: Array) -> Batch:
