@@ -69,7 +69,7 @@ def evaluate(run: Run, data: Data) -> Evaluation:
     models = []
     for number, who in enumerate(meta["models"]):
         indices = [index_of[pair] for pair in zip(who["seeds"], who["members"], strict=True)]
-        lanes = [prepare_lane(every[i], data, splits[i]) for i in indices]
+        lanes = [prepare_lane(every[i], data, splits[i], base[every[i].seed]) for i in indices]
         group = Group([every[i] for i in indices], lanes, data, [splits[i] for i in indices])
         models.append(Models(group, indices, group.load_variables(below(arrays, f"{number}/"))))
     diverged = _diverged(run)
@@ -82,7 +82,7 @@ def evaluate(run: Run, data: Data) -> Evaluation:
 def _diverged(run: Run) -> list[int]:
     """The seeds that the summary calls diverged; of a run without one, none is known."""
     try:
-        lanes = run.read_json("summary.json")["lanes"]
+        lanes = run.read_json("summary.json").get("lanes", [])
     except RunError:
         return []
     return sorted({lane["seed"] for lane in lanes if lane["status"] == "diverged"})

@@ -30,7 +30,7 @@ from regexp.summary import statistics, summarize
 from regexp.training.device import Device, describe_device, set_up
 from regexp.training.group import select
 from regexp.training.lanes import compilations, compile_seconds
-from regexp.training.prepare import members_split, refit_parts, refits
+from regexp.training.prepare import refit_parts, refits
 from regexp.training.stage import Stage, below
 
 CHUNK_SECONDS = 0.4  # progress moves, and an interrupt is obeyed, at least this often
@@ -125,7 +125,7 @@ class Session:
         self.notes: tuple[str, ...] = ()
         self.seconds = {"compile": 0.0, "train": 0.0}
         self.base = {seed: split(experiment.dataset, data, seed) for seed in experiment.training.seeds}
-        self.stages = [Stage(self.trials, [members_split(t, self.base[t.seed]) for t in self.trials], data)]
+        self.stages = [Stage(self.trials, [self.base[t.seed] for t in self.trials], data)]
 
     @property
     def train_size(self) -> int:
@@ -187,12 +187,16 @@ class Session:
                     raise Interrupted(f"stopped by a signal; go on with --resume {self.run.name}", signal_number)
 
     def _refit(self) -> Iterator[Event]:
-        if len(self.stages) == 1:
+        fresh = len(self.stages) == 1
+        if fresh:
             self.stages.append(self._refit_stage())
-            self.stages[1].compile()
         stage, (unit, lengths) = self.stages[1], self._lengths()
         epochs = max(-(-one.total_steps // one.steps_per_epoch) for one in stage.groups)
         yield Refit(unit, dict(zip(self.base, lengths, strict=True)), len(stage.groups), epochs)
+        if fresh:
+            before, seconds = compilations(), compile_seconds()
+            stage.compile()
+            yield Compiled(compile_seconds() - seconds, compilations() - before)
         yield from self._train(stage)
 
     def _lengths(self) -> tuple[str, list[int]]:

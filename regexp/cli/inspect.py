@@ -51,8 +51,9 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     from regexp.runs.files import write_atomic
     from regexp.training import device
 
+    folder = Run.read(runs_dir, run)
     device.set_up()
-    found = infer(Run.read(runs_dir, run), input)
+    found = infer(folder, input)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if found.classes:

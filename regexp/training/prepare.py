@@ -28,8 +28,11 @@ def prepare_shared(data: Data) -> Shared:
     return Shared(data.inputs.reshape(len(data.inputs), -1), data.targets)
 
 
-def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
-    """One lane's constants: rows, fitted preprocessing, ranges, target scale, key. `split`: of this very trial."""
+def prepare_lane(trial: Trial, data: Data, split: Split, base: Split | None = None) -> Lane:
+    """One lane's constants: rows, fitted preprocessing, ranges, target scale, key.
+
+    split: of this very trial; base: of its seed, where members of an ensemble draw rows of their own from that
+    """
     experiment, train = trial.experiment, split.train
     steps = experiment.dataset.steps(data.codec)
     low, high = _range(data, train)
@@ -45,7 +48,7 @@ def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
         target_mean=mean,
         target_scale=scale,
         epochs=np.asarray(2**31 - 1, np.int32),
-        own=_own(trial, data, split),
+        own=_own(trial, data, base or split),
     )
 
 
@@ -98,8 +101,8 @@ def member_of(trial: Trial) -> int:
     return trial.member if any(method.reseeds for method in trial.experiment.regularizers) else 0
 
 
-def _generator(seed: int, method: Regularizer, hook: str, member: int = 0) -> np.random.Generator:
-    return np.random.default_rng([seed, zlib.crc32(f"{method.name}/{hook}".encode()), member])
+def _generator(seed: int, method: Regularizer, hook: str, *more: int) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(f"{method.name}/{hook}".encode()), *more])
 
 
 def _range(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

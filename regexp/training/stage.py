@@ -11,7 +11,7 @@ from regexp.datasets.base import Data, Split
 from regexp.experiment import Trial
 from regexp.training.group import Group
 from regexp.training.lanes import group
-from regexp.training.prepare import prepare_lane
+from regexp.training.prepare import members_split, prepare_lane
 
 Arrays = dict[str, np.ndarray]
 
@@ -19,7 +19,7 @@ Arrays = dict[str, np.ndarray]
 class Stage:
     """groups: the programs; members: the indices of the trials in each.
 
-    splits: of each trial
+    splits: of each trial's seed; members of an ensemble may draw training rows of their own from it
     epochs, updates: where given, after how many of them each trial ends (the others' schedule stays what it is)
     """
 
@@ -31,8 +31,10 @@ class Stage:
         epochs: Sequence[int] | None = None,
         updates: Sequence[int] | None = None,
     ):
-        self.trials, self.splits = list(trials), list(splits)
-        lanes = [prepare_lane(t, data, s) for t, s in zip(trials, splits, strict=True)]
+        self.trials = list(trials)
+        self.splits = [members_split(t, s) for t, s in zip(trials, splits, strict=True)]
+        three = zip(trials, self.splits, splits, strict=True)
+        lanes = [prepare_lane(trial, data, own, base) for trial, own, base in three]
         if epochs is not None:
             lanes = [lane._replace(epochs=np.asarray(e, np.int32)) for lane, e in zip(lanes, epochs, strict=True)]
         # A group counts the updates of all its lanes together: other numbers of updates, other groups.

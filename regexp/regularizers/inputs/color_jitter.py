@@ -16,7 +16,7 @@ class ColorJitter(Regularizer):
     """x' = f x, then f x + (1 - f) m, then f x + (1 - f) g(x), then the hue turned; training batches only.
 
     g(x) is the pixel's grey, 0.299 R + 0.587 G + 0.114 B, m its mean over the image. Each f is uniform on (1-r, 1+r),
-    drawn per example and step, r the number below; after each step values are clipped to the raw range.
+    drawn per example and field, r being the field; after each blend values are clipped to the raw range.
 
     brightness: r in [0, 1]; 0 is off, 1 goes from black to double
     contrast: r in [0, 1]; 0 is off, 1 goes from the mean grey to double contrast
@@ -54,7 +54,7 @@ class ColorJitter(Regularizer):
 def grey(x: Array) -> Array:
     """(..., C) -> (..., 1): the luma of ITU-R BT.601 where C is 3, else the mean."""
     weights = (0.299, 0.587, 0.114) if x.shape[-1] == 3 else (1 / x.shape[-1],) * x.shape[-1]
-    return sum(w * x[..., i : i + 1] for i, w in enumerate(weights))
+    return (x * jnp.asarray(weights, x.dtype)).sum(-1, keepdims=True)
 
 
 def turn_hue(x: Array, turns: Array) -> Array:
@@ -63,16 +63,12 @@ def turn_hue(x: Array, turns: Array) -> Array:
     value = jnp.maximum(jnp.maximum(red, green), blue)
     chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
     per = 1 / jnp.where(chroma > 0, chroma, 1)
+    # By order, not by `value == red`: XLA may compute a pixel twice, with another last bit. Both sides of a tie agree.
     sixths = jnp.where(
-        value == red,
+        (red >= green) & (red >= blue),
         (green - blue) * per,
-        jnp.where(value == green, 2 + (blue - red) * per, 4 + (red - green) * per),
+        jnp.where(green >= blue, 2 + (blue - red) * per, 4 + (red - green) * per),
     )
-    sixths = sixths + 6 * turns
-
-    def channel(offset: int) -> Array:
-        place = sixths + offset
-        place = place - 6 * jnp.floor(place / 6)
-        return value - chroma * jnp.clip(2 - jnp.abs(place - 2), 0, 1)
-
-    return jnp.stack([channel(5), channel(3), channel(1)], -1)
+    place = (sixths + 6 * turns)[..., None] + jnp.asarray([5, 3, 1], x.dtype)
+    place = place - 6 * jnp.floor(place / 6)
+    return value[..., None] - chroma[..., None] * jnp.clip(2 - jnp.abs(place - 2), 0, 1)

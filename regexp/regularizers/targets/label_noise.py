@@ -15,8 +15,6 @@ from regexp.regularizers.base import Array, Batch, Regularizer
 class LabelNoise(Regularizer):
     """round(r n) of the n training examples get another class, uniform over the K - 1 others; once, by seed.
 
-    n counts distinct examples, where a bootstrap resample has some several times.
-
     rate: r in [0, 1]; 0 is off, 1 leaves no label right
 
     A study tool: how do the other methods cope with wrong labels? Metrics, also those of the training split, are
@@ -36,13 +34,13 @@ class LabelNoise(Regularizer):
     def prepare(self, data: Any, split: Any, generator: Any) -> dict[str, Any]:
         """How many classes each row's label is moved on: (rows of the dataset,) int32, 0 for the right ones.
 
-        Rank and move are drawn for every row of the dataset, so that another training part (a member's, a refit's)
-        has the same wrong labels but for those at the border.
+        Rank and move are drawn for every row of the dataset, so that a refit's training part, which has more of them,
+        keeps the wrong labels but for those at the border.
         """
         rank = generator.permutation(len(data.targets))
         moves = generator.integers(1, len(data.classes), len(data.targets))
-        rows = np.unique(split.train)
-        wrong = rows[np.argsort(rank[rows])][: round(float(self.rate) * len(rows))]
+        by_rank = split.train[np.argsort(rank[split.train])]
+        wrong = by_rank[: round(float(self.rate) * len(by_rank))]
         shift = np.zeros(len(data.targets), np.int32)
         shift[wrong] = moves[wrong]
         return {"shift": shift}
