@@ -44,7 +44,7 @@ def hidden(params: Params, name: str, x: Array, at: At, activation: Activation) 
     z = dense(layer, x)
     if "variance" not in layer:
         return at(f"{name}/post", activate(activation, at(f"{name}/pre", z)))
-    deviation = jnp.sqrt(jnp.square(x) @ layer["variance"])
+    deviation = jnp.sqrt(jnp.maximum(jnp.square(x) @ layer["variance"], 1e-24))  # an attack differentiates it at 0, too
 
     def draw(key: Array) -> Array:
         noisy = z + deviation * jax.random.normal(key, z.shape, z.dtype)

@@ -237,6 +237,7 @@ class Group:
             reason = "stopped early"
         return {
             "seed": self.trials[lane].seed,
+            **({} if self.alone else {"member": self.trials[lane].member}),
             "status": "diverged" if diverged >= 0 else "done",
             "epochs": epochs,
             "selected_epoch": best if chosen == "best" else epochs,

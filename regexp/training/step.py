@@ -163,11 +163,16 @@ def forward(
             params = method.transform_weights(params, Site("weights", mode, key, examples=x.shape[0]))
     params = with_copies(experiment.model.share, params)
     if experiment.training.precision == "bfloat16":
-        x, params = jax.tree.map(lambda a: a.astype(jnp.bfloat16), (x, params))
+        x, params = jax.tree.map(_halved, (x, params))
     sites = _Sites(experiment.regularizers, variables, keys or {}, mode, x, batch)
     outputs = experiment.model.apply(params, x, sites)
     outputs = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
     return Outcome(outputs, sites.new_state, sites.losses)
+
+
+def _halved(x: Array) -> Array:
+    """In bfloat16, where it is a number and not a random key."""
+    return x.astype(jnp.bfloat16) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
 
 def weights(experiment: Experiment, parameters: dict[str, Tree]) -> Tree:
