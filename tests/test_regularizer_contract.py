@@ -58,6 +58,8 @@ HOOKS = {
     "gradients": ("transform_gradient",),
     "adversarial": ("transform_loss",),
     "loop": ("after_epoch",),
+    "signal": ("transform_losses", "transform_activation"),
+    "ensembles": ("lanes", "models"),
 }
 
 

@@ -59,11 +59,11 @@ def target_units(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _own(trial: Trial, data: Data, split: Split) -> dict[str, dict[str, np.ndarray]]:
-    """Each method's constants, from a stream of its own."""
+    """Each method's constants, from a stream of its own; one for all members of an ensemble."""
     found = {}
     for method in trial.experiment.regularizers:
         if method.overrides("prepare"):
-            found[method.name] = method.prepare(data, split, _generator(trial, method, "prepare"))
+            found[method.name] = method.prepare(data, split, _generator(trial, method, "prepare", member=0))
     return found
 
 
@@ -72,7 +72,7 @@ def members_split(trial: Trial, split: Split) -> Split:
     train = split.train
     for method in trial.experiment.regularizers:
         if method.resamples:
-            train = method.resample(train, _generator(trial, method, "resample"))
+            train = method.resample(train, _generator(trial, method, "resample", trial.member))
     return replace(split, train=train)
 
 
@@ -98,8 +98,8 @@ def member_of(trial: Trial) -> int:
     return trial.member if any(method.reseeds for method in trial.experiment.regularizers) else 0
 
 
-def _generator(trial: Trial, method: Regularizer, hook: str) -> np.random.Generator:
-    return np.random.default_rng([trial.seed, zlib.crc32(f"{method.name}/{hook}".encode()), trial.member])
+def _generator(trial: Trial, method: Regularizer, hook: str, member: int) -> np.random.Generator:
+    return np.random.default_rng([trial.seed, zlib.crc32(f"{method.name}/{hook}".encode()), member])
 
 
 def _range(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
