@@ -251,7 +251,7 @@ def test_a_run_measures_them_prints_them_and_measures_the_same_again(tmp_path, c
     assert inside("train", tmp_path / "c.yaml", "--runs-dir", tmp_path) == 0
     told = capsys.readouterr().out
     for words in (
-        "conventions: dropout mode scaled; adam style lecture",
+        "conventions: dropconnect inference mean; dropout mode scaled; adam style lecture",
         "Monte Carlo: test accuracy",
         "under FGSM, epsilon 1e-05: test accuracy",
         "under PGD, epsilon 0.1: test accuracy",
@@ -282,7 +282,7 @@ CONFIG = """\
 conventions: lecture
 dataset: {name: wine, preprocess: [standardize]}
 model: {name: mlp, hidden: [6, 6, 6], share: [[hidden_1, hidden_2]]}
-regularizers: {dropout: {rate: 0.1}}
+regularizers: {weight_norm: , dropconnect: {rate: 0.1}, dropout: {rate: 0.1}}
 training: {epochs: 2, seeds: [3]}
 evaluation: {mc_samples: 2, attacks: {epsilons: [0.1, 1.0e-5], steps: 2}}
 """
