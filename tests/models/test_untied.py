@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from regexp.errors import UsageError
 from regexp.initializers.he import He
 from regexp.models.cnn import CNN
 from regexp.models.layers import conv, init_local, local
@@ -132,3 +133,18 @@ def test_gradients_are_those_of_jaxs():
     )
     for a, b in zip(ours, expected, strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize(
+    ("fields", "last"),
+    [
+        ({"kernel_sizes": (9,), "padding": "valid"}, "conv_0"),
+        ({"kernel_sizes": (7, 3), "padding": "valid", "pooling": "none"}, "conv_1"),
+        ({"filters": (2, 2, 2, 2), "pool_size": 2}, "conv_3"),
+    ],
+)
+def test_a_window_larger_than_what_is_left_of_the_image_is_told(tied, fields, last):
+    model = CNN(**{"filters": (2, 2), "tied": tied} | fields)
+    with pytest.raises(UsageError, match=f"model: of images of 8 x 8 nothing is left after {last}"):
+        model.init(KEY, (8, 8, 1), 3, lambda layer: True)

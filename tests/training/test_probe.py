@@ -268,7 +268,7 @@ def test_a_run_measures_them_prints_them_and_measures_the_same_again(tmp_path, c
     assert inside("evaluate", "c", "--runs-dir", tmp_path, "--json") == 0
     assert json.loads(capsys.readouterr().out)["metrics"] == summary["metrics"]
     saved, _, _ = Run.read(tmp_path, "c").load_checkpoint("best")
-    assert {name.split(":")[-2] for name in saved if name.endswith("kernel")} == {"hidden_0", "hidden_1", "output"}
+    assert {name.split(":")[-2] for name in saved if name.endswith("kernel")} == {"hidden_0", "output"}
     with np.load(tmp_path / "c" / "predictions.npz") as left:
         rows, outputs = left["rows"], left["outputs"]
     np.savez(tmp_path / "new.npz", inputs=load_wine().data[rows[0]].astype(np.float32))
@@ -281,7 +281,7 @@ def test_a_run_measures_them_prints_them_and_measures_the_same_again(tmp_path, c
 CONFIG = """\
 conventions: lecture
 dataset: {name: wine, preprocess: [standardize]}
-model: {name: mlp, hidden: [6, 6, 6], share: [[hidden_1, hidden_2]]}
+model: {name: mlp, hidden: [13, 13], share: [[hidden_0, hidden_1]]}
 regularizers: {weight_norm: , dropconnect: {rate: 0.1}, dropout: {rate: 0.1}}
 training: {epochs: 2, seeds: [3]}
 evaluation: {mc_samples: 2, attacks: {epsilons: [0.1, 1.0e-5], steps: 2}}
