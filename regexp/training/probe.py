@@ -26,7 +26,9 @@ def wanted(experiment: Experiment) -> bool:
 def probed(
     experiment: Experiment, spec: Spec, shared: Shared, lane: Lane, variables: Variables, rows: Array
 ) -> dict[str, Array]:
-    """{"mc/accuracy": (), ..., "fgsm/accuracy": (E,), "pgd/accuracy": (E,), ...} of some rows."""
+    """{"mc/accuracy": (), ..., "fgsm/accuracy": (E,), "pgd/accuracy": (E,), ...} of some rows; {} of none."""
+    if not rows.shape[0]:
+        return {}
     targets = shared.targets.at[rows].get(mode="promise_in_bounds")
 
     def metrics(outputs: Array) -> dict[str, Array]:

@@ -30,7 +30,7 @@ from regexp.random import drop_mask, stream
 from regexp.regularizers.activations.batch_norm import BatchNorm
 from regexp.regularizers.activations.dropout import Dropout
 from regexp.runs import Run
-from regexp.training.epoch import EVALUATION_BLOCK
+from regexp.training.epoch import EVALUATION_BLOCK, predict
 from regexp.training.prepare import prepare_lane, prepare_shared, spec_of
 from regexp.training.probe import monte_carlo, probed
 from regexp.training.step import Variables
@@ -286,6 +286,17 @@ regularizers: {weight_norm: , dropconnect: {rate: 0.1}, dropout: {rate: 0.1}}
 training: {epochs: 2, seeds: [3]}
 evaluation: {mc_samples: 2, attacks: {epsilons: [0.1, 1.0e-5], steps: 2}}
 """
+
+
+def test_without_test_data_there_is_nothing_to_predict_or_probe():
+    what = experiment(
+        model=MLP(hidden=(4,)), dataset=Dataset(test=0.0), evaluation=Evaluation(mc_samples=2, attacks=Attacks())
+    )
+    spec, shared, lane, rows = setting(what, columns(40, classes=3))
+    variables = Variables({"model": layers(0, 4, 4, 3)}, {})
+    assert rows.shape == (0,)
+    assert jax.eval_shape(lambda: predict(what, spec, shared, lane, variables, rows)).shape == (0, 3)
+    assert probed(what, spec, shared, lane, variables, rows) == {}
 
 
 @pytest.mark.parametrize(
