@@ -186,6 +186,15 @@ def test_what_makes_no_sense_is_refused_at_its_place(text, message):
     assert (problem.line, problem.column) == (1, 16)
 
 
+def test_selecting_by_the_training_metrics_is_warned_of():
+    text = "regularizers: {semi_supervised: , early_stopping: {monitor: train/loss}}\ntraining: {monitor: %s}\n"
+    assert [w.message for w in loads(text % "train/accuracy").warnings] == [
+        "train/accuracy selects by labels that were taken away",
+        "train/loss selects by labels that were taken away",
+    ]
+    assert loads("regularizers: {semi_supervised: , early_stopping: }\n").warnings == ()
+
+
 @pytest.mark.parametrize("text", ["auxiliary: ", "semi_supervised: {method: autoencoder}"])
 def test_heads_need_a_hidden_layer(text):
     with pytest.raises(ConfigError, match="needs a hidden layer; the model has none"):

@@ -46,6 +46,9 @@ class SemiSupervised(Regularizer):
                  if name in methods]  # fmt: skip
         found += [f"{name} gives each member other training rows, so each would keep other labels"
                   for name, method in methods.items() if method.resamples]  # fmt: skip
+        monitors = [experiment.training.monitor, *(getattr(method, "monitor", None) for method in methods.values())]
+        found += [f"warning: {monitor} selects by labels that were taken away"
+                  for monitor in dict.fromkeys(monitors) if monitor and monitor.startswith("train/")]  # fmt: skip
         if self.method == "autoencoder":
             if not experiment.model.has_hidden():
                 found.append("the autoencoder needs a hidden layer; the model has none")
