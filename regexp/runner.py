@@ -99,9 +99,9 @@ Event = Prepared | Compiled | Advanced | Refit | Saved | Finished
 
 
 def data_hash(data: Data) -> str:
-    """sha256 over inputs, targets and the published test rows."""
+    """sha256 over inputs, targets, the published test rows and extra targets."""
     digest = hashlib.sha256()
-    for array in (data.inputs, data.targets, data.test):
+    for array in (data.inputs, data.targets, data.test, *([] if data.extra is None else [data.extra])):
         digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

@@ -71,7 +71,7 @@ class _Setting:
     def _name(self, section: Node, key: str) -> None:
         """A section that the file leaves out is the default part: `optimizer.learning_rate=0.1` is Adam's."""
         default: Any = {f.name: f.default for f in dataclasses.fields(Experiment)}.get(key)
-        if isinstance(default, tuple(CATALOGUES)):
+        if any(isinstance(default, base) for base in CATALOGUES):
             section.value["name"] = Node(default.name, section.line, section.column)
             section.keys["name"] = (section.line, section.column)
 

@@ -205,13 +205,14 @@ def init_variables(experiment: Experiment, spec: Spec, lane: Lane) -> Variables:
     first = without_copies(model.share, model.init(key, shape, spec.outputs, has_bias))
     parameters: dict[str, Tree] = {"model": first}
     state: dict[str, Tree] = {}
-    last = list(sites)[-1]
+    last, inputs = list(sites)[-1], jnp.zeros((1, *shape))
+    batch = Batch(example, None, lane.low, lane.high, own=lane.own)
     for method in experiment.regularizers:
         if method.overrides("site_variables"):
             own = stream(lane.key, f"{method.name}/initialization")
             found = {
                 name: method.site_variables(
-                    Site(name, "train", stream(own, name), last=name == last, inputs=jnp.zeros((1, *shape))), s
+                    Site(name, "train", stream(own, name), last=name == last, inputs=inputs, batch=batch), s
                 )
                 for name, s in sites.items()
             }
