@@ -59,13 +59,17 @@ CHECKS = (
 )
 
 
-def run(bench: Bench, names: Sequence[str] = ()) -> Iterator[tuple[str, Finding]]:
-    """The findings of the named checks, or of all, in the order of CHECKS. Raises UsageError for an unknown name."""
+def chosen(names: Sequence[str]) -> list[str]:
+    """The named checks in the order of CHECKS; all where none is named. Raises UsageError for an unknown name."""
     if unknown := [name for name in names if name not in CHECKS]:
         raise UsageError(f'there is no check "{unknown[0]}"; there are {", ".join(CHECKS)}')
-    for name in CHECKS:
-        if not names or name in names:
-            yield name, import_module(f"regexp.checks.{name}").check(bench)
+    return [name for name in CHECKS if not names or name in names]
+
+
+def run(bench: Bench, names: Sequence[str] = CHECKS) -> Iterator[tuple[str, Finding]]:
+    """The findings, each as soon as there is one."""
+    for name in names:
+        yield name, import_module(f"regexp.checks.{name}").check(bench)
 
 
 def verdict(fails: bool, warns: bool = False) -> Verdict:

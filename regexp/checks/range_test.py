@@ -9,7 +9,7 @@ import numpy as np
 
 from regexp.checks.bench import Bench, Job
 
-LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 120
+LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 100
 SMOOTHING = 0.8  # weight of the past in the curve
 BEGUN = 0.1  # share of the whole fall at which the loss counts as falling
 FALL = 0.02  # smallest fall, a share of the first loss

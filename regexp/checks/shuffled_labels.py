@@ -12,7 +12,7 @@ from regexp.checks.bench import ROWS, Bench, Job, Trained
 from regexp.checks.range_test import range_test
 from regexp.datasets.base import Data
 
-SHUFFLES, STEPS, CONFIDENCE = 4, 100, 0.99
+SHUFFLES, STEPS, CONFIDENCE = 4, 60, 0.99
 
 
 def check(bench: Bench) -> Finding:

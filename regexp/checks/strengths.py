@@ -16,7 +16,7 @@ from regexp.component import field_types
 from regexp.experiment import Experiment
 from regexp.regularizers.base import Regularizer
 
-STEPS = 100
+STEPS = 60
 SEEDS = 2
 FACTORS = (0.0, 1.0, 4.0, 16.0)
 TOLERANCE, ERRORS = 0.05, 3.0  # a share of the loss of knowing nothing, and standard errors of the difference

@@ -9,7 +9,7 @@ from regexp.checks.bench import Bench, Job, alike
 from regexp.lazy import jax
 from regexp.training.step import Variables
 
-STEPS, RATE = 50, 1e-2
+STEPS, RATE = 20, 1e-2
 
 
 def check(bench: Bench) -> Finding:
