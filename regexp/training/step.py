@@ -255,6 +255,26 @@ class Progress(NamedTuple):
     memory: dict[str, Tree]  # of the loop methods
 
 
+def training_loss(
+    experiment: Experiment, spec: Spec, lane: Lane, keys: Mapping[str, Array]
+) -> Callable[[Variables, Batch], tuple[Array, dict[str, Tree]]]:
+    """The data loss as it is trained, with what methods do around it. `keys`: of this step."""
+
+    def data_loss(variables: Variables, batch: Batch) -> tuple[Array, dict[str, Tree]]:
+        found = forward(experiment, spec, lane, variables, batch.inputs, "train", keys, batch)
+        losses = LOSSES[spec.loss](found.outputs, batch.targets)
+        for method in experiment.regularizers:
+            if method.overrides("transform_losses"):
+                losses = method.transform_losses(losses, found.outputs, batch)
+        return jnp.mean(losses if found.losses is None else losses + found.losses), found.state
+
+    loss: Callable[[Any, Batch], tuple[Array, Any]] = data_loss
+    for method in experiment.regularizers:
+        if method.overrides("transform_loss"):
+            loss = method.transform_loss(loss, keys[f"{method.name}/transform_loss"])
+    return loss
+
+
 def train_step(
     experiment: Experiment,
     spec: Spec,
@@ -273,19 +293,7 @@ def train_step(
     batch = Batch(inputs, targets, lane.low, lane.high, rows, step / steps_per_epoch, lane.own)
     batch = transform_batches(methods, batch, keys)
 
-    def data_loss(variables: Variables, batch: Batch) -> tuple[Array, dict[str, Tree]]:
-        found = forward(experiment, spec, lane, variables, batch.inputs, "train", keys, batch)
-        losses = LOSSES[spec.loss](found.outputs, batch.targets)
-        for method in methods:
-            if method.overrides("transform_losses"):
-                losses = method.transform_losses(losses, found.outputs, batch)
-        return jnp.mean(losses if found.losses is None else losses + found.losses), found.state
-
-    loss: Callable[[Any, Batch], tuple[Array, Any]] = data_loss
-    for method in methods:
-        if method.overrides("transform_loss"):
-            loss = method.transform_loss(loss, keys[f"{method.name}/transform_loss"])
-
+    loss = training_loss(experiment, spec, lane, keys)
     gradient = _gradient(experiment, loss, before.variables.state, batch)
     for method in methods:
         if method.overrides("transform_gradient"):

@@ -78,7 +78,7 @@ def test_the_average_is_what_is_measured_after_each_epoch_and_selected(kind, pla
     made = averaged[kind]
     metrics, _ = made.evaluate(made.latest())
     for lane in (0, 1):
-        last = [row for row in made.rows][lane - 2]
+        last = made.rows[lane - 2]
         assert last["epoch"] == EPOCHS
         assert last["validation/loss"] == pytest.approx(float(metrics["validation/loss"][lane]), rel=1e-5)
         if int(made.state.best.epoch[lane]) == EPOCHS:
