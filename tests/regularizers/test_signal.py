@@ -111,12 +111,12 @@ def losses(method, logits, labelled, epoch):
 RAMPS = [(0.0, 4.0, 0.0), (1.0, 4.0, 0.25), (9.0, 4.0, 1.0), (0.0, 0.0, 0.0)]
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.6, 1.0])
 @pytest.mark.parametrize(("epoch", "warmup", "ramp"), RAMPS)
 def test_pseudo_labels_by_hand(threshold, epoch, warmup, ramp):
     generator = np.random.default_rng(0)
     logits = (2 * generator.normal(size=(12, 3))).astype(np.float32)
-    logits[0] = [200.0, 0.0, 0.0]  # a probability of exactly 1: threshold 1 still means never
+    logits[0] = [0.0, 0.0, -200.0]  # a probability of exactly 0.5, which is not above it
     labelled = np.arange(12) % 4 == 1
     method = SemiSupervised(weight=0.7, threshold=threshold, warmup=warmup)
     logs = log_softmax(logits.astype(float), -1)
