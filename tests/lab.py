@@ -70,7 +70,7 @@ def train(
     seeds: tuple[int, ...] = (0,),
     steps: int | None = None,
 ) -> Group:
-    """Train lanes (experiments x seeds x members) for `steps` or to the end; `rows` of metrics stay on the group."""
+    """Train lanes (experiments x seeds x members) for `steps` or to the end; the group gets `rows` of metrics."""
     experiments = what if isinstance(what, list) else [what]
     lanes = [t for e in experiments for t in trials(replace(e, training=replace(e.training, seeds=seeds)))]
     made = group(lanes, images() if data is None else data)

@@ -34,22 +34,29 @@ def plain():
 
 @pytest.fixture(scope="module")
 def averaged():
-    """kind -> lanes with averaging from epoch 0 and from epoch 2."""
+    """(kind, start) -> trained; another start is another value of the same program."""
     return {
-        kind: train([setting(WeightAveraging(kind=kind, decay=DECAY, start=begin)) for begin in (0.0, 2.0)], table())
+        (kind, begin): train(setting(WeightAveraging(kind=kind, decay=DECAY, start=float(begin))), table())
         for kind in ("ema", "swa")
+        for begin in (0, 2)
     }
+
+
+def average(made):
+    return flat(made.latest().parameters["model"])
 
 
 @pytest.mark.parametrize("kind", ["ema", "swa"])
 def test_training_itself_is_untouched(kind, plain, averaged):
-    alone = train(setting(WeightAveraging(kind=kind)), table())
-    np.testing.assert_array_equal(flat(alone.state.variables.parameters["model"]), flat(plain[0][-1]))
+    for begin in (0, 2):
+        ours = averaged[kind, begin].state.variables.parameters["model"]
+        np.testing.assert_array_equal(flat(ours), flat(plain[0][-1]))
+        assert not np.allclose(average(averaged[kind, begin]), flat(ours), rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["ema", "swa"])
-@pytest.mark.parametrize(("lane", "begin"), [(0, 0), (1, 2)])
-def test_the_average_is_torchs(kind, lane, begin, plain, averaged):
+@pytest.mark.parametrize("begin", [0, 2])
+def test_the_average_is_torchs(kind, begin, plain, averaged):
     torch = pytest.importorskip("torch", reason="the oracle: pip install '.[oracles]'")
     path, per_epoch = plain
     rule = torch.optim.swa_utils.get_ema_multi_avg_fn(DECAY) if kind == "ema" else None
@@ -60,31 +67,26 @@ def test_the_average_is_torchs(kind, lane, begin, plain, averaged):
             with torch.no_grad():
                 layer.weight.copy_(torch.tensor(flat(weights).astype(np.float64))[:, None])
             theirs.update_parameters(layer)
-    ours = jax.tree.map(lambda x: np.asarray(x)[lane], averaged[kind].latest().parameters["model"])
-    np.testing.assert_allclose(flat(ours), theirs.module.weight.detach().numpy()[:, 0], rtol=1e-5, atol=1e-6)
+    found = theirs.module.weight.detach().numpy()[:, 0]
+    np.testing.assert_allclose(average(averaged[kind, begin]), found, rtol=1e-5, atol=1e-6)
 
 
-def test_swa_is_the_mean_of_the_ends_of_the_epochs(plain, averaged):
+@pytest.mark.parametrize("begin", [0, 2])
+def test_swa_is_the_mean_of_the_ends_of_the_epochs(begin, plain, averaged):
     path, per_epoch = plain
     ends = [flat(weights).astype(np.float64) for weights in path[per_epoch - 1 :: per_epoch]]
-    for lane, begin in enumerate((0, 2)):
-        ours = jax.tree.map(lambda x, i=lane: np.asarray(x)[i], averaged["swa"].latest().parameters["model"])
-        np.testing.assert_allclose(flat(ours), np.mean(ends[begin:], 0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(average(averaged["swa", begin]), np.mean(ends[begin:], 0), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["ema", "swa"])
-def test_the_average_is_what_is_measured_after_each_epoch_and_selected(kind, plain, averaged):
+def test_the_average_is_what_is_measured_after_each_epoch_and_selected(kind, averaged):
     """Of the last epoch, too: its own weights are in the average that its row measures."""
-    made = averaged[kind]
-    metrics, _ = made.evaluate(made.latest())
-    for lane in (0, 1):
-        last = made.rows[lane - 2]
-        assert last["epoch"] == EPOCHS
-        assert last["validation/loss"] == pytest.approx(float(metrics["validation/loss"][lane]), rel=1e-5)
-        if int(made.state.best.epoch[lane]) == EPOCHS:
-            selected, latest = (jax.tree.map(lambda x, i=lane: np.asarray(x)[i], v) for v in
-                                (made.selected()[0], made.latest()))  # fmt: skip
-            np.testing.assert_array_equal(flat(selected), flat(latest))
-    before, after = made.rows[2], made.rows[3]  # epoch 2: the one lane averages, the other not yet
-    assert before["epoch"] == after["epoch"] == 2
-    assert before["validation/loss"] != after["validation/loss"]
+    early, late = averaged[kind, 0], averaged[kind, 2]
+    for made in (early, late):
+        metrics, _ = made.evaluate(made.latest())
+        assert made.rows[-1]["epoch"] == EPOCHS
+        assert made.rows[-1]["validation/loss"] == pytest.approx(float(metrics["validation/loss"][0]), rel=1e-5)
+        selected, _ = made.evaluate(made.selected()[0])
+        best = made.rows[int(made.state.best.epoch[0]) - 1]
+        assert best["validation/loss"] == pytest.approx(float(selected["validation/loss"][0]), rel=1e-5)
+    assert early.rows[1]["validation/loss"] != late.rows[1]["validation/loss"]  # the one averages, the other not yet
