@@ -68,9 +68,11 @@ def settings(report: Report) -> Table:
         failures = [str(line.row.diverged), str(line.row.unfinished)] if lost else []
         rows.append((name(line), *(cell(line.row, key) for key in report.columns), *_numbers(line), *failures))
     notes = [measured(report), *_methods(report)]
+    if lost:
+        notes.append("diverged: seeds, in no mean; unfinished: runs that failed, were stopped or are running")
     if report.keys:
         notes.append(f"rows are the values of {', '.join(report.keys)}; a seed's value is the mean over its runs")
-    header += ["diverged seeds", "unfinished runs"] if lost else []
+    header += ["diverged", "unfinished"] if lost else []
     return Table("Settings", tuple(header), tuple(rows), tuple(notes), frozenset(range(1 + len(report.columns))))
 
 
@@ -108,17 +110,17 @@ def verdicts(report: Report) -> Table:
         if v is None or v.comparison is None:
             if not line.is_baseline:
                 reason = why(line) or "no run of the baseline's setting on this data"
-                rows.append((line.row.name, *("-",) * 7, "no pairs", reason))
+                rows.append((line.row.name, "no pairs", *("-",) * 7, reason))
             continue
         c = v.comparison
         ends = interval(c.interval.low, c.interval.high)
         wins = number(better(report, c.improvement))
-        numbers = (str(c.pairs), number(c.correlation), number(c.difference), ends, wins, p_value(c.p), p_value(v.p))
-        rows.append((line.row.name, *numbers, v.word, why(line)))
-    numeric = ("pairs", "correlation", "difference", "95% interval", "P(better)", "p", "p (Holm)")
+        numbers = (number(c.difference), ends, p_value(v.p), p_value(c.p), wins, str(c.pairs), number(c.correlation))
+        rows.append((line.row.name, v.word, *numbers, why(line)))
+    numeric = ("difference", "95% interval", "p (Holm)", "p", "P(better)", "pairs", "correlation")
     title = f"Against {report.baseline}, paired by seed"
     return Table(
-        title, ("run", *numeric, "verdict", "why"), tuple(rows), tuple(_verdict_notes(report)), frozenset({0, 8, 9})
+        title, ("run", "verdict", *numeric, "why"), tuple(rows), tuple(_verdict_notes(report)), frozenset({0, 1, 9})
     )
 
 

@@ -94,7 +94,7 @@ def _verdict(
         of_rows = f" with {rows} rows compared" if rows > 1 else ""
         reason = f"{one.pairs} pairs reach p = {least:.3g} at best{of_rows}"
         return Verdict(one, "undecided", reason, p, equal, more)
-    return Verdict(one, "undecided", "the pairs speak neither for a difference nor for equivalence", p, equal, more)
+    return Verdict(one, "undecided", "neither different nor equivalent", p, equal, more)
 
 
 def more_seeds(one: Comparison, rows: int = 1, delta: float = 0.0, alpha: float = ALPHA) -> int | None:

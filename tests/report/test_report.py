@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy import stats
 
 from regexp.errors import UsageError
@@ -89,7 +90,7 @@ def test_diverged_seeds_and_failed_runs_are_counted(tmp_path):
     line = next(line for line in made.lines if line.verdict)
     assert (line.row.name, line.summary.n, line.row.diverged, line.row.unfinished) == ("some +1", 6, 2, 1)
     settings, verdicts = tables(made)
-    assert settings.header[-2:] == ("diverged seeds", "unfinished runs")
+    assert settings.header[-2:] == ("diverged", "unfinished")
     assert verdicts.rows[0][-1].endswith("2 seeds diverged and are in no pair")
 
 
@@ -275,3 +276,14 @@ def test_a_thousand_runs_in_three_seconds(thousand):
     took = time.perf_counter() - began
     assert sum(line.startswith("run0") for line in done.stdout.splitlines()) == 1_000 + 999
     assert float(done.stderr) < 3 or took < 3
+
+
+def test_a_narrow_terminal_gets_the_table_in_parts(tmp_path):
+    folder(tmp_path, "base", BASE)
+    folder(tmp_path, "l2", BETTER, "{l2: {strength: 0.1}}")
+    console = Console(file=io.StringIO(), force_terminal=True, width=50, color_system=None)
+    formats.terminal(report(tmp_path, baseline="base"), console)
+    lines = console.file.getvalue().splitlines()
+    assert max(len(line) for line in lines if line.startswith(("base", "l2", "run"))) <= 50
+    assert sum(line.startswith("run") for line in lines) > 3
+    assert any(line.split()[:2] == ["l2", "better"] for line in lines)
