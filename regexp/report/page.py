@@ -122,28 +122,25 @@ def _names_data(report: Report) -> bool:
 
 def _heads(report: Report) -> list[str]:
     compared = report.baseline is not None
-    heads = ["run", *(["verdict"] if compared else []), *(["data set"] if _names_data(report) else [])]
-    heads += map(heading, report.columns)
-    heads += ["n", "mean", "std", "95% interval", "min", "max"]
-    heads += ["pairs", "difference", "95% interval", "P(better)", "p (Holm)"] if compared else []
-    return [*heads, "diverged", "unfinished", *(["why"] if compared else [])]
+    heads = ["run"]
+    heads += ["verdict", "difference", "difference, 95%", "p (Holm)", "P(better)", "pairs"] if compared else []
+    heads += ["data set"] if _names_data(report) else []
+    heads += [*map(heading, report.columns), "n", "mean", "std", "mean, 95%", "min", "max", "diverged", "unfinished"]
+    return [*heads, "why"] if compared else heads
 
 
 def _cells(report: Report, line: Line) -> Iterator[str]:
-    compared, verdict = report.baseline is not None, line.verdict
     yield f'<th scope="row">{html(name(line))}</th>'
-    if compared:
-        yield f"<td>{_word(verdict.word) if verdict else 'baseline' if line.is_baseline else ''}</td>"
+    if report.baseline is not None:
+        yield from _differences(report, line)
     if _names_data(report):
         yield _text(line.row.data[0])
     for key in report.columns:
         yield _text(cell(line.row, key), line.row.config.get(key))
     yield from _values(line.summary)
-    if compared:
-        yield from _differences(report, verdict)
     yield _number(line.row.diverged, str(line.row.diverged))
     yield _number(line.row.unfinished, str(line.row.unfinished))
-    if compared:
+    if report.baseline is not None:
         yield f'<td class="why">{html(why(line))}</td>'
 
 
@@ -160,17 +157,19 @@ def _values(s: Summary | None) -> Iterator[str]:
     yield _number(s.greatest, number(s.greatest))
 
 
-def _differences(report: Report, verdict: Verdict | None) -> Iterator[str]:
-    c = verdict.comparison if verdict else None
-    if verdict is None or c is None:
+def _differences(report: Report, line: Line) -> Iterator[str]:
+    verdict = line.verdict
+    yield f"<td>{_word(verdict.word) if verdict else 'baseline' if line.is_baseline else ''}</td>"
+    if verdict is None or verdict.comparison is None:
         yield from [_number(None, "-")] * 5
         return
+    c = verdict.comparison
     wins = better(report, c.improvement)
-    yield _number(c.pairs, str(c.pairs))
     yield _number(c.difference, number(c.difference))
     yield _number(c.interval.low, interval(c.interval.low, c.interval.high))
-    yield _number(wins, number(wins))
     yield _number(verdict.p, p_value(verdict.p))
+    yield _number(wins, number(wins))
+    yield _number(c.pairs, str(c.pairs))
 
 
 def _text(text: str, value: Any = None) -> str:
