@@ -70,6 +70,8 @@ def settings(report: Report) -> Table:
     notes = [measured(report), *_methods(report)]
     if lost:
         notes.append("diverged: seeds, in no mean; unfinished: runs that failed, were stopped or are running")
+    if report.baseline is None and len(report.lines) > 1:
+        notes.append("for verdicts name a baseline: --baseline RUN")
     if report.keys:
         notes.append(f"rows are the values of {', '.join(report.keys)}; a seed's value is the mean over its runs")
     header += ["diverged", "unfinished"] if lost else []

@@ -62,7 +62,7 @@ def test_verdicts_are_paired_by_seed(tmp_path):
     }  # fmt: skip
     assert found["dropout"].comparison.pairs == 8
     assert found["dropout"].comparison.p == 2 / 2**8
-    assert found["few"].reason == "5 pairs reach p = 0.125 at best with 2 rows compared"
+    assert found["few"].reason == "5 pairs reach p = 0.0625 at best with 2 rows compared"
     assert made.columns == ("regularizers.dropout.rate",)
     shown = {row[0]: row[1] for row in tables(made)[0].rows}
     assert shown == {"base (baseline)": "off", "dropout": "0.2", "few": "0.3", "elsewhere": "0.4"}
