@@ -38,6 +38,19 @@ def p_value(p: float) -> str:
     return "-" if math.isnan(p) else f"{p:.3g}"
 
 
+def count(number_: int, what: str) -> str:
+    """`1 seed`, `2 seeds`."""
+    return f"{number_} {what}" if number_ == 1 else f"{number_} {what}s"
+
+
+def left_out(report: Report) -> list[str]:
+    """What no mean holds."""
+    diverged = sum(line.row.diverged for line in report.lines)
+    unfinished = sum(line.row.unfinished for line in report.lines)
+    parts = [(diverged, "diverged seed"), (unfinished, "unfinished run"), (len(report.skipped), "skipped folder")]
+    return [count(number_, what) for number_, what in parts if number_]
+
+
 def tables(report: Report) -> list[Table]:
     """What a person reads, in order."""
     found = [settings(report)]
@@ -132,9 +145,9 @@ def why(line: Line) -> str:
         return ""
     parts = [line.verdict.reason]
     if line.verdict.more_seeds is not None:
-        parts.append(f"about {line.verdict.more_seeds} more seeds needed")
+        parts.append(f"about {count(line.verdict.more_seeds, 'more seed')} needed")
     if line.row.diverged:
-        parts.append(f"{line.row.diverged} seeds diverged and are in no pair")
+        parts.append(f"without {count(line.row.diverged, 'diverged seed')}")
     return "; ".join(parts)
 
 

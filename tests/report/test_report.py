@@ -91,7 +91,7 @@ def test_diverged_seeds_and_failed_runs_are_counted(tmp_path):
     assert (line.row.name, line.summary.n, line.row.diverged, line.row.unfinished) == ("some +1", 6, 2, 1)
     settings, verdicts = tables(made)
     assert settings.header[-2:] == ("diverged", "unfinished")
-    assert verdicts.rows[0][-1].endswith("2 seeds diverged and are in no pair")
+    assert verdicts.rows[0][-1].endswith("without 2 diverged seeds")
 
 
 def damage(path, how):
