@@ -13,6 +13,7 @@ from regexp.errors import RunError
 from regexp.report.collect import Record
 from regexp.runs import Run
 
+LAST_EPOCH = 2**31
 Table = Mapping[int, Mapping[int, float]]  # {epoch: {seed: value}}
 
 
@@ -43,7 +44,7 @@ def _add(found: dict[str, dict[int, dict[int, float]]], line: Any) -> None:
     if not isinstance(line, dict):
         return
     epoch, seed = line.get("epoch"), line.get("seed")
-    if not isinstance(epoch, int) or not isinstance(seed, int):
+    if not isinstance(epoch, int) or not isinstance(seed, int) or not 0 < epoch < LAST_EPOCH:
         return
     for name, value in line.items():
         if "/" in name and isinstance(value, float) and math.isfinite(value):

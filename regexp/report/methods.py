@@ -21,8 +21,8 @@ def _varied(report: Report) -> str:
     what = ", ".join(map(heading, report.columns)) or "nothing but the seed"
     return (
         f"{count(len(report.lines), 'setting')}, trained on {', '.join(data) or 'no data'} with {each} seeds each. "
-        "A seed fixes the split, the initial weights, the batch order and all random draws, so settings are paired by seed. "
-        f"Between settings varied: {what}."
+        "A seed fixes the split, the initial weights, the batch order and all random draws, so settings are paired by "
+        f"seed. Between settings varied: {what}."
     )
 
 

@@ -153,7 +153,8 @@ def test_a_chart_shows_what_was_measured(plain):
 @pytest.mark.parametrize("content", [b"", b"nonsense"])
 def test_damaged_metrics_and_predictions_leave_the_rest(tmp_path, content):
     path = folder(tmp_path, "base", BASE, predictions=predictions(1))
-    bad = ["[1]", '{"epoch": "x", "seed": 0}', '{"epoch": 1, "seed": 0, "train/loss": "x"}', "no"]
+    bad = ["[1]", '{"epoch": "x", "seed": 0}', '{"epoch": 1, "seed": 0, "train/loss": "x"}', "no",
+           '{"epoch": 1' + 30 * "0" + ', "seed": 0, "train/loss": 0.5}']  # fmt: skip
     (path / "metrics.jsonl").write_text("\n".join(bad))
     (path / "predictions.npz").write_bytes(content)
     made = build(*collect(tmp_path))
