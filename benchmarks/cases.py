@@ -14,6 +14,7 @@ import numpy as np
 class Case:
     """A model and how it is trained: Adam 1e-3, dropout after each hidden layer, L2 on kernels.
 
+    depth: of a residual network of width filters[0]; 0: a CNN where there are filters, else an MLP
     lanes: models trained; peers without lanes train them one after another
     steps: of one measurement
     targets: the ratios that are aimed at, peer -> at least (product: at most)
@@ -24,6 +25,7 @@ class Case:
     batch: int
     hidden: tuple[int, ...]
     filters: tuple[int, ...] = ()
+    depth: int = 0
     lanes: int = 1
     steps: int = 200
     dropout: float = 0.2
@@ -45,7 +47,11 @@ CASES = {
 
 
 def arrays(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Training images (n, H, W, 1), uint8 or float32 in [0, 1], and labels (n,) int32, read without the project."""
+    """Training images (n, H, W, C), uint8 or float32 in [0, 1], and labels (n,) int32, read without the project."""
+    if case.data == "noise":  # 32 x 32 pixels in colour, which no data set at hand has; time does not depend on them
+        generator = np.random.default_rng(0)
+        images, classes = (2560, 32, 32, 3), 10
+        return generator.integers(0, 256, images, np.uint8), np.arange(images[0], dtype=np.int32) % classes
     if case.data == "digits":
         from sklearn.datasets import load_digits
 

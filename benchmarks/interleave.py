@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from statistics import median
 
 PEERS = {"ours": "ours", "torch": "torch_loop", "keras": "keras_fit", "products": "products"}
@@ -45,18 +46,29 @@ class Peer:
 def measure(case: str, names: list[str], repeats: int) -> dict[str, list[float]]:
     """Interleaved measurements of the peers, one row of turns after another."""
     peers = {name: Peer(name, case) for name in names}
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(repeats):
-        for name, peer in peers.items():
-            times[name].append(peer.measure())
+    times = in_turn({name: peer.measure for name, peer in peers.items()}, repeats)
     for peer in peers.values():
         peer.close()
     return times
 
 
-def ratio(times: dict[str, list[float]], name: str) -> float:
+def in_turn(measures: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+    """Rows of one measurement each; every other row backwards, so that a machine that slows down favours nobody."""
+    times: dict[str, list[float]] = {name: [] for name in measures}
+    for row in range(repeats):
+        for name in list(measures)[:: 1 if row % 2 == 0 else -1]:
+            times[name].append(measures[name]())
+    return times
+
+
+def ratios(times: Mapping[str, list[float]], name: str, base: str = "ours") -> list[float]:
+    """name / base, one for each row."""
+    return [one / other for one, other in zip(times[name], times[base], strict=True)]
+
+
+def ratio(times: Mapping[str, list[float]], name: str) -> float:
     """Median over the turns of peer / ours: above 1, ours is faster."""
-    return median(theirs / mine for theirs, mine in zip(times[name], times["ours"], strict=True))
+    return median(ratios(times, name))
 
 
 def serve(peer: str, case_name: str) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
@@ -35,9 +35,13 @@ T = TypeVar("T")
 
 
 class Component:
-    """The common base: `name` is the file's name, which is the name in YAML."""
+    """The common base: `name` is the file's name, which is the name in YAML.
+
+    `lecture` holds the field values that are the textbook's form, where that is not the default.
+    """
 
     name: ClassVar[str]
+    lecture: ClassVar[Mapping[str, Any]] = {}
 
 
 def static(*, default: Any) -> Any:
@@ -52,6 +56,17 @@ def component(cls: type[T]) -> type[T]:
     made.name = made.__module__.rpartition(".")[2]  # type: ignore[attr-defined]
     when_jax_loads(lambda: _register(made))
     return made
+
+
+def in_lecture_form(value: T) -> T:
+    """A component with the textbook's form wherever a field still has its default; anything else as it is."""
+    if isinstance(value, tuple):
+        return tuple(in_lecture_form(item) for item in value)  # type: ignore[return-value]
+    if not isinstance(value, Component) or not dataclasses.is_dataclass(value):
+        return value
+    changes = {f.name: in_lecture_form(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    open_ = {f.name for f in dataclasses.fields(value) if getattr(value, f.name) == f.default}
+    return dataclasses.replace(value, **changes | {k: v for k, v in type(value).lecture.items() if k in open_})
 
 
 def field_types(cls: type) -> dict[str, Any]:

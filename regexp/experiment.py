@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from annotated_types import Len
+from annotated_types import Ge, Le, Len
 
-from regexp.component import Component, Count, Natural, NonNegative, component, static
+from regexp.component import Component, Count, Natural, NonNegative, Positive, component, static
 from regexp.datasets.base import Dataset
 from regexp.datasets.digits import Digits
 from regexp.models.base import Model
@@ -38,15 +38,32 @@ class Training(Component):
 
 
 @component
+class Attacks(Component):
+    """Robust accuracy of the test split under attacks of these sizes; an upper bound, a better attack may find more.
+
+    epsilons: sizes in raw input units (images: 1 is black to white)
+    steps: of projected gradient descent; FGSM, which is one step, is always measured beside it
+    """
+
+    epsilons: Annotated[tuple[Positive, ...], Len(min_length=1)] = (0.01, 0.03, 0.1)
+    steps: Annotated[int, Ge(2), Le(1000)] = static(default=10)
+
+
+@component
 class Evaluation(Component):
     """What is measured.
 
     ece_bins: equal-width confidence bins of the expected calibration error
     train_limit: training examples (the first of the split) measured in evaluation mode after each epoch; at the end all
+    mc_samples: passes with noise drawn (dropout on, running statistics) whose mean predicts the test split at the end
+        beside the usual prediction; 0 is off
+    attacks: robust accuracy at the end; null is off
     """
 
     ece_bins: Count = static(default=15)
     train_limit: Count = static(default=2000)
+    mc_samples: Natural = static(default=0)
+    attacks: Attacks | None = None
 
 
 @component
@@ -61,7 +78,11 @@ class Run(Component):
 
 @component
 class Experiment(Component):
-    """Everything one YAML file says, every default filled in."""
+    """Everything one YAML file says, every default filled in.
+
+    conventions: library (default), or lecture: what the file leaves open takes the textbook's form wherever that is
+        another one (adam without bias correction, dropout that scales at test, ...); the run prints the forms in force
+    """
 
     dataset: Dataset = static(default=Digits())
     model: Model = MLP()
@@ -70,17 +91,20 @@ class Experiment(Component):
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     run: Run = static(default=Run())
+    conventions: Literal["library", "lecture"] = "library"
 
 
 @component
 class Trial(Component):
-    """One experiment with one seed: what a lane trains."""
+    """One experiment with one seed: what a lane trains. `member`: of an ensemble, from 0."""
 
     experiment: Experiment
     seed: Natural
+    member: Natural = 0
 
 
 def trials(experiment: Experiment) -> list[Trial]:
-    """One trial per seed, in the order of the config."""
+    """One trial per seed and member of an ensemble, in the order of the config."""
     alone = replace(experiment, training=replace(experiment.training, seeds=(0,)))
-    return [Trial(experiment=alone, seed=seed) for seed in experiment.training.seeds]
+    members = range(max((method.lanes() for method in experiment.regularizers), default=1))
+    return [Trial(experiment=alone, seed=seed, member=m) for seed in experiment.training.seeds for m in members]

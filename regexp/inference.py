@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from regexp.config import loads
+from regexp.config import load
 from regexp.datasets.base import Data
 from regexp.datasets.splits import split
-from regexp.errors import DataError
+from regexp.errors import DataError, RunError, UsageError
 from regexp.experiment import Experiment, trials
 from regexp.lazy import jax
 from regexp.runs import Run
+from regexp.scores import Models, score
+from regexp.summary import statistics
 from regexp.training.group import Group, nested, predict_alone
-from regexp.training.prepare import prepare_lane
+from regexp.training.prepare import members_split, prepare_lane, refit_parts
+from regexp.training.stage import below
 from regexp.training.step import Spec, Variables
 
 Arrays = dict[str, np.ndarray]
@@ -36,27 +39,53 @@ class Predictions:
 
 
 def read_experiment(run: Run) -> Experiment:
-    """The resolved config of a run."""
-    path = run.path / "config.yaml"
-    return loads(path.read_text(encoding="utf-8"), file=str(path)).experiment
+    """The resolved config of a run. Raises RunError where it cannot be read or is none."""
+    try:
+        return load(run.path / "config.yaml").experiment
+    except UsageError as error:  # a ConfigError, too: the folder is damaged, the command line is not
+        raise RunError(str(error)) from None
 
 
-def evaluate(run: Run, data: Data) -> tuple[list[int], list[dict[str, float]]]:
-    """(seeds, metrics of each) on whole train, validation and test, from the saved best checkpoint."""
+@dataclass(frozen=True)
+class Evaluation:
+    """metrics: {"test/accuracy": {"mean", "std", "values"}, ...}; diverged: seeds that count in none of them."""
+
+    seeds: tuple[int, ...]
+    diverged: tuple[int, ...]
+    metrics: dict[str, Any]
+
+
+def evaluate(run: Run, data: Data) -> Evaluation:
+    """All metrics of every seed on whole train, validation and test, from the saved best checkpoint."""
     experiment = read_experiment(run)
     arrays, meta, _ = run.load_checkpoint("best")
-    by_seed = {trial.seed: trial for trial in trials(experiment)}
-    rows: dict[int, dict[str, float]] = {}
-    for index, seeds in enumerate(meta["groups"]):
-        members = [by_seed[seed] for seed in seeds]
-        splits = [split(experiment.dataset, data, seed) for seed in seeds]
-        lanes = [prepare_lane(t, data, s) for t, s in zip(members, splits, strict=True)]
-        group = Group(members, lanes, data, splits)
-        metrics, _ = group.evaluate(group.load_variables(part(arrays, index)))
-        for lane, seed in enumerate(seeds):
-            rows[seed] = {name: float(values[lane]) for name, values in metrics.items()}
-    order = list(experiment.training.seeds)
-    return order, [rows[seed] for seed in order]
+    base = {seed: split(experiment.dataset, data, seed) for seed in experiment.training.seeds}
+    every = trials(experiment)
+    splits = [members_split(trial, base[trial.seed]) for trial in every]
+    if meta["refit"]:
+        every, splits = refit_parts(every, base)
+        base = dict(zip(base, splits, strict=True))
+    index_of = {(trial.seed, trial.member): index for index, trial in enumerate(every)}
+    models = []
+    for number, who in enumerate(meta["models"]):
+        indices = [index_of[pair] for pair in zip(who["seeds"], who["members"], strict=True)]
+        lanes = [prepare_lane(every[i], data, splits[i], base[every[i].seed]) for i in indices]
+        group = Group([every[i] for i in indices], lanes, data, [splits[i] for i in indices])
+        models.append(Models(group, indices, group.load_variables(below(arrays, f"{number}/"))))
+    diverged = _diverged(run)
+    table = statistics(
+        score(experiment, data, every, splits, models, base).metrics, [seed not in diverged for seed in base]
+    )
+    return Evaluation(tuple(base), tuple(diverged), table)
+
+
+def _diverged(run: Run) -> list[int]:
+    """The seeds that the summary calls diverged; of a run without one, none is known."""
+    try:
+        lanes = run.read_json("summary.json").get("lanes", [])
+    except RunError:
+        return []
+    return sorted({lane["seed"] for lane in lanes if lane["status"] == "diverged"})
 
 
 def predict(run: Run, path: str) -> Predictions:
@@ -66,8 +95,12 @@ def predict(run: Run, path: str) -> Predictions:
     inputs = experiment.dataset.read_inputs(path, meta["codec"])
     if list(inputs.shape[1:]) != meta["shape"]:
         raise DataError(f"{path}: inputs have shape {inputs.shape[1:]}, the run was trained on {tuple(meta['shape'])}")
-    parts = [part(arrays, index) for index in range(len(meta["groups"]))]
-    outputs = np.concatenate([_outputs(experiment, meta, one, inputs) for one in parts])
+    by_seed: dict[int, list[np.ndarray]] = {}
+    for number, who in enumerate(meta["models"]):
+        found = _outputs(experiment, meta, below(arrays, f"{number}/"), inputs)
+        for seed, own in zip(who["seeds"], found, strict=True):
+            by_seed.setdefault(seed, []).append(own)
+    outputs = np.stack([_together(experiment, np.stack(own)) for own in by_seed.values()])
     classes = tuple(meta["classes"])
     mean = outputs.mean(0)
     winner = np.argmax(mean, -1) if classes else np.zeros(len(mean), int)
@@ -94,10 +127,12 @@ def _outputs(experiment: Experiment, meta: dict[str, Any], arrays: Arrays, input
     return np.stack(rows)
 
 
-def part(arrays: Arrays, index: int) -> Arrays:
-    """The arrays of one group, without its number in their names."""
-    prefix = f"{index}/"
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+def _together(experiment: Experiment, members: np.ndarray) -> np.ndarray:
+    """(members, n, outputs) -> (n, outputs): the mean, or the share of votes."""
+    if any(getattr(method, "combine", "") == "vote" for method in experiment.regularizers):
+        members = np.eye(members.shape[-1])[members.argmax(-1)]
+    mean: np.ndarray = members.mean(0)
+    return mean
 
 
 def described(data: Data) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from regexp import __version__
 PACKAGES = ("jax", "jaxlib", "optax", "numpy", "scipy", "scikit-learn")
 
 
-def gather(command: list[str], device: str) -> dict[str, Any]:
+def gather(command: list[str]) -> dict[str, Any]:
     """What is known before a run begins."""
     return {
         "command": ["regexp", *command],
@@ -21,7 +21,7 @@ def gather(command: list[str], device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {"regexp": __version__} | {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
-        "device": device,
+        "device": None,
         "git_commit": _commit(),
     }
 

@@ -33,7 +33,7 @@ METRICS = (
     Metric("ece", "classification", True,
            "expected calibration error: |accuracy - confidence| over equal-width bins (lower, upper], weighted"),
     Metric("rmse", "regression", True, "root of the mean squared error, in the target's units"),
-    Metric("r2", "regression", False, "1 - squared error over variance, mean over target columns"),
+    Metric("r2", "regression", False, "1 - squared error over variance, mean over target columns; see _determination"),
 )  # fmt: skip
 
 
@@ -93,5 +93,11 @@ def _regression(loss: str, outputs: Array, targets: Array, mean: Array, scale: A
     return {
         "loss": jnp.mean(LOSSES[loss](outputs, (targets - mean) / scale)),
         "rmse": jnp.sqrt(jnp.mean(errors)),
-        "r2": jnp.mean(1 - jnp.mean(errors, 0) / spread),
+        "r2": jnp.mean(_determination(jnp.mean(errors, 0), spread)),
     }
+
+
+def _determination(error: Array, spread: Array) -> Array:
+    """1 - error/spread; where the targets are constant 1 for no error, else 0 (scikit-learn's convention)."""
+    constant = spread == 0
+    return jnp.where(constant, jnp.where(error == 0, 1.0, 0.0), 1 - error / jnp.where(constant, 1.0, spread))

@@ -1,7 +1,7 @@
 """Random streams: one per method and hook, so that switching one method on or off moves no other's draws.
 
-Keys are threefry keys in raw form, two uint32 words. Masks, the one draw that costs as much as a matrix product, come
-from a counter hash of (key, position) built of the finaliser of MurmurHash3, in a third of threefry's time.
+Keys are threefry keys in raw form, two uint32 words. Masks and noise, the draws that cost as much as a matrix product,
+come from a counter hash of (key, position) built of the finaliser of MurmurHash3, in a third of threefry's time.
 tests/test_random.py holds the hash to account: rate, independence over units, steps, sites, methods and lanes, and
 training results that equal those with threefry masks.
 """
@@ -39,7 +39,22 @@ def hash_bits(key: Array, shape: tuple[int, ...]) -> Array:
     return (x ^ (x >> 16)).reshape(shape)
 
 
+def hash_normal(key: Array, shape: tuple[int, ...], dtype: Any = None) -> Array:
+    """N(0, 1) at every position: sqrt(2) erfinv(2u - 1), u the middle of one of 2^24 equal parts of (0, 1).
+
+    Less than half of jax.random.normal's time on a CPU; no draw is beyond 5.42 standard deviations.
+    """
+    u = ((hash_bits(key, shape) >> 8).astype(jnp.float32) + 0.5) * jnp.float32(2**-24)
+    return (jnp.float32(2**0.5) * jax.lax.erf_inv(2 * u - 1)).astype(dtype or jnp.float32)
+
+
 def drop_mask(key: Array, rate: Array, shape: tuple[int, ...]) -> Array:
     """True with probability `rate` (to 2^-24), independently at every position."""
     threshold = (jnp.asarray(rate, jnp.float32) * jnp.float32(2**24)).astype(jnp.uint32)
     return (hash_bits(key, shape) >> 8) < threshold
+
+
+def symmetric_beta(key: Array, alpha: Array) -> Array:
+    """One number of Beta(alpha, alpha), float32; 1 at alpha = 0, where there is no such distribution."""
+    positive = jnp.where(alpha > 0, alpha, 1)
+    return jnp.where(alpha > 0, jax.random.beta(key, positive, positive, dtype=jnp.float32), jnp.float32(1))

@@ -1,9 +1,9 @@
 """An Experiment in, Results out: the only module that knows the order. A generator of events, no callbacks.
 
-    load data -> split by seed -> group trials by structure -> compile -> [advance -> rows -> checkpoint] -> evaluate
+    load data -> split by seed -> group trials by structure -> compile -> [advance -> rows -> checkpoint] -> score
 
-What a caller sees: Prepared, Compiled, Advanced ..., Saved ..., Finished; or an exception from errors.py, after the
-run folder has been left in a state that `resume` continues from.
+What a caller sees: Prepared, Compiled, Advanced ..., Saved ..., [Refit, Advanced ...], Finished; or an exception from
+errors.py, after the run folder has been left in a state that `resume` continues from.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from regexp.experiment import Experiment, trials
 from regexp.inference import described
 from regexp.manifest import gather, now
 from regexp.runs import Run
-from regexp.summary import summarize
+from regexp.scores import Models, Scores, score
+from regexp.summary import statistics, summarize
 from regexp.training.device import Device, describe_device, set_up
-from regexp.training.group import Group, select
-from regexp.training.lanes import compilations, compile_seconds, group
-from regexp.training.prepare import prepare_lane
+from regexp.training.group import select
+from regexp.training.lanes import compilations, compile_seconds
+from regexp.training.prepare import refit_parts, refits
+from regexp.training.stage import Stage, below
 
 CHUNK_SECONDS = 0.4  # progress moves, and an interrupt is obeyed, at least this often
 
@@ -47,6 +49,7 @@ class Prepared:
     epochs: int
     resumed_from: int  # epochs already made
     notes: tuple[str, ...] = ()
+    seeds: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,19 @@ class Advanced:
 
 
 @dataclass(frozen=True)
+class Refit:
+    """Training begins again on training + validation data, for so many epochs or steps of each seed.
+
+    programs, epochs: trained one after another, each for at most so many epochs
+    """
+
+    unit: str
+    lengths: dict[int, int]
+    programs: int
+    epochs: int
+
+
+@dataclass(frozen=True)
 class Saved:
     """A checkpoint is on the disk."""
 
@@ -79,7 +95,7 @@ class Finished:
     summary: dict[str, Any]
 
 
-Event = Prepared | Compiled | Advanced | Saved | Finished
+Event = Prepared | Compiled | Advanced | Refit | Saved | Finished
 
 
 def data_hash(data: Data) -> str:
@@ -96,7 +112,10 @@ def never() -> int:
 
 
 class Session:
-    """One run from data to summary. `interrupted()` returns a signal's number once one has arrived, else 0."""
+    """One run from data to summary. `interrupted()` returns a signal's number once one has arrived, else 0.
+
+    stages: the first trains and selects; a second one, where early stopping refits, trains on training + validation
+    """
 
     def __init__(self, experiment: Experiment, data: Data, run: Run, interrupted: Callable[[], int] = never):
         self.experiment, self.data, self.run, self.interrupted = experiment, data, run, interrupted
@@ -105,54 +124,48 @@ class Session:
         self.rows_written = 0
         self.notes: tuple[str, ...] = ()
         self.seconds = {"compile": 0.0, "train": 0.0}
-        self.splits = [split(experiment.dataset, data, trial.seed) for trial in self.trials]
-        lanes = [prepare_lane(t, data, s) for t, s in zip(self.trials, self.splits, strict=True)]
-        self.members = group(self.trials, lanes)
-        self.groups = [
-            Group(
-                [self.trials[i] for i in one],
-                [lanes[i] for i in one],
-                data,
-                [self.splits[i] for i in one],
-            )
-            for one in self.members
-        ]
+        self.base = {seed: split(experiment.dataset, data, seed) for seed in experiment.training.seeds}
+        self.stages = [Stage(self.trials, [self.base[t.seed] for t in self.trials], data)]
 
     @property
     def train_size(self) -> int:
         """Training examples of each seed."""
-        return len(self.splits[0].train)
+        return len(self.stages[0].splits[0].train)
 
     @property
     def validation_size(self) -> int:
         """Validation examples of each seed."""
-        return len(self.splits[0].validation)
+        return len(self.stages[0].splits[0].validation)
 
     def events(self, resume: bool = False) -> Iterator[Event]:
         """Do everything; the caller shows what it is given."""
         restored = self._load_checkpoint() if resume else None
+        first = self.stages[0]
         yield Prepared(
-            len(self.trials), len(self.groups), len(self.splits[0].train), len(self.splits[0].validation),
-            len(self.splits[0].test), self.groups[0].parameters, self.experiment.training.epochs,
-            restored["epoch"] if restored else 0, (restored["warning"],) if restored and restored["warning"] else (),
+            len(self.trials), len(first.groups), self.train_size, self.validation_size, len(first.splits[0].test),
+            first.groups[0].parameters, self.experiment.training.epochs, restored["epoch"] if restored else 0,
+            self.notes, len(self.experiment.training.seeds),
         )  # fmt: skip
         before, seconds = compilations(), compile_seconds()
-        for one in self.groups:
-            one.compile()
-            one.compile_evaluation()
+        first.compile()
         self.seconds["compile"] = compile_seconds() - seconds
         if restored:
             self._restore(restored)
         yield Compiled(self.seconds["compile"], compilations() - before)
-        yield from self._train()
-        summary = self._finish(compilations() - before)
+        yield from self._train(first)
+        if refits(self.experiment):
+            yield from self._refit()
+        summary = self._finish(before)
+        self.seconds["compile"] = compile_seconds() - seconds
+        summary["seconds"] = {name: round(value, 3) for name, value in self.seconds.items()}
+        self.run.write_json("summary.json", summary)
         yield Finished(summary)
 
     # -- training -----------------------------------------------------------------------------------------------------
 
-    def _train(self) -> Iterator[Event]:
+    def _train(self, stage: Stage) -> Iterator[Event]:
         saved = time.perf_counter()
-        for one in self.groups:
+        for one in stage.groups:
             steps = min(one.steps_per_epoch, 64)
             while not one.done:
                 began = time.perf_counter()
@@ -160,6 +173,8 @@ class Session:
                 took = time.perf_counter() - began
                 self.seconds["train"] += took
                 steps = max(1, int(min(2.0, CHUNK_SECONDS / max(took, 1e-6)) * steps))
+                if stage is not self.stages[0]:
+                    rows = [{"stage": "refit", **row} for row in rows]
                 self.run.append_metrics(rows)
                 self.rows_written += len(rows)
                 yield Advanced(one.position / one.steps_per_epoch, rows)
@@ -171,23 +186,50 @@ class Session:
                 if signal_number:
                     raise Interrupted(f"stopped by a signal; go on with --resume {self.run.name}", signal_number)
 
+    def _refit(self) -> Iterator[Event]:
+        fresh = len(self.stages) == 1
+        if fresh:
+            self.stages.append(self._refit_stage())
+        stage, (unit, lengths) = self.stages[1], self._lengths()
+        epochs = max(-(-one.total_steps // one.steps_per_epoch) for one in stage.groups)
+        yield Refit(unit, dict(zip(self.base, lengths, strict=True)), len(stage.groups), epochs)
+        if fresh:
+            before, seconds = compilations(), compile_seconds()
+            stage.compile()
+            yield Compiled(compile_seconds() - seconds, compilations() - before)
+        yield from self._train(stage)
+
+    def _lengths(self) -> tuple[str, list[int]]:
+        """(unit, how long each trial trained to its best epoch)."""
+        unit = refits(self.experiment) or "epochs"
+        best = [max(1, int(lane["selected_epoch"])) for lane in self.stages[0].outcomes()]
+        per_epoch = self.stages[0].groups[0].steps_per_epoch
+        return unit, best if unit == "epochs" else [epochs * per_epoch for epochs in best]
+
+    def _refit_stage(self) -> Stage:
+        unit, lengths = self._lengths()
+        members, splits = refit_parts(self.trials, self.base)
+        return Stage(members, splits, self.data, **{"epochs" if unit == "epochs" else "updates": lengths})
+
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        arrays = {f"{i}/{k}": v for i, one in enumerate(self.groups) for k, v in one.snapshot().items()}
+        arrays = {f"{i}/{k}": v for i, stage in enumerate(self.stages) for k, v in stage.snapshot().items()}
         meta = {
-            "positions": [one.position for one in self.groups],
+            "positions": [stage.positions for stage in self.stages],
             "rows": self.rows_written,
             "seconds": self.seconds,
             "data": self.data_hash,
         }
         self.run.save_checkpoint("last", arrays, meta)
-        self._save_best()
+        self._save_best(self._models(self.stages[-1]))
 
-    def _save_best(self) -> None:
-        arrays = {f"{i}/{k}": v for i, one in enumerate(self.groups) for k, v in one.saved_selection().items()}
+    def _save_best(self, models: list[Models]) -> None:
+        arrays = {f"{i}/{k}": v for i, one in enumerate(models) for k, v in one.group.saved(one.variables).items()}
+        who = [[self.trials[i] for i in one.trials] for one in models]
         meta = {
-            "groups": [[self.trials[i].seed for i in one] for one in self.members],
+            "models": [{"seeds": [t.seed for t in one], "members": [t.member for t in one]} for one in who],
+            "refit": len(self.stages) > 1,
             **described(self.data),
         }
         self.run.save_checkpoint("best", arrays, meta)
@@ -199,54 +241,96 @@ class Session:
         arrays, meta, warning = self.run.load_checkpoint("last")
         if meta["data"] != self.data_hash:
             raise RunError(f"{self.run.path}: the data has changed since this run began; start a new run")
-        epoch = min(p // g.steps_per_epoch for p, g in zip(meta["positions"], self.groups, strict=True))
-        return {"arrays": arrays, "meta": meta, "warning": warning, "epoch": epoch}
+        if warning:
+            self.notes += (warning,)
+        groups = self.stages[0].groups
+        epoch = min(p // g.steps_per_epoch for p, g in zip(meta["positions"][0], groups, strict=True))
+        return {"arrays": arrays, "meta": meta, "epoch": epoch}
 
     def _restore(self, restored: dict[str, Any]) -> None:
         meta = restored["meta"]
-        for index, (one, position) in enumerate(zip(self.groups, meta["positions"], strict=True)):
-            prefix = f"{index}/"
-            mine = {k.removeprefix(prefix): v for k, v in restored["arrays"].items() if k.startswith(prefix)}
-            one.restore(mine, position)
+        for index, positions in enumerate(meta["positions"]):
+            if index == len(self.stages):
+                self.stages.append(self._refit_stage())
+                self.stages[index].compile()
+            self.stages[index].restore(below(restored["arrays"], f"{index}/"), positions)
         self.run.truncate_metrics(meta["rows"])
         self.rows_written = meta["rows"]
         self.seconds["train"] += meta["seconds"]["train"]
 
     # -- results ------------------------------------------------------------------------------------------------------
 
-    def _finish(self, compiled: int) -> dict[str, Any]:
+    def _models(self, stage: Stage) -> list[Models]:
+        pairs = zip(stage.groups, stage.members, strict=True)
+        return [Models(one, indices, v) for one, indices in pairs for v in one.selected()]
+
+    def _score(self, stage: Stage, models: list[Models], probe: bool = False) -> Scores:
+        base = self.base if stage is self.stages[0] else dict(zip(self.base, stage.splits, strict=True))
+        return score(self.experiment, self.data, stage.trials, stage.splits, models, base, probe)
+
+    def _finish(self, compiled_before: int) -> dict[str, Any]:
         self._save()
-        count = len(self.trials)
-        best: list[dict[str, float]] = [{} for _ in range(count)]
-        last: list[dict[str, float]] = [{} for _ in range(count)]
-        lanes: list[dict[str, Any]] = [{} for _ in range(count)]
-        predictions: list[Any] = [None] * count
-        for one, indices in zip(self.groups, self.members, strict=True):
-            chosen = one.evaluate(one.selected())
-            final = one.evaluate(one.state.variables)
-            for place, index in enumerate(indices):
-                best[index] = {name: float(v[place]) for name, v in chosen[0].items()}
-                last[index] = {name: float(v[place]) for name, v in final[0].items()}
-                lanes[index] = one.outcome(place)
-                predictions[index] = chosen[1][place]
-        self._write_predictions(predictions)
-        summary = summarize(
-            [t.seed for t in self.trials],
-            lanes,
-            best,
-            last,
-            select(self.experiment),
-            self.seconds,
-            compiled,
-        )
-        self.run.write_json("summary.json", summary)
-        return summary
+        first, stage = self.stages[0], self.stages[-1]
+        lanes = first.outcomes()
+        diverged = {t.seed for t, a, b in zip(self.trials, lanes, stage.outcomes(), strict=True)
+                    if "diverged" in (a["status"], b["status"])}  # fmt: skip
+        good = [seed not in diverged for seed in self.base]
+        models, extra = self._with_statistics(stage, self._models(stage), good)
+        self._save_best(models)
+        scores = self._score(stage, models, probe=True)
+        if stage is not first:
+            unit, lengths = self._lengths()
+            extra["refit"] = {"unit": unit, "values": lengths}
+            chosen = self._score(first, self._models(first)).metrics
+            scores.metrics = [old | new for old, new in zip(chosen, scores.metrics, strict=True)]
+        latest = [Models(one, who, one.latest()) for one, who in zip(first.groups, first.members, strict=True)]
+        if scores.ensemble:
+            extra["ensemble"] = {
+                name: statistics([seed[name] for seed in scores.ensemble], good) for name in scores.ensemble[0]
+            }
+        self._write_predictions(scores.outputs)
+        return summarize(
+            list(self.base), good, lanes, scores.metrics, self._score(first, latest).metrics, select(self.experiment),
+            self.seconds, compilations() - compiled_before, self._unfinished_schedules(lanes), extra,
+        )  # fmt: skip
+
+    def _with_statistics(
+        self, stage: Stage, models: list[Models], good: list[bool]
+    ) -> tuple[list[Models], dict[str, Any]]:
+        """The models with the running statistics that the config asks for, and the gap between the two kinds."""
+        if not any(one.group.has_statistics for one in models):
+            return models, {}
+        methods = self.experiment.regularizers
+        averaged = any(method.overrides("averaged") for method in methods)
+        kind = next((m.statistics for m in methods if hasattr(m, "statistics")), "ema")
+        population = [Models(one.group, one.trials, one.group.recomputed(one.variables)) for one in models]
+        ema, other = self._score(stage, models).metrics, self._score(stage, population).metrics
+        gap = [{name: b[name] - a[name] for name in a} for a, b in zip(ema, other, strict=True)]
+        chosen = "population" if averaged else kind
+        report = {"used": chosen, "population_minus_ema": statistics(gap, good)}
+        return population if chosen == "population" else models, {"running_statistics": report}
+
+    def _unfinished_schedules(self, lanes: list[dict[str, Any]]) -> list[str]:
+        """A warning where lanes stopped early, before their learning rate had come to its end."""
+        one = self.stages[0].groups[0]
+        whole = self.experiment.training.epochs * one.steps_per_epoch
+        stopped = [lane for lane in lanes if lane["reason"] == "stopped early"]
+        rates = {lane["seed"]: one.rate_at(lane["epochs"] * one.steps_per_epoch) for lane in stopped}
+        end = one.rate_at(whole)
+        late = {seed: rate for seed, rate in rates.items() if rate > 1.01 * end + 1e-6}
+        if not late:
+            return []
+        name, shares = self.experiment.optimizer.schedule.name, ", ".join(f"{r:.2g}" for r in late.values())
+        return [
+            f"seed {', '.join(map(str, late))} stopped early, while the {name} schedule stood at {shares} of the "
+            f"learning rate; it ends at {end:.2g}, so a shorter schedule may do better"
+        ]
 
     def _write_predictions(self, outputs: list[np.ndarray]) -> None:
-        rows = [self.splits[index].test for index in range(len(self.trials))]
+        rows = [one.test for one in self.base.values()]
         self.run.write_predictions(
             {
-                "seeds": np.asarray([trial.seed for trial in self.trials]),
+                "seeds": np.asarray(list(self.base)),
                 "rows": np.stack(rows),
                 "targets": np.stack([self.data.targets[r] for r in rows]),
                 "outputs": np.stack(outputs),
@@ -260,14 +344,19 @@ def train(
     """Everything `regexp train` does, manifest included: status running, then done, diverged, interrupted or failed."""
     if resume and _status(run) == "done":
         raise RunError(f"{run.name} is done already; nothing to resume")
-    set_up(device)
-    manifest = gather(command, describe_device())
+    manifest = gather(command)
     manifest |= {"status": "running", "reason": None, "seeds": list(loaded.experiment.training.seeds)}
     run.write_json("manifest.json", manifest)
+    session = None
     try:
+        set_up(device)
+        manifest["device"] = describe_device()
         data = loaded.experiment.dataset.load()
         session = Session(loaded.experiment, data, run, interrupted)
-        facts = Facts(data.task, data.is_image, data.inputs.shape[1:], session.train_size, session.validation_size)
+        facts = Facts(
+            data.task, data.is_image, data.inputs.shape[1:], session.train_size, session.validation_size,
+            data.test is not None,
+        )  # fmt: skip
         session.notes = tuple(str(warning) for warning in loaded.check_data(facts))
         manifest |= {"data": {"source": data.source, "sha256": session.data_hash, "examples": len(data.inputs)}}
         run.write_json("manifest.json", manifest)
@@ -278,7 +367,7 @@ def train(
     except BaseException as error:
         status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt | GeneratorExit) else "failed"
         with contextlib.suppress(RunError):  # of a full disk the first error is the one to tell
-            _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0], None)
+            _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0], session)
         raise
     finally:
         run.close()

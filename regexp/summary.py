@@ -10,20 +10,23 @@ import numpy as np
 
 def summarize(
     seeds: Sequence[int],
+    good: Sequence[bool],
     lanes: Sequence[Mapping[str, Any]],
     selected: Sequence[Mapping[str, float]],
     last: Sequence[Mapping[str, float]],
     selection: Mapping[str, Any],
     seconds: Mapping[str, float],
     compilations: int,
+    warnings: Sequence[str] = (),
+    extra: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything summary.json holds.
 
-    lanes: per seed {"seed", "status", "epochs", "selected_epoch", "reason", ...}
+    good: per seed whether nothing diverged
+    lanes: per seed, and member of an ensemble, {"seed", "status", "epochs", "selected_epoch", "reason", ...}
     selected, last: per seed the metrics at the chosen epoch and at the last
     Diverged seeds are listed with null values and count in no mean.
     """
-    good = [lane["status"] != "diverged" for lane in lanes]
     status = "done" if all(good) else "partly diverged" if any(good) else "diverged"
     return {
         "status": status,
@@ -34,6 +37,8 @@ def summarize(
         "lanes": [dict(lane) for lane in lanes],
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "compilations": compilations,
+        "warnings": list(warnings),
+        **(extra or {}),
     }
 
 

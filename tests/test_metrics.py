@@ -105,3 +105,10 @@ def test_directions_and_names():
     assert not smaller_is_better("validation/accuracy")
     assert names("regression") == ["loss", "rmse", "r2"]
     assert len({m.name for m in METRICS}) == len(METRICS)
+
+
+def test_of_constant_targets_r2_is_scikit_learns():
+    targets = np.full((4, 1), 3.0, np.float32)
+    for error in (0.0, 1.0):
+        found = measure("regression", "squared_error", targets + error, targets, np.zeros(1), np.ones(1), 15)
+        assert float(found["r2"]) == oracle.r2_score(targets, targets + error)

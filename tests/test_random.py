@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from regexp.random import drop_mask, hash_bits, stream
+from regexp.random import drop_mask, hash_bits, hash_normal, stream, symmetric_beta
 
 KEY = np.asarray([0, 3], np.uint32)
 
@@ -79,3 +79,37 @@ def test_many_seeds_give_many_masks():
     assert len(np.unique(masks, axis=0)) == 2000
     means = masks.mean(0)
     assert np.all(np.abs(means - 0.5) < 4.5 * 0.5 / np.sqrt(2000))
+
+
+def test_hashed_noise_is_standard_normal():
+    keys = jnp.stack([jnp.zeros(40, jnp.uint32), jnp.arange(40, dtype=jnp.uint32)], 1)
+    drawn = np.asarray(jax.vmap(lambda key: hash_normal(key, (5000,)))(keys), float)
+    assert np.isfinite(drawn).all()
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 1e-4
+    assert min(stats.kstest(own, "norm").pvalue for own in drawn) > 1e-4 / 40
+    between, within = np.corrcoef(drawn)[np.triu_indices(40, 1)], (drawn[:, 1:] * drawn[:, :-1]).mean(1)
+    assert np.abs(between).max() < 5 / np.sqrt(5000)
+    assert np.abs(within).max() < 5 / np.sqrt(5000)
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
+def test_symmetric_beta_is_scipys(alpha):
+    keys = jax.random.split(jnp.asarray(KEY), 20_000)
+    drawn = np.asarray(jax.vmap(lambda key: symmetric_beta(key, jnp.float32(alpha)))(keys), float)
+    exact = stats.beta(alpha, alpha)
+    assert abs(drawn.mean() - exact.mean()) < 4.5 * exact.std() / np.sqrt(len(drawn))
+    # Var(s^2) = mu4 - sigma^4 over n
+    fourth = exact.expect(lambda x: (x - 0.5) ** 4)
+    assert abs(drawn.var() - exact.var()) < 4.5 * np.sqrt((fourth - exact.var() ** 2) / len(drawn))
+    places = np.linspace(0.001, 0.999, 99)  # nearer to 1 float32 rounds, and at alpha 0.2 2% of the mass is there
+    distance = np.abs(np.searchsorted(np.sort(drawn), places) / len(drawn) - exact.cdf(places)).max()
+    assert distance < np.sqrt(np.log(2 / 1e-5) / (2 * len(drawn)))  # Dvoretzky, Kiefer, Wolfowitz, Massart
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-30, 1e-6, 1e6, 1e30])
+def test_symmetric_beta_stays_finite_and_is_one_at_zero(alpha):
+    keys = jax.random.split(jnp.asarray(KEY), 500)
+    drawn = np.asarray(jax.vmap(lambda key: symmetric_beta(key, jnp.float32(alpha)))(keys))
+    expected = {0.0: [1], 1e-30: [0, 1], 1e-6: [0, 1]}.get(alpha, [0.5])
+    np.testing.assert_allclose(np.abs(drawn[:, None] - expected).min(1), 0, atol=3e-3)
+    assert drawn.dtype == np.float32

@@ -22,6 +22,7 @@ from tests.lab import experiment, flat, images, train, weights, with_fields
 FOLDER = Path(training.__file__).parents[1] / "regularizers"
 NAMES = list(CATALOGUE)
 WITH_NEUTRAL = [n for n in NAMES if CATALOGUE[n].neutral]
+HELPERS = {"geometry", "reconstruction", "base"}  # what several methods of a folder share
 TRACED = [n for n in NAMES if any(not is_static(CATALOGUE[n], f) for f in CATALOGUE[n].neutral)]
 
 
@@ -30,14 +31,16 @@ def method(request) -> Regularizer:
     return CATALOGUE[request.param]()
 
 
-def lab(*methods):
-    """An experiment in which each of these methods has its place."""
-    return experiment(*methods)
+def lab(*methods, beside=(), **changes):
+    """An experiment in which each of these methods, and of those it is held `beside`, has its place."""
+    if any(m.name == "stochastic_depth" for m in (*methods, *beside)):  # an MLP has no residual blocks to drop
+        changes["model"] = ResNet(depth=8, width=4)
+    return experiment(*methods, **changes)
 
 
 def test_every_file_is_in_the_catalogue():
     files = {f.stem for f in FOLDER.glob("*/*.py") if f.stem != "__init__"}
-    assert files == set(NAMES)
+    assert files - HELPERS == set(NAMES)
 
 
 def test_file_name_is_yaml_name_and_folder_is_where_it_acts(method):
@@ -72,7 +75,7 @@ def test_card_names_every_field_its_source_and_its_neutral_value(method):
 def test_neutral_equals_absent(name):
     cls = CATALOGUE[name]
     neutral = cls(**cls.neutral)
-    with_it, without = train(lab(neutral), steps=12), train(lab(), steps=12)
+    with_it, without = train(lab(neutral), steps=12), train(lab(beside=[neutral]), steps=12)
     np.testing.assert_allclose(flat(weights(with_it)), flat(weights(without)), rtol=2e-4, atol=2e-6)
 
 
@@ -100,7 +103,7 @@ def test_lanes_equal_trials_alone(name):
 
 
 def test_leaves_initial_weights_and_batch_order_alone(method):
-    with_it, without = train(lab(method), steps=0), train(lab(), steps=0)
+    with_it, without = train(lab(method), steps=0), train(lab(beside=[method]), steps=0)
     ours, plain = weights(with_it), weights(without)
     for layer, arrays in ours.items():
         for name, array in arrays.items():
@@ -129,7 +132,7 @@ def test_moves_nobody_elses_noise(method, monkeypatch):
     ):
         masks.clear()
         monkeypatch.setattr(lanes, "_programs", {})  # none that was compiled without the spy
-        train(experiment(*methods), steps=1)
+        train(lab(*methods, beside=[method]), steps=1)
         jax.effects_barrier()
         seen.append({name: mask.copy() for name, mask in masks.items()})
     assert seen[0]
@@ -156,6 +159,20 @@ def extremes(cls):
         "strength": 1.0,
         "sigma": 3.0,
         "padding": 5,
+        "l1": 1.0,
+        "l2": 1.0,
+        "limit": 1e-3,
+        "norm": 1e-3,
+        "radius": 10.0,
+        "alpha": 100.0,
+        "degrees": 180.0,
+        "pixels": 1e6,
+        "range": 1.0,
+        "fraction": 1.0,
+        "brightness": 1.0,
+        "contrast": 1.0,
+        "saturation": 1.0,
+        "hue": 0.5,
     }
     made += [cls(**{f: large[f]}) for f in cls.neutral if f in large]
     return made
@@ -170,7 +187,7 @@ def test_numbers_stay_finite_from_neutral_to_extreme(name):
 def test_twenty_steps_lower_the_loss(method):
     if method.name == "random_crop":  # the tiny images tell their class by a place two pixels high
         method = with_fields(method, padding=1)
-    made = train(experiment(method, training=Training(epochs=8, batch_size=16)))
+    made = train(lab(method, training=Training(epochs=8, batch_size=16)))
     rows = made.rows
     assert rows[-1]["train/loss"] < rows[0]["train/loss"]
     assert rows[-1]["train/accuracy"] > 0.5

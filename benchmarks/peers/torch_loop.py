@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -29,18 +30,26 @@ def model(case: Case, shape: tuple[int, ...]) -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(size, 10))
 
 
+def layout(case: Case) -> torch.memory_format:
+    """`channels_last` is 1.7x faster for convolutions on CPU."""
+    return torch.channels_last if case.filters else torch.contiguous_format
+
+
+def tensors(case: Case, x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images (n, C, H, W) in [0, 1], resident as float32, and labels."""
+    inputs = torch.tensor(x).permute(0, 3, 1, 2).contiguous()
+    inputs = inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
+    return inputs.contiguous(memory_format=layout(case)), torch.tensor(y).long()
+
+
 def prepare(case: Case) -> Callable[[], int]:
     """A function that trains `case.steps` steps per lane and returns how many that were in all."""
     torch.manual_seed(0)
     x, y = arrays(case)
-    inputs = torch.tensor(x).permute(0, 3, 1, 2).contiguous()
-    inputs = inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
-    layout = torch.channels_last if case.filters else torch.contiguous_format  # 1.7x faster for convolutions on CPU
-    inputs = inputs.contiguous(memory_format=layout)
-    labels = torch.tensor(y).long()
+    inputs, labels = tensors(case, x, y)
     made = []
     for _ in range(case.lanes):
-        net = model(case, x.shape[1:]).to(memory_format=layout)
+        net = model(case, x.shape[1:]).to(memory_format=layout(case))
         made.append((net, torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=case.l2, fused=True)))
     loss_of = nn.CrossEntropyLoss()
 

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from regexp.cli import catalogue, configure, inspect, report, train
+from regexp.cli import ablate, catalogue, configure, inspect, report, train
 from regexp.errors import RegexpError
 
 STORY = """The laboratory for regularization: a YAML file is a question, a run is its answer.
@@ -26,6 +26,7 @@ DEBUG = "--debug, after any command, shows the traceback of a failure."
 
 app = typer.Typer(help=STORY, epilog=DEBUG, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("train")(train.train)
+app.command("ablate")(ablate.ablate)
 app.command("validate")(configure.validate)
 app.command("init")(configure.init)
 app.command("schema")(configure.schema)

@@ -84,7 +84,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
     console = Console()
     groups: dict[str, list[dict[str, Any]]] = {}
     for entry in found:
-        where = f" acting on {entry['acts_on']}" if entry["acts_on"] else ""
+        where = f": {entry['acts_on']}" if entry["acts_on"] else ""
         groups.setdefault(f"{entry['kind']}s{where}", []).append(entry)
     for title, members in groups.items():
         table = Table.grid(padding=(0, 2))

@@ -6,12 +6,9 @@ import csv
 import io
 import json as json_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from regexp.runs import Run
 
 RunName = Annotated[str, typer.Argument(help="The run's name, or its folder.")]
 RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
@@ -27,37 +24,23 @@ def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False)
     from regexp.inference import read_experiment
     from regexp.runs import Run
     from regexp.runs.files import finite
-    from regexp.summary import statistics
     from regexp.training import device
 
-    found = Run.read(runs_dir, run)
-    data = read_experiment(found).dataset.load()
+    folder = Run.read(runs_dir, run)
+    data = read_experiment(folder).dataset.load()
     device.set_up()
-    seeds, rows = measure(found, data)
-    diverged = _diverged(found)
-    table = statistics(rows, [seed not in diverged for seed in seeds])
+    found = measure(folder, data)
     if json:
-        answer = {"seeds": seeds, "diverged": sorted(diverged), "metrics": table}
+        answer = {"seeds": found.seeds, "diverged": found.diverged, "metrics": found.metrics}
         typer.echo(json_module.dumps(finite(answer), indent=1))
         return
     from rich.console import Console
 
     console = Console()
-    if diverged:
-        typer.echo(f"diverged, in no mean: seed {', '.join(map(str, sorted(diverged)))}", err=True)
-    if len(diverged) < len(seeds):
-        console.print(metrics_table(table, len(seeds) - len(diverged), console))
-
-
-def _diverged(run: Run) -> set[int]:
-    """The seeds that the summary calls diverged; of a run without one, none is known."""
-    from regexp.errors import RunError
-
-    try:
-        lanes = run.read_json("summary.json")["lanes"]
-    except RunError:
-        return set()
-    return {lane["seed"] for lane in lanes if lane["status"] == "diverged"}
+    if found.diverged:
+        typer.echo(f"diverged, in no mean: seed {', '.join(map(str, found.diverged))}", err=True)
+    if good := len(found.seeds) - len(found.diverged):
+        console.print(metrics_table(found.metrics, good, console))
 
 
 def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path("runs")) -> None:
@@ -68,8 +51,9 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     from regexp.runs.files import write_atomic
     from regexp.training import device
 
+    folder = Run.read(runs_dir, run)
     device.set_up()
-    found = infer(Run.read(runs_dir, run), input)
+    found = infer(folder, input)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if found.classes:

@@ -56,12 +56,18 @@ class LiveDisplay(Lines):
         super().compiled(event)
 
     def advanced(self, event: Any) -> None:
+        if self.phase == "compiling":  # a refit that was resumed
+            self._enter("training")
         self._count(event.epoch)
         self.best.see(event.rows)
         if self.done >= self.epochs * self.programs:
             self._enter("evaluating")
         if event.rows:
             self.numbers = safe(f"{epoch_line(event.rows)}  {self.best}")
+
+    def refit(self, event: Any) -> None:
+        self._enter("compiling")
+        super().refit(event)
 
     def finished(self, event: Any) -> None:
         self.live.stop()

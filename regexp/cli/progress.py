@@ -130,6 +130,12 @@ class Lines(Display):
             epoch = f"epoch {event.rows[-1]['epoch']}/{self.epochs}"
             self.say("  ".join(filter(None, (epoch, epoch_line(event.rows), str(self.best), self._left()))))
 
+    def refit(self, event: Any) -> None:
+        self.part, self.done, self.first = 0, 0.0, None
+        self.programs, self.epochs = event.programs, event.epochs
+        lengths = ", ".join(map(str, dict.fromkeys(event.lengths.values())))
+        self.say(f"refit: training anew on training + validation data for {lengths} {event.unit}", prose=True)
+
     def finished(self, event: Any) -> None:
         closing(self.console, event.summary, self.run, self.experiment)
 
@@ -197,9 +203,10 @@ def epoch_line(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def headline(event: Any) -> str:
     """`3 trials (1 setting x 3 seeds) -> 1 program; 1,222 train, ...`."""
-    seeds = "seed" if event.lanes == 1 else "seeds"
+    seeds = "seed" if event.seeds == 1 else "seeds"
     programs = "program" if event.programs == 1 else "programs: the data's shapes differ between seeds"
-    lanes = f"{event.lanes} trial{'s' * (event.lanes > 1)} (1 setting x {event.lanes} {seeds})"
+    members = f" x {event.lanes // event.seeds} members" if event.lanes > event.seeds else ""
+    lanes = f"{event.lanes} trial{'s' * (event.lanes > 1)} (1 setting x {event.seeds} {seeds}{members})"
     sizes = f"{event.train:,} train, {event.validation:,} validation, {event.test:,} test examples"
     return f"{lanes} -> {event.programs} {programs}; {sizes}; {event.parameters:,} parameters"
 

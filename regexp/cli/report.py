@@ -41,6 +41,7 @@ def report(
     from regexp.report import formats
     from regexp.report.collect import collect
     from regexp.report.compare import build
+    from regexp.report.tables import tables
 
     if not 0 <= delta < float("inf"):
         raise UsageError(f"--delta {delta}: must be a number >= 0")
@@ -48,7 +49,7 @@ def report(
     records, skipped = collect(runs_dir, [*names, baseline] if names and baseline else names)
     made = build(records, skipped, metric, baseline, group_by or [], delta)
     if format == "table":
-        formats.terminal(made, Console())
+        formats.terminal(tables(made), Console())
     else:
         write = {"markdown": formats.markdown, "csv": formats.csv, "latex": formats.latex, "json": formats.json}
         typer.echo(write[format](made), nl=False)

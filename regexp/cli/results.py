@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from regexp.experiment import Experiment
     from regexp.runs import Run
 
+MC = ("accuracy", "nll", "ece", "entropy", "mutual_information", "rmse", "spread")
 WIDE = 76  # columns that the table of three splits takes; below, one table for each
 
 
@@ -45,7 +46,7 @@ def _table(metrics: Mapping[str, Any], parts: Sequence[str], console: Console) -
     table.add_column("metric", no_wrap=True)
     for part in parts:
         table.add_column(part, justify="right", no_wrap=True)
-    names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
+    names = list(dict.fromkeys(name.partition("/")[2] for name in metrics if name.partition("/")[0] in parts))
     for name in [n for n in names if n != "loss" or "nll" not in names]:  # for classes the two are one number
         table.add_row(name, *(spread(metrics.get(f"{part}/{name}"), _plus_minus(console)) for part in parts))
     return table
@@ -68,17 +69,48 @@ def closing(console: Console, summary: Mapping[str, Any], run: Run, experiment: 
     """The table at the end, how each seed ended, where everything is and what to try next."""
     good = [lane for lane in summary["lanes"] if lane["status"] != "diverged"]
     if good:
-        console.print(metrics_table(summary["metrics"], len(good), console))
+        seeds = len(summary["seeds"]) - len({x["seed"] for x in summary["lanes"] if x["status"] == "diverged"})
+        console.print(metrics_table(summary["metrics"], seeds, console))
+        for sentence in _beside(summary, _plus_minus(console)):
+            _say(console, sentence, "")
     for lane in summary["lanes"]:
         if lane["status"] == "diverged":
             _say(console, f"seed {lane['seed']}: diverged, {lane['reason']}; in no mean", "red")
     if good:
         _say(console, _epochs(good, summary["selection"]), "dim")
+    for warning in summary["warnings"]:
+        _say(console, f"warning: {warning}", "yellow")
     seconds = summary["seconds"]
     _say(console, f"compiled in {seconds['compile']:.1f} s, trained in {seconds['train']:.1f} s", "dim")
     _say(console, f"run: {run.path}", "bold")
     for command in next_commands(run, experiment, bool(good)):
         _say(console, f"next: {command}", "dim")
+
+
+def _beside(summary: Mapping[str, Any], sign: str) -> Iterator[str]:
+    """What a method adds to the table: an ensemble's members, the gap between running statistics, the refit."""
+    name = "accuracy" if "test/accuracy" in summary["metrics"] else "rmse"
+    if ensemble := summary.get("ensemble"):
+        parts = [f"{kind.replace('_', ' ')} {spread(ensemble[kind][f'test/{name}'], sign)}"
+                 for kind in ("members", "best_member")]  # fmt: skip
+        if name in ensemble.get("out_of_bag", {}):
+            parts.append(f"out of bag {spread(ensemble['out_of_bag'][name], sign)}")
+        yield f"ensemble: test {name} {spread(summary['metrics'][f'test/{name}'], sign)}; {'; '.join(parts)}"
+    metrics = summary["metrics"]
+    for kind in sorted({n.partition("/")[0] for n in metrics}, key=lambda kind: (kind != "mc", kind)):
+        if kind == "mc":
+            parts = [f"{n.partition('/')[2].replace('_', ' ')} {spread(v, sign)}" for n, v in metrics.items()
+                     if n.startswith("mc/") and n.partition("/")[2] in MC]  # fmt: skip
+            yield f"Monte Carlo: test {', '.join(parts)}"
+        elif kind.startswith(("fgsm-", "pgd-")):
+            attack, _, size = kind.partition("-")
+            yield f"under {attack.upper()}, epsilon {size}: test {name} {spread(metrics[f'{kind}/{name}'], sign)}"
+    if found := summary.get("running_statistics"):
+        gap = found["population_minus_ema"][f"test/{name}"]["mean"]
+        yield f"batch statistics: {found['used']} used; test {name} with population minus ema {gap:+.4f}"
+    if refit := summary.get("refit"):
+        lengths = ", ".join(map(str, refit["values"]))
+        yield f"refit on training + validation data for {lengths} {refit['unit']}; validation is from before"
 
 
 def _epochs(lanes: Sequence[Mapping[str, Any]], selection: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from regexp.errors import RunError, UsageError
+from regexp.errors import UsageError
 
 if TYPE_CHECKING:
     from regexp.cli.progress import Display
@@ -44,7 +44,7 @@ def train(
 ) -> None:
     """Train what a config describes, on all its seeds at once; write metrics and checkpoints under runs/.
 
-    --debug shows tracebacks.
+    Exit code 1 where every seed diverged. --debug shows tracebacks.
     """
     from regexp.cli.progress import show
 
@@ -59,6 +59,8 @@ def train(
         with _signals(display) as interrupted:
             for event in run_training(loaded, run, bool(resume), device, sys.argv[1:], interrupted):
                 display.event(event)
+    if run.read_json("summary.json")["status"] == "diverged":
+        raise typer.Exit(1)
 
 
 def _begun(config: Path | None, settings: list[str] | None, runs_dir: Path, name: str | None) -> tuple[Loaded, Run]:
@@ -85,7 +87,7 @@ def _resumed(config: Path | None, settings: list[str] | None, runs_dir: Path, re
     if config is not None or settings:
         given = to_yaml(load(config or saved, settings or []).experiment)
         if given != to_yaml(loaded.experiment):
-            raise RunError(f"{run.name} was begun with another config:\n{_difference(saved, given)}")
+            raise UsageError(f"{run.name} was begun with another config:\n{_difference(saved, given)}")
     return loaded, run
 
 

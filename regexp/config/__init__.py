@@ -62,6 +62,8 @@ def loads(text: str, settings: Sequence[str] = (), file: str = "config") -> Load
     with suppress(Stop):
         if not document.problems:
             apply(document, settings)
+        named = document.root.value.get("conventions") if isinstance(document.root.value, dict) else None
+        document.lecture = named is not None and named.value == "lecture"
         experiment = build_fields(Experiment, document.root, "", document)
     if document.problems or experiment is FAILED:
         raise ConfigError(document.problems)

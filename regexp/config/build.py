@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from regexp.component import Catalogue, Component, field_types
+from regexp.component import Catalogue, Component, field_types, in_lecture_form
 from regexp.config.catalogues import CATALOGUES
-from regexp.config.describe import describe
+from regexp.config.describe import a_mapping, a_part, describe
 from regexp.config.document import Document, Node, shown
 from regexp.config.suggest import did_you_mean, unknown_key, unknown_name
 
@@ -24,11 +24,7 @@ def build_fields(cls: type, node: Node, where: str, document: Document, skip: tu
     if node.value is None:
         node = Node({}, node.line, node.column)
     if not isinstance(node.value, dict):
-        _problem(
-            document,
-            node,
-            f"{where} must be a mapping of {', '.join(field_types(cls))}, got {_given(node)}",
-        )
+        _problem(document, node, f"{where} must be {a_mapping(cls)}, got {_given(node)}")
         return FAILED
     annotations = field_types(cls)
     values = {}
@@ -49,7 +45,16 @@ def build_fields(cls: type, node: Node, where: str, document: Document, skip: tu
         if name not in values:
             document.report(document.place(where), f"{where} needs {name}: {describe(annotations[name])}")
             values[name] = FAILED
-    return FAILED if FAILED in values.values() else cls(**values)
+    if FAILED in values.values():
+        return FAILED
+    return cls(**(_textbook(cls, values) | values if document.lecture else values))
+
+
+def _textbook(cls: type, written: dict[str, Any]) -> dict[str, Any]:
+    """The textbook's form of what a section leaves open."""
+    left = {f.name: f.default for f in dataclasses.fields(cls) if f.name not in written}
+    forms = {k: in_lecture_form(v) for k, v in left.items() if isinstance(v, Component)}
+    return forms | {k: v for k, v in getattr(cls, "lecture", {}).items() if k in left}
 
 
 def build(annotation: Any, node: Node, where: str, document: Document) -> Any:
@@ -79,11 +84,7 @@ def _build_part(catalogue: Catalogue[Any], node: Node, where: str, document: Doc
         _problem(document, node, f"{where} needs a name: one of {', '.join(catalogue)}")
         return FAILED
     else:
-        _problem(
-            document,
-            node,
-            f"{where} must be the name of {_article(catalogue.kind)} or a mapping, got {_given(node)}",
-        )
+        _problem(document, node, f"{where} must be {a_part(catalogue)}, got {_given(node)}")
         return FAILED
     if name not in catalogue:
         _problem(document, place, unknown_name(name, catalogue))
@@ -197,7 +198,3 @@ def _meant(options: tuple[Any, ...], plain: Any) -> str:
 
 def _bare(annotation: Any) -> Any:
     return typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
-
-
-def _article(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

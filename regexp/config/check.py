@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from regexp.datasets.base import Dataset
 from regexp.experiment import Experiment
 from regexp.metrics import names
 
@@ -23,13 +24,19 @@ class Remark:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the loaded data says. train, validation: examples; shape: of one input."""
+    """What the loaded data says.
+
+    train, validation: examples
+    shape: of one input
+    published_test: whether its test split is published
+    """
 
     task: str
     is_image: bool
     shape: tuple[int, ...]
     train: int
     validation: int
+    published_test: bool = False
 
 
 def check(experiment: Experiment) -> Iterator[Remark]:
@@ -43,6 +50,7 @@ def check(experiment: Experiment) -> Iterator[Remark]:
         for sentence in method.conflicts(experiment):
             warning = sentence.startswith("warning: ")
             yield Remark(f"regularizers.{method.name}", sentence.removeprefix("warning: "), warning)
+    yield from _probes(experiment)
     if len(set(experiment.training.seeds)) < len(experiment.training.seeds):
         yield Remark("training.seeds", "a seed stands twice in training.seeds")
 
@@ -58,6 +66,10 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
             f"training.batch_size {batch} is above the {facts.train} training examples",
         )
     yield from _steps(experiment, facts.train)
+    if facts.published_test and experiment.dataset.test != Dataset.test:
+        message = f"{experiment.dataset.name} has a published test split; dataset.test changes nothing"
+        yield Remark("dataset.test", message, is_warning=True)
+    yield from _colours(experiment, facts)
     for method in experiment.regularizers:
         if method.images_only and facts.is_image and getattr(method, "fill", "") == "reflect":
             side = min(facts.shape[:2])
@@ -65,6 +77,19 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
                 yield Remark(
                     f"regularizers.{method.name}.padding",
                     f"reflecting needs padding below the image's side, {side}",
+                )
+
+
+def _colours(experiment: Experiment, facts: Facts) -> Iterator[Remark]:
+    if not facts.is_image or facts.shape[-1] == 3:
+        return
+    for method in experiment.regularizers:
+        for field in method.needs_colour:
+            if getattr(method, field) != method.neutral[field]:
+                count = f"{facts.shape[-1]} channel{'s' if facts.shape[-1] > 1 else ''}"
+                yield Remark(
+                    f"regularizers.{method.name}.{field}",
+                    f"{method.name}.{field} needs colour, three channels; these images have {count}: set it to 0",
                 )
 
 
@@ -111,6 +136,13 @@ def _penalties(experiment: Experiment) -> Iterator[Remark]:
     if "l2" in present and decays:
         message = f"l2 and {decays[0]} both shrink the weights; one of them is meant, as a rule"
         yield Remark("regularizers.l2", message, is_warning=True)
+
+
+def _probes(experiment: Experiment) -> Iterator[Remark]:
+    ensembles = [m.name for m in experiment.regularizers if m.is_ensemble]
+    asked = {"mc_samples": experiment.evaluation.mc_samples > 0, "attacks": experiment.evaluation.attacks is not None}
+    for field in [name for name, wanted in asked.items() if wanted and ensembles]:
+        yield Remark(f"evaluation.{field}", f"{field} is measured of single models; {ensembles[0]} trains several")
 
 
 def _lengths(experiment: Experiment) -> Iterator[Remark]:

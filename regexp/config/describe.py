@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt
 
-from regexp.component import Component
+from regexp.component import Catalogue, Component, field_types
+from regexp.config.catalogues import CATALOGUES
 
 
 def describe(annotation: Any) -> str:
@@ -21,12 +22,14 @@ def describe(annotation: Any) -> str:
         return " or ".join(describe(option) for option in plain_first)
     if origin is Literal:
         return ("one of " if len(arguments) > 1 else "") + ", ".join(str(a) for a in arguments)
+    if origin is tuple and arguments[0] in CATALOGUES:
+        return f"a list, each item {describe(arguments[0])}"
     if origin is tuple:
         return f"a list of {_plural(describe(arguments[0]))}"
     if origin is dict:
         return f"a mapping of layer patterns to {_plural(describe(arguments[1]))}"
     if isinstance(annotation, type) and issubclass(annotation, Component):
-        return "a mapping" if "name" in vars(annotation) else f"the name of a kind of {annotation.__name__.lower()}"
+        return a_part(CATALOGUES[annotation]) if annotation in CATALOGUES else a_mapping(annotation)
     return {
         int: "a whole number",
         float: "a number",
@@ -34,6 +37,17 @@ def describe(annotation: Any) -> str:
         str: "text",
         type(None): "null",
     }[annotation]
+
+
+def a_part(catalogue: Catalogue[Any]) -> str:
+    """`the name of a schedule or a mapping`."""
+    article = "an" if catalogue.kind[0] in "aeiou" else "a"
+    return f"the name of {article} {catalogue.kind} or a mapping"
+
+
+def a_mapping(cls: type) -> str:
+    """`a mapping of n, by`: of the fields of a component."""
+    return f"a mapping of {', '.join(field_types(cls))}"
 
 
 def _with_range(base: Any, marks: tuple[Any, ...]) -> str:

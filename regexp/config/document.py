@@ -55,6 +55,7 @@ class Document:
         self.settings: list[str] = []  # of --set; their places have the lines -1, -2, ...
         self.problems: list[Problem] = []
         self.root = Node({}, 1, 1)
+        self.lecture = False  # whether what is left open takes the textbook's form
 
     def report(self, place: tuple[int, int], message: str) -> None:
         """Note a problem at (line, column). Raises Stop where there are too many to be of use."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
+from regexp.config.catalogues import CATALOGUES
 from regexp.config.document import Document, Node, read
+from regexp.experiment import Experiment
 
 
 def apply(document: Document, settings: Sequence[str]) -> None:
@@ -47,6 +50,8 @@ class _Setting:
         node, column = self.document.root, 1
         for key in keys[:-1]:
             inner = self._mapping(node.value.get(key), column)
+            if inner is not None and node is self.document.root and key not in node.value and keys[1] != "name":
+                self._name(inner, key)
             if inner is None:
                 self._report(column, f'"{key}" is not a mapping, so nothing in it can be set')
                 return
@@ -61,6 +66,13 @@ class _Setting:
         if isinstance(inner.value, str):
             return Node({"name": inner}, inner.line, inner.column, {"name": (inner.line, inner.column)})
         return inner if isinstance(inner.value, dict) else None
+
+    def _name(self, section: Node, key: str) -> None:
+        """A section that the file leaves out is the default part: `optimizer.learning_rate=0.1` is Adam's."""
+        default = {f.name: f.default for f in dataclasses.fields(Experiment)}.get(key)
+        if isinstance(default, tuple(CATALOGUES)):
+            section.value["name"] = Node(default.name, section.line, section.column)
+            section.keys["name"] = (section.line, section.column)
 
     def _moved(self, node: Node) -> Node:
         """The same tree with the columns of the setting in the place of those of `value: ...`."""

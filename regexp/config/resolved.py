@@ -17,6 +17,9 @@ def to_yaml(experiment: Experiment) -> str:
     sections["regularizers"] = {method.name: _fields(method) for method in experiment.regularizers}
     lines: list[str] = []
     for name, section in sections.items():
+        if isinstance(section, str):
+            lines.append(f"{name}: {_flow(section)}")
+            continue
         if not section:
             lines.append(f"{name}: {{}}")
             continue

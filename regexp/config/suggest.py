@@ -52,6 +52,7 @@ def _owners(key: str, where: str) -> Iterator[str]:
     """The other sections that have this key, in some part of them."""
     for section, annotation in field_types(Experiment).items():
         catalogue = CATALOGUES.get(annotation)
-        classes = [catalogue[name] for name in catalogue] if catalogue else [annotation]
+        parts = [annotation] if isinstance(annotation, type) else []
+        classes = [catalogue[name] for name in catalogue] if catalogue else parts
         if section not in ("regularizers", where) and any(key in field_types(cls) for cls in classes):
             yield section

@@ -19,6 +19,7 @@ class Xavier(Initializer):
     Source: LeCun et al. 1998; Glorot, Bengio 2010.
     """
 
+    lecture = {"form": "lecture"}
     form: Literal["lecture", "glorot"] = "lecture"
     distribution: Literal["normal", "uniform"] = "normal"
 

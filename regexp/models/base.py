@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 from regexp.component import Catalogue, Component, component
+from regexp.errors import UsageError
 from regexp.initializers.base import Initializer
 from regexp.initializers.he import He
 
@@ -27,10 +28,17 @@ class Model(Component):
     """Fields that every model has.
 
     initializer: how kernels are drawn; biases start at 0
+    share: groups of layers that hold one parameter, e.g. [[hidden_1, hidden_2]]; their shapes must be equal
     """
 
     images_only: ClassVar[bool] = False
+    residual: ClassVar[bool] = False  # whether it offers `residual` sites
     initializer: Initializer = He()
+    share: tuple[tuple[str, ...], ...] = ()
+
+    def has_hidden(self) -> bool:
+        """Whether there is a layer before the output."""
+        return True
 
     def init(self, key: Array, shape: tuple[int, ...], outputs: int, has_bias: HasBias) -> Params:
         """First parameters for inputs (B, *shape); a layer's draw depends on `key` and its own name alone."""
@@ -39,6 +47,25 @@ class Model(Component):
     def apply(self, params: Params, x: Array, at: At) -> Array:
         """Inputs (B, *shape) -> outputs (B, outputs): logits, or predictions for regression."""
         raise TypeError(f"{type(self).__name__} defines no apply")
+
+
+def without_copies(share: tuple[tuple[str, ...], ...], params: Params) -> Params:
+    """Parameters with the first layer of each group alone. Raises UsageError where layers cannot be one."""
+    copies = set()
+    for first, *others in share:
+        for name in (first, *others):
+            if name not in params:
+                raise UsageError(f'model.share: there is no layer "{name}"; there are {", ".join(params)}')
+            ours, theirs = params[first]["kernel"].shape, params[name]["kernel"].shape
+            if ours != theirs:
+                raise UsageError(f"model.share: {first} is {ours} and {name} {theirs}; shapes must be equal")
+        copies |= set(others)
+    return {name: layer for name, layer in params.items() if name not in copies}
+
+
+def with_copies(share: tuple[tuple[str, ...], ...], params: Params) -> Params:
+    """Every layer's parameters, from those that are trained."""
+    return params | {name: params[first] for first, *others in share for name in others}
 
 
 CATALOGUE: Catalogue[Model] = Catalogue("model", "regexp.models", "linear", "mlp", "cnn", "resnet")

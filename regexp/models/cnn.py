@@ -8,7 +8,7 @@ from typing import Any, Literal
 from regexp.component import Count, component, static
 from regexp.lazy import jax
 from regexp.models.base import Activation, At, HasBias, Model, Params
-from regexp.models.layers import activate, add_bias, conv, dense, init_layer, pool
+from regexp.models.layers import activate, add_bias, conv, dense, hidden, init_layer, init_local, local, pool
 
 
 @component
@@ -18,11 +18,14 @@ class CNN(Model):
     filters: channels of each convolution, e.g. [32, 64]
     kernel_sizes: side of each window; one number serves all
     padding: same (zeros) or valid
+    tied: true shares a kernel over all positions, which is convolution; false gives every position a kernel of its own,
+        the locally connected layer that convolution regularizes
     pooling: max, average or none, over windows of pool_size x pool_size without overlap
     pool_size: side of the pooling window
     hidden: units of the dense layers after the convolutions
     activation: sigmoid, tanh, relu, leaky_relu, elu or gelu
     initializer: how kernels are drawn; biases start at 0
+    share: groups of layers that hold one parameter, e.g. [[hidden_1, hidden_2]]; their shapes must be equal
 
     Sites: input, conv_0/pre, conv_0/post (after pooling), ..., hidden_0/pre, hidden_0/post, ...
     Source: LeCun et al. 1998; Goodfellow, Bengio, Courville, Deep Learning, 2016, ch. 9.
@@ -32,18 +35,28 @@ class CNN(Model):
     filters: tuple[Count, ...] = (32, 64)
     kernel_sizes: tuple[Count, ...] = (3,)
     padding: Literal["same", "valid"] = "same"
+    tied: bool = True
     pooling: Literal["max", "average", "none"] = "max"
     pool_size: Count = static(default=2)
     hidden: tuple[Count, ...] = (128,)
     activation: Activation = "relu"
 
+    def has_hidden(self) -> bool:
+        return bool(self.filters or self.hidden)
+
     def init(self, key: Any, shape: tuple[int, ...], outputs: int, has_bias: HasBias) -> Params:
         params: Params = {}
-        channels = shape[-1]
+        height, width, channels = shape
         for name, filters, side in self._convolutions():
-            shape_4d = (side, side, channels, filters)
-            params[name] = init_layer(self.initializer, key, name, shape_4d, has_bias)
-            channels = filters
+            window = (side, side, channels, filters)
+            cut = 0 if self.padding == "same" else side - 1
+            height, width, channels = height - cut, width - cut, filters
+            if self.tied:
+                params[name] = init_layer(self.initializer, key, name, window, has_bias)
+            else:
+                params[name] = init_local(self.initializer, key, name, window, (height, width), has_bias)
+            if self.pooling != "none":
+                height, width = height // self.pool_size, width // self.pool_size
         flat = jax.eval_shape(lambda p, x: self._features(p, x, _ignore), params, _example(shape))
         widths = (flat.shape[1], *self.hidden, outputs)
         for name, kernel in zip(self._dense(), pairwise(widths), strict=True):
@@ -53,13 +66,14 @@ class CNN(Model):
     def apply(self, params: Params, x: Any, at: At) -> Any:
         x = self._features(params, at("input", x), at)
         for name in self._dense()[:-1]:
-            x = at(f"{name}/pre", dense(params[name], x))
-            x = at(f"{name}/post", activate(self.activation, x))
+            x = hidden(params, name, x, at, self.activation)
         return dense(params["output"], x)
 
     def _features(self, params: Params, x: Any, at: At) -> Any:
-        for name, _, _ in self._convolutions():
-            x = add_bias(params[name], conv(x, params[name]["kernel"], padding=self.padding))
+        for name, _, side in self._convolutions():
+            kernel = params[name]["kernel"]
+            x = conv(x, kernel, padding=self.padding) if self.tied else local(x, kernel, side, self.padding)
+            x = add_bias(params[name], x)
             x = at(f"{name}/pre", x)
             if self.pooling == "max" and self.activation in MONOTONE:
                 # A monotone nonlinearity and the maximum commute: a quarter of the elements, the same numbers.

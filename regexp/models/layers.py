@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from regexp.initializers.base import Initializer
 from regexp.lazy import jax, jnp
-from regexp.models.base import Activation, HasBias
+from regexp.models.base import Activation, At, HasBias, Params
 
 Array = Any
 
@@ -28,8 +28,29 @@ def add_bias(layer: dict[str, Array], x: Array) -> Array:
 
 
 def dense(layer: dict[str, Array], x: Array) -> Array:
-    """(B, n_in) -> (B, n_out)."""
-    return add_bias(layer, x @ layer["kernel"])
+    """(B, n_in) -> (B, n_out). A kernel (B, n_in, n_out) is another one for every example."""
+    kernel = layer["kernel"]
+    product = x @ kernel if kernel.ndim == 2 else jnp.einsum("bi,bio->bo", x, kernel)
+    return add_bias(layer, product)
+
+
+def hidden(params: Params, name: str, x: Array, at: At, activation: Activation) -> Array:
+    """A dense layer, its sites and its nonlinearity.
+
+    Where the layer's kernel has a "variance", units' inputs are random, N(x w + b, x^2 variance), and the nonlinearity
+    is averaged over one draw for each of the layer's "sample_keys".
+    """
+    layer = params[name]
+    z = dense(layer, x)
+    if "variance" not in layer:
+        return at(f"{name}/post", activate(activation, at(f"{name}/pre", z)))
+    deviation = jnp.sqrt(jnp.square(x) @ layer["variance"])
+
+    def draw(key: Array) -> Array:
+        noisy = z + deviation * jax.random.normal(key, z.shape, z.dtype)
+        return activate(activation, at(f"{name}/pre", noisy))
+
+    return at(f"{name}/post", jnp.mean(jax.lax.map(draw, layer["sample_keys"]), 0))
 
 
 def activate(name: Activation, x: Array) -> Array:
@@ -42,10 +63,38 @@ def activate(name: Activation, x: Array) -> Array:
 
 
 def conv(x: Array, kernel: Array, stride: int = 1, padding: Literal["same", "valid"] = "same") -> Array:
-    """(B, H, W, n_in) * (h, w, n_in, n_out) -> (B, H', W', n_out); see convolution.py for why it is not lax.conv."""
+    """(B, H, W, n_in) * (h, w, n_in, n_out) -> (B, H', W', n_out); see convolution.py for why it is not lax.conv.
+
+    A kernel (B, h, w, n_in, n_out) is another one for every example.
+    """
     from regexp.models.convolution import conv2d
 
+    if kernel.ndim == 5:
+        return jax.vmap(lambda one, own: conv(one[None], own, stride, padding)[0])(x, kernel)
     return conv2d(x, kernel, stride=stride, padding=padding)
+
+
+def local(x: Array, kernel: Array, side: int, padding: Literal["same", "valid"] = "same") -> Array:
+    """A convolution without sharing: (B, H, W, n_in), kernel (H', W', side side n_in, n_out) -> (B, H', W', n_out)."""
+    if kernel.ndim == 5:
+        return jax.vmap(lambda one, own: local(one[None], own, side, padding)[0])(x, kernel)
+    before, after = ((side - 1) // 2, side // 2) if padding == "same" else (0, 0)
+    padded = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
+    height, width = kernel.shape[:2]
+    windows = [padded[:, i : i + height, j : j + width] for i in range(side) for j in range(side)]
+    return jnp.einsum("bhwi,hwio->bhwo", jnp.concatenate(windows, -1), kernel)
+
+
+def init_local(
+    initializer: Initializer, key: Array, name: str, shape: tuple[int, int, int, int], place: tuple[int, int],
+    has_bias: HasBias,
+) -> dict[str, Array]:  # fmt: skip
+    """As init_layer, with another draw at each of `place` = (H', W'); kernel (H', W', side side n_in, n_out)."""
+    own = jax.random.fold_in(key, zlib.crc32(name.encode()))
+    keys = jax.random.split(own, place[0] * place[1])
+    kernel = jax.vmap(lambda k: initializer.draw(k, shape))(keys)
+    layer = {"kernel": kernel.reshape(*place, -1, shape[-1])}
+    return layer | ({"bias": jnp.zeros(shape[-1], kernel.dtype)} if has_bias(name) else {})
 
 
 def pool(x: Array, size: int, kind: Literal["max", "average", "none"]) -> Array:

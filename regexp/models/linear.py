@@ -17,10 +17,14 @@ class Linear(Model):
     With squared error this is linear regression (`l2`: ridge, `l1`: lasso), with cross entropy softmax regression.
 
     initializer: how kernels are drawn; biases start at 0
+    share: groups of layers that hold one parameter, e.g. [[hidden_1, hidden_2]]; their shapes must be equal
 
     Sites: input.
     Source: Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, 2009, ch. 3 and 4.
     """
+
+    def has_hidden(self) -> bool:
+        return False
 
     def init(self, key: Any, shape: tuple[int, ...], outputs: int, has_bias: HasBias) -> Params:
         kernel = (prod(shape), outputs)

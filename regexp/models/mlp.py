@@ -8,7 +8,7 @@ from typing import Any
 
 from regexp.component import Count, component
 from regexp.models.base import Activation, At, HasBias, Model, Params
-from regexp.models.layers import activate, dense, init_layer
+from regexp.models.layers import dense, hidden, init_layer
 
 
 @component
@@ -18,6 +18,7 @@ class MLP(Model):
     hidden: units of each hidden layer, e.g. [256, 256]; [] gives the linear model
     activation: sigmoid, tanh, relu, leaky_relu, elu or gelu
     initializer: how kernels are drawn; biases start at 0
+    share: groups of layers that hold one parameter, e.g. [[hidden_1, hidden_2]]; their shapes must be equal
 
     Sites: input, hidden_0/pre, hidden_0/post, ...
     Source: Goodfellow, Bengio, Courville, Deep Learning, 2016, ch. 6.
@@ -25,6 +26,9 @@ class MLP(Model):
 
     hidden: tuple[Count, ...] = (256, 256)
     activation: Activation = "relu"
+
+    def has_hidden(self) -> bool:
+        return bool(self.hidden)
 
     def init(self, key: Any, shape: tuple[int, ...], outputs: int, has_bias: HasBias) -> Params:
         widths = (prod(shape), *self.hidden, outputs)
@@ -41,6 +45,5 @@ class MLP(Model):
         x = at("input", x)
         x = x.reshape(x.shape[0], -1)
         for layer in self.layers()[:-1]:
-            x = at(f"{layer}/pre", dense(params[layer], x))
-            x = at(f"{layer}/post", activate(self.activation, x))
+            x = hidden(params, layer, x, at, self.activation)
         return dense(params["output"], x)

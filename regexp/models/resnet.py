@@ -22,6 +22,7 @@ class ResNet(Model):
     width: channels of the first stage, w
     activation: sigmoid, tanh, relu, leaky_relu, elu or gelu
     initializer: how kernels are drawn; biases start at 0
+    share: groups of layers that hold one parameter, e.g. [[hidden_1, hidden_2]]; their shapes must be equal
 
     Sites: input, stem/pre, stem/post, block_0/conv_0/pre, block_0/conv_0/post, block_0/conv_1/pre, block_0/residual
     (the branch before it is added), block_0/post, ...
@@ -29,6 +30,7 @@ class ResNet(Model):
     """
 
     images_only = True
+    residual = True
     depth: Literal[8, 14, 20, 26, 32, 44, 56, 110] = 20
     width: Count = static(default=16)
     activation: Activation = "relu"

@@ -25,6 +25,7 @@ class Adam(Optimizer):
     Source: Kingma, Ba 2015.
     """
 
+    lecture = {"style": "lecture"}
     beta1: Rate = 0.9
     beta2: Rate = 0.999
     epsilon: Positive = 1e-8

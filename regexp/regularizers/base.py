@@ -1,21 +1,29 @@
 """The hooks: where a regularizer may act on one training step. Every body here is the identity.
 
     place        hook                                   called
-    data         start(data, key)                       once, before training, by NumPy (label noise, fewer labels)
+    data         prepare(data, split, generator)        once per lane, before training, by NumPy: constants of its own
+                 resample(rows, generator)              once per member of an ensemble
     inputs,      transform_batch(batch, key)            on the raw batch, before the forward pass; training only
     targets
-    weights      transform_weights(params, site)        inside the loss
+    weights      weight_variables(params)               first values of trainable arrays that stand for weights
+                 reparametrize(params, own)             weights from them; also what penalties see
+                 transform_weights(params, site)        inside the loss
     activations  transform_activation(x, site)          by the model at its named sites
     parameters   penalty(params)                        its gradient is added; its value is logged apart
-    loss         transform_loss(loss)                   around the data loss: adversarial training
+    loss         transform_losses(losses, outputs, b)   on the losses of the examples: labels that are missing
+                 transform_loss(loss)                   around the data loss: adversarial training
     gradients    transform_gradient(gradient)           around value and gradient of the whole objective
+                 transform_rate(rate, progress)         on the schedule's share of the learning rate
                  transform_update(learning_rate)        an optax transformation after the optimizer's
                  project(params, learning_rate)         after the update
-    loop         start_memory(), after_epoch(...)       between epochs, inside the compiled chunk
+    loop         start_memory(), after_step(...),       memory of its own, inside the compiled chunk
+                 after_epoch(...)
+                 averaged(memory, variables)            what is evaluated in the place of the trained variables
+                 models(memory)                         several sets of variables whose predictions are averaged
 
-They are folded in the order of the YAML. Every (method, hook) has a random stream of its own, so that switching one
-method on moves no other's draws. A method with variables of its own (batch norm's gamma, beta and running statistics)
-declares them by `site_variables`; they live in the carry next to the model's.
+They are folded in the order of the YAML (`transform_batch` by fold.py). Every (method, hook) has a random stream of
+its own, so that switching one method on moves no other's draws. A method with variables of its own (batch norm's gamma,
+beta and running statistics) declares them by `site_variables`; they live in the carry next to the model's.
 """
 
 from __future__ import annotations
@@ -38,12 +46,18 @@ class Batch(NamedTuple):
     inputs   (B, H, W, C) or (B, D)
     targets  (B, K) probabilities for classification, (B, outputs) numbers for regression
     low, high  the range of raw inputs, scalars or (D,): what an attack may not leave
+    rows     (B,) the examples' rows in the dataset
+    epoch    epochs trained so far, a fraction within one
+    own      what each method's `prepare` returned: {method: {name: array}}
     """
 
     inputs: Array
     targets: Array
     low: Array
     high: Array
+    rows: Array = None
+    epoch: Array = 0.0
+    own: Mapping[str, Mapping[str, Array]] = {}
 
 
 @dataclass
@@ -51,11 +65,17 @@ class Site:
     """A named place in the forward pass, as the model offers it to `transform_activation`.
 
     name        `input`, `hidden_0/pre` (before the nonlinearity), `hidden_0/post` (after it), `block_1/residual`
-    mode        "train", "eval" (deterministic) or "mc" (random draws, running statistics)
-    key         a random key of this method and site; None in eval mode
+    mode        "train", "eval" (deterministic), "mc" (random draws, running statistics) or "statistics" (no draws, the
+                batch's statistics, which are left in `new_state` as they are)
+    key         a random key of this method and site; None where nothing is drawn
     parameters  the method's own trainable arrays here
     state       the method's own running statistics here; assign `new_state` to change them in training
     depth       for residual sites: the block's number over the number of blocks, in (0, 1]
+    examples    in the batch
+    last        whether this is the last layer before the output
+    inputs      (B, *shape) what the network was given, preprocessed, before any method acts on it
+    batch       the minibatch, in training only
+    losses      (B,) assign what is to be added to the examples' losses in training
     """
 
     name: str
@@ -65,6 +85,11 @@ class Site:
     state: Mapping[str, Array] = field(default_factory=dict)
     new_state: Mapping[str, Array] | None = None
     depth: float = 1.0
+    examples: int = 0
+    last: bool = False
+    inputs: Array = None
+    batch: Batch | None = None
+    losses: Array = None
 
     @property
     def layer(self) -> str:
@@ -86,13 +111,18 @@ class Regularizer(Component):
     """A method that acts through the hooks it overrides.
 
     `neutral` holds the field values at which the method does nothing; {} where there are none.
-    `images_only`, `classification_only` and `needs_validation` are what the config checks before anything runs.
+    `images_only`, `classification_only` and `needs_validation` are what the config checks before anything runs;
+    `needs_colour` names the fields that must be neutral where images do not have three channels.
     """
 
     neutral: ClassVar[Mapping[str, float]] = {}
     images_only: ClassVar[bool] = False
+    needs_colour: ClassVar[tuple[str, ...]] = ()
     classification_only: ClassVar[bool] = False
     needs_validation: ClassVar[bool] = False
+    is_ensemble: ClassVar[bool] = False
+    resamples: ClassVar[bool] = False  # each member its own training rows
+    reseeds: ClassVar[bool] = False  # each member its own initial weights, orders and draws
 
     @classmethod
     def acts_on(cls) -> str:
@@ -108,8 +138,27 @@ class Regularizer(Component):
         """Why this method makes no sense in `experiment`, one sentence each; prefix "warning: " if it may still run."""
         return []
 
+    def lanes(self) -> int:
+        """How many models are trained side by side for each seed."""
+        return 1
+
+    def prepare(self, data: Any, split: Any, generator: Any) -> dict[str, Any]:
+        """Arrays of this lane, by NumPy: datasets.base Data and Split, numpy.random.Generator; `Batch.own` has them."""
+        return {}
+
+    def resample(self, rows: Any, generator: Any) -> Any:
+        """The training rows (NumPy) of one member of an ensemble, as many as given."""
+        return rows
+
     def transform_batch(self, batch: Batch, key: Array) -> Batch:
         return batch
+
+    def weight_variables(self, params: Params) -> dict[str, dict[str, Array]]:
+        """Trainable arrays by layer that, with the kernels, make the weights."""
+        return {}
+
+    def reparametrize(self, params: Params, own: Mapping[str, Mapping[str, Array]]) -> Params:
+        return params
 
     def transform_weights(self, params: Params, site: Site) -> Params:
         return params
@@ -132,6 +181,10 @@ class Regularizer(Component):
         """Whether the penalty's gradient is added; False where `project` does its work (static fields decide)."""
         return True
 
+    def transform_losses(self, losses: Array, outputs: Array, batch: Batch) -> Array:
+        """losses (B,) of outputs (B, K); their mean is the data loss."""
+        return losses
+
     def transform_loss(
         self, loss: Callable[[Any, Batch], tuple[Array, Any]], key: Array
     ) -> Callable[[Any, Batch], tuple[Array, Any]]:
@@ -142,19 +195,41 @@ class Regularizer(Component):
         """`gradient(parameters) -> ((loss, state), gradients)` of the data loss plus all penalties."""
         return gradient
 
+    def transform_rate(self, rate: Array, progress: Array) -> Array:
+        """`rate`: the schedule's share of the learning rate; `progress`: the share of the run that is over."""
+        return rate
+
     def transform_update(self, learning_rate: Array) -> optax.GradientTransformation:
         return optax.identity()
 
     def project(self, params: Params, learning_rate: Array) -> Params:
         return params
 
-    def start_memory(self) -> dict[str, Array]:
-        """What `after_epoch` remembers, as arrays of fixed shape."""
+    def start_memory(self, variables: Any) -> dict[str, Any]:
+        """What `after_step` and `after_epoch` remember: arrays, or trees like the first `variables`."""
         return {}
 
-    def after_epoch(self, memory: dict[str, Array], score: Array) -> tuple[dict[str, Array], Array]:
-        """`score`: the monitored validation metric, smaller is better. Returns (memory, whether this lane stops)."""
+    def after_step(self, memory: dict[str, Any], variables: Any, epoch: Array) -> dict[str, Any]:
+        """`epoch`: epochs trained so far, this step included, a fraction within one."""
+        return memory
+
+    def after_epoch(
+        self, memory: dict[str, Any], score: Array, variables: Any, epoch: Array, epochs: Array
+    ) -> tuple[dict[str, Any], Array]:
+        """Returns (memory, whether this lane stops).
+
+        score: the monitored validation metric, smaller is better
+        variables: as trained
+        epoch, epochs: those trained, this one included, and those of the whole run
+        """
         return memory, jnp.asarray(False)
+
+    def averaged(self, memory: Mapping[str, Any], variables: Any) -> Any:
+        return variables
+
+    def models(self, memory: Mapping[str, Any]) -> list[Any]:
+        """Variables of each model; [] where the one that is trained is the only one."""
+        return []
 
 
 def kernels(params: Params) -> dict[str, Array]:
@@ -182,14 +257,41 @@ CATALOGUE: Catalogue[Regularizer] = Catalogue(
     "regularizer",
     "regexp.regularizers",
     "inputs.horizontal_flip",
+    "inputs.vertical_flip",
+    "inputs.rotate",
+    "inputs.translate",
+    "inputs.stretch",
+    "inputs.zoom",
+    "inputs.color_jitter",
+    "inputs.color_balance",
+    "inputs.blur",
+    "inputs.cutout",
     "inputs.random_crop",
     "inputs.gaussian_noise",
+    "inputs.mixup",
+    "inputs.cutmix",
     "targets.label_smoothing",
+    "targets.label_noise",
     "activations.batch_norm",
     "activations.dropout",
+    "activations.activation_noise",
+    "activations.stochastic_depth",
+    "weights.dropconnect",
+    "weights.weight_norm",
+    "weights.weight_noise",
     "parameters.l1",
     "parameters.l2",
+    "parameters.elastic_net",
     "parameters.weight_decay",
+    "parameters.max_norm",
     "adversarial.fgsm",
+    "gradients.sam",
+    "gradients.gradient_clipping",
     "loop.early_stopping",
+    "loop.weight_averaging",
+    "signal.semi_supervised",
+    "signal.auxiliary",
+    "ensembles.bagging",
+    "ensembles.deep_ensemble",
+    "ensembles.snapshot_ensemble",
 )

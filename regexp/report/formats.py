@@ -15,35 +15,42 @@ from rich.text import Text
 from regexp.report import inert
 from regexp.report.compare import Line, Report
 from regexp.report.rows import cell as config_cell
-from regexp.report.tables import better, tables
+from regexp.report.tables import Table, better, tables
 from regexp.runs.files import finite
 
 GAP = "  "
-COLOURS = {"better": "green", "worse": "red", "equivalent": "cyan", "undecided": "yellow"}
+COLOURS = {
+    "better": "green",
+    "worse": "red",
+    "helps": "green",
+    "hurts": "red",
+    "equivalent": "cyan",
+    "undecided": "yellow",
+}
 
 
-def terminal(report: Report, console: Console) -> None:
+def terminal(shown: Sequence[Table], console: Console) -> None:
     """Print at the terminal's width, in colour; elsewhere `text`, a line per row however wide."""
     if not console.is_terminal:
-        console.file.write(text(report))
+        console.file.write(text(shown))
         return
-    for line, style in _lines(report, console.width):
+    for line, style in _lines(shown, console.width):
         console.print(Text(line, style), soft_wrap=True)
 
 
-def text(report: Report) -> str:
+def text(shown: Sequence[Table]) -> str:
     """Aligned columns."""
-    return "".join(f"{line}\n" for line, _ in _lines(report, 10**9))
+    return "".join(f"{line}\n" for line, _ in _lines(shown, 10**9))
 
 
-def _lines(report: Report, width: int) -> Iterator[tuple[str, str]]:
+def _lines(shown: Sequence[Table], width: int) -> Iterator[tuple[str, str]]:
     """(line, style). What does not fit into the width follows below, each part with the rows' names again."""
-    for number, table in enumerate(tables(report)):
+    for number, table in enumerate(shown):
         if number:
             yield "", ""
         yield inert.plain(table.title), "bold"
         cells = [_cells(row, inert.plain) for row in (table.header, *table.rows)]
-        styles = ["bold", *(next((COLOURS[cell] for cell in row if cell in COLOURS), "") for row in table.rows)]
+        styles = ["bold", *map(_style, table.rows)]
         widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
         for columns in _parts(widths, width):
             yield "", ""
@@ -51,6 +58,12 @@ def _lines(report: Report, width: int) -> Iterator[tuple[str, str]]:
                 yield _aligned([(row[i], widths[i], i in table.words) for i in columns]), style
         yield "", ""
         yield from ((inert.plain(note), "dim") for note in table.notes)
+
+
+def _style(row: Sequence[str]) -> str:
+    """The colour of the row's verdict; `undecided (about 9 more seeds)` is one too."""
+    words = (cell.partition(" (")[0] for cell in row)
+    return next((COLOURS[word] for word in words if word in COLOURS), "")
 
 
 def _parts(widths: Sequence[int], width: int) -> list[list[int]]:

@@ -1,4 +1,7 @@
-"""The only code that reads or writes runs/. Standard library and NumPy alone.
+"""The only code that writes runs/, and that reads it but for config.yaml, which config/ reads.
+
+Standard library and NumPy alone; ml_dtypes for arrays of bfloat16. What is missing, damaged or not allowed is a
+RunError with its path and the reason.
 
 runs/<name>/            made by an exclusive mkdir; a taken name gets -2, -3, ...
 ├── config.yaml           resolved: every default written out

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from regexp.errors import RunError
 
 TEMPORARY = ".writing"
@@ -86,32 +88,73 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def clean(folder: Path) -> None:
-    """Remove what a killed process left half written."""
-    for leftover in folder.rglob(f"*{TEMPORARY}"):
-        leftover.unlink(missing_ok=True)
+    """Remove the files that a killed process left half written."""
+    with explained(folder):
+        for leftover in folder.rglob(f"*{TEMPORARY}"):
+            if leftover.is_file():
+                leftover.unlink(missing_ok=True)
+
+
+def exists(path: Path) -> bool:
+    """Whether anything has this name, be it a link to nothing. Raises RunError where that cannot be seen."""
+    with explained(path):
+        try:
+            os.lstat(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def read(path: Path) -> bytes:
+    """All of a file. Raises RunError."""
+    with explained(path):
+        return path.read_bytes()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises RunError for a missing or damaged file."""
+    with undamaged(path):
+        return mapping(read(path))
+
+
+@contextlib.contextmanager
+def undamaged(path: Path) -> Iterator[None]:
+    """ValueErrors about what a file holds as RunError with the path and the reason."""
+    try:
+        yield
+    except ValueError as error:
+        raise RunError(f"{path}: damaged: {error}") from None
+
+
+def mapping(raw: bytes) -> dict[str, Any]:
+    """A JSON object. Raises ValueError for anything else."""
+    try:
+        found = json.loads(raw.decode())
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(found, dict):
+        raise ValueError("not a mapping")
+    return found
 
 
 def to_json(value: Any, indent: int | None = None) -> bytes:
-    """Valid JSON: NaN and infinity become null."""
+    """Valid JSON, in UTF-8."""
     return json.dumps(finite(value), indent=indent, allow_nan=False, ensure_ascii=False).encode()
 
 
 def finite(value: Any) -> Any:
-    """A tree of plain values without NaN and infinity."""
+    """A tree that is valid JSON: NaN and infinity as None, NumPy's scalars as Python's, any text as Unicode.
+
+    The bytes of a command line that are no UTF-8 reach Python as lone surrogates; they become `\\udcff`, in letters.
+    """
     if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in value.items()}
+        return {finite(str(key)): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, np.generic):
+        value = float(value) if isinstance(value, np.floating) else value.item()  # a longdouble's item is itself
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def read_json(path: Path) -> Any:
-    """Raises RunError for a missing or damaged file."""
-    with explained(path):
-        raw = path.read_bytes()
-    try:
-        return json.loads(raw)
-    except ValueError as error:
-        raise RunError(f"{path}: damaged: {error}") from None

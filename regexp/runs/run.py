@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import io
-import json
 import os
+import stat
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,6 @@ import numpy as np
 from regexp.errors import RunError, UsageError
 from regexp.runs import checkpoint, files
 from regexp.runs.checkpoint import Arrays
-
-KINDS = ("last", "best")
 
 
 class Run:
@@ -63,21 +61,27 @@ class Run:
 
     @staticmethod
     def read(root: str | Path, name: str) -> Run:
-        """An existing run by name or path, to look at. Raises UsageError where there is none."""
+        """An existing run by name or path, to look at. Raises UsageError where there is none, with what is there."""
+        reasons: dict[str, None] = {}
         for path in (Path(root) / name, Path(name)):
-            if (path / "config.yaml").is_file():
+            reason = _no_run(path)
+            if reason is None:
                 return Run(path)
-        raise UsageError(f"no run {name!r} in {root}")
+            reasons[reason] = None
+        raise UsageError("; ".join([f"no run {name!r} in {root}", *filter(None, reasons)]))
 
     def lock(self) -> None:
         """Keep other processes out; the kernel lets go when this process ends, however it does."""
-        with files.explained(self.path):
-            self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            raise RunError(f"{self.path}: another process is working on this run") from None
+        with files.explained(self.path / ".lock"):
+            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                os.close(descriptor)
+                if isinstance(error, BlockingIOError):
+                    raise RunError(f"{self.path}: another process is working on this run") from None
+                raise
+        self._lock = descriptor
 
     def close(self) -> None:
         """Let other processes in."""
@@ -94,13 +98,13 @@ class Run:
         """Write a checkpoint; the one before stays as `<kind>.previous`. At any moment one of the two is whole."""
         path, fresh = self._checkpoint(kind), self._checkpoint(f"{kind}.new")
         checkpoint.save(fresh, arrays, meta)
-        if path.exists():
+        if files.exists(path):
             files.rename(path, self._checkpoint(f"{kind}.previous"))
         files.rename(fresh, path)
 
     def has_checkpoint(self, kind: str) -> bool:
         """Whether anything was ever saved."""
-        return any(path.exists() for path in self._versions(kind))
+        return bool(self._versions(kind))
 
     def load_checkpoint(self, kind: str) -> tuple[Arrays, dict[str, Any], str | None]:
         """(arrays, meta, warning): the newest checkpoint that is whole; the warning says what was passed over.
@@ -109,15 +113,18 @@ class Run:
         """
         reasons: list[str] = []
         for path in self._versions(kind):
-            if path.exists():
-                try:
-                    return *checkpoint.load(path), "; ".join(reasons) or None
-                except RunError as error:
-                    reasons.append(f"{error}; went back to the one before")
+            try:
+                arrays, meta = checkpoint.load(path)
+            except RunError as error:
+                reasons.append(str(error))
+            else:
+                return arrays, meta, "; ".join([*reasons, "went back to the one before"]) if reasons else None
         raise RunError("; ".join(reasons) or f"{self._checkpoint(kind)}: no checkpoint")
 
     def _versions(self, kind: str) -> list[Path]:
-        return [self._checkpoint(f"{kind}{suffix}") for suffix in (".new", "", ".previous")]
+        """Those there are, the newest first."""
+        paths = [self._checkpoint(f"{kind}{suffix}") for suffix in (".new", "", ".previous")]
+        return [path for path in paths if files.exists(path)]
 
     # -- metrics ------------------------------------------------------------------------------------------------------
 
@@ -132,28 +139,26 @@ class Run:
 
     def metrics(self) -> tuple[list[dict[str, Any]], str | None]:
         """(rows, warning): every whole line; the warning tells of lines that are none."""
-        if not self._metrics.exists():
-            return [], None
-        with files.explained(self._metrics):
-            lines = self._metrics.read_bytes().splitlines()
         rows, bad = [], 0
-        for line in lines:
+        for line in self._read_metrics().splitlines():
             try:
-                rows.append(json.loads(line))
+                rows.append(files.mapping(line))
             except ValueError:
                 bad += 1
         return rows, f"{self._metrics}: {bad} damaged lines passed over" if bad else None
 
     def truncate_metrics(self, rows: int) -> None:
         """Keep the first `rows` lines, byte for byte. Raises RunError where the file is shorter than that."""
-        raw = self._metrics.read_bytes() if self._metrics.exists() else b""
-        end = 0
+        raw, end = self._read_metrics(), 0
         for _ in range(rows):
             end = raw.find(b"\n", end) + 1
             if not end:
                 raise RunError(f"{self._metrics}: has fewer rows than the {rows} that the checkpoint counts")
         if end != len(raw):
             files.write_atomic(self._metrics, raw[:end])
+
+    def _read_metrics(self) -> bytes:
+        return files.read(self._metrics) if files.exists(self._metrics) else b""
 
     # -- whole files --------------------------------------------------------------------------------------------------
 
@@ -167,10 +172,7 @@ class Run:
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Raises RunError for a missing or damaged file."""
-        found = files.read_json(self.path / name)
-        if not isinstance(found, dict):
-            raise RunError(f"{self.path / name}: damaged: not a mapping")
-        return found
+        return files.read_json(self.path / name)
 
     def write_predictions(self, arrays: Arrays) -> None:
         """predictions.npz, uncompressed; the same arrays give the same bytes."""
@@ -185,11 +187,16 @@ class Run:
     def read_predictions(self) -> Arrays:
         """Raises RunError for a missing or damaged file."""
         path = self.path / "predictions.npz"
+        raw = files.read(path)
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise RunError(f"{path}: {error}") from None
+            with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+                members = {name: io.BytesIO(archive.read(name)) for name in archive.namelist()}  # checks each CRC
+            return {
+                name.removesuffix(".npy"): np.lib.format.read_array(member, allow_pickle=False)
+                for name, member in members.items()
+            }
+        except Exception as error:  # zipfile and NumPy raise a dozen kinds for damage
+            raise RunError(f"{path}: damaged: {str(error) or type(error).__name__}") from None
 
 
 def check_name(name: str) -> None:
@@ -200,12 +207,29 @@ def check_name(name: str) -> None:
         raise UsageError(f'the run name "{shown}" must be a plain folder name of at most 200 bytes')
 
 
+def _no_run(path: Path) -> str | None:
+    """Why a path is no run's folder: "" where nothing is there; None where it is one."""
+    config = path / "config.yaml"
+    try:
+        return None if stat.S_ISREG(config.stat().st_mode) else f"{config}: not a file"
+    except FileNotFoundError:
+        if path.is_symlink() and not path.exists():
+            return f"{path}: a link to what is not there"
+        return f"{config}: not there" if path.exists() else ""
+    except (OSError, ValueError) as error:  # ValueError: a null byte
+        return f"{config}: {getattr(error, 'strerror', error)}"
+
+
 def list_runs(root: str | Path) -> list[tuple[str, dict[str, Any] | None, str | None]]:
-    """(name, manifest, None) of each run below `root`, or (name, None, what is wrong with it); sorted by name."""
+    """(name, manifest, None) of each run below `root`, or (name, None, what is wrong with it); sorted by name.
+
+    Raises RunError where `root` cannot be listed; of one that is not there, nothing is.
+    """
+    root = Path(root)
+    with files.explained(root):
+        paths = sorted(path for path in root.iterdir() if path.name[0] != ".") if files.exists(root) else []
     found: list[tuple[str, dict[str, Any] | None, str | None]] = []
-    for path in sorted(Path(root).iterdir()) if Path(root).is_dir() else []:
-        if not path.is_dir() or path.name.startswith("."):
-            continue
+    for path in paths:
         try:
             found.append((path.name, Run(path).read_json("manifest.json"), None))
         except RunError as error:

@@ -16,6 +16,7 @@ from regexp.lazy import jax, jnp, lax
 from regexp.metrics import measure, smaller_is_better
 from regexp.training.step import (
     Lane,
+    Progress,
     Shared,
     Spec,
     Variables,
@@ -25,6 +26,7 @@ from regexp.training.step import (
     optimizer_chain,
     stream_keys,
     train_step,
+    weights,
 )
 
 Array = Any
@@ -66,7 +68,7 @@ def start(experiment: Experiment, spec: Spec, lane: Lane) -> State:
     """The state before the first step."""
     variables = init_variables(experiment, spec, lane)
     optimizer = optimizer_chain(experiment, experiment.optimizer.learning_rate).init(variables.parameters)
-    memory = {m.name: m.start_memory() for m in experiment.regularizers if m.overrides("after_epoch")}
+    memory = {m.name: m.start_memory(variables) for m in experiment.regularizers if m.overrides("start_memory")}
     zero = jnp.zeros((), jnp.int32)
     best = Best(jnp.asarray(jnp.inf, jnp.float32), zero, variables)
     return State(variables, optimizer, best, memory, jnp.zeros(()), zero, jnp.asarray(False), zero - 1)
@@ -93,7 +95,7 @@ def predict(
 
     def one(part: Array) -> Array:
         inputs, _ = gather(spec, shared, lane, part)
-        return forward(experiment, spec, lane, variables, inputs, "eval")[0]
+        return forward(experiment, spec, lane, variables, inputs, "eval").outputs
 
     return lax.map(one, padded).reshape(blocks * block, -1)[: rows.shape[0]]
 
@@ -126,18 +128,33 @@ def epoch_metrics(
 ) -> dict[str, Array]:
     """One row of metrics.jsonl: losses as trained, and train and validation metrics in evaluation mode."""
     data = state.loss_sum / steps_per_epoch
-    model = state.variables.parameters["model"]
-    terms = {m.name: m.penalty(model) for m in experiment.regularizers if m.overrides("penalty")}
+    params = weights(experiment, state.variables.parameters)
+    terms = {m.name: m.penalty(params) for m in experiment.regularizers if m.overrides("penalty")}
     row = {"loss/data": data, **{f"loss/{name}": value for name, value in terms.items()}}
     row["loss/total"] = data + sum(terms.values(), jnp.zeros(()))
+    variables = evaluated(experiment, state)
     for part, rows in (("train", lane.measured), ("validation", lane.validation)):
         if rows.shape[0]:
-            values = measured(experiment, spec, shared, lane, state.variables, rows)
+            values = measured(experiment, spec, shared, lane, variables, rows)
             row |= {f"{part}/{name}": value for name, value in values.items()}
     return row
 
 
-def end_epoch(experiment: Experiment, state: State, row: dict[str, Array]) -> State:
+def evaluated(experiment: Experiment, state: State) -> Variables:
+    """The variables that are measured: those trained, or a method's average of them."""
+    variables = state.variables
+    for method in experiment.regularizers:
+        if method.overrides("averaged"):
+            variables = method.averaged(state.memory[method.name], variables)
+    return variables
+
+
+def models(experiment: Experiment, state: State) -> list[Variables]:
+    """The models that one lane holds; [] where there is the one in training."""
+    return [v for m in experiment.regularizers if m.overrides("models") for v in m.models(state.memory[m.name])]
+
+
+def end_epoch(experiment: Experiment, lane: Lane, state: State, row: dict[str, Array]) -> State:
     """Remember the best epoch, ask the loop methods, mark divergence."""
     epoch = state.epoch + 1
     name = monitor(experiment)
@@ -146,11 +163,14 @@ def end_epoch(experiment: Experiment, state: State, row: dict[str, Array]) -> St
     score = jnp.where(jnp.isfinite(score), score, jnp.inf).astype(jnp.float32)
     diverged = state.diverged_at >= 0
     improved = (score < state.best.score) & ~diverged
-    best = _where(improved, Best(score, epoch, state.variables), state.best)
-    memory, stop = dict(state.memory), diverged | (epoch >= experiment.training.epochs)
+    best = _where(improved, Best(score, epoch, evaluated(experiment, state)), state.best)
+    memory, stop = dict(state.memory), diverged | (epoch >= jnp.minimum(experiment.training.epochs, lane.epochs))
+    epochs = jnp.asarray(experiment.training.epochs)
     for method in experiment.regularizers:
         if method.overrides("after_epoch"):
-            memory[method.name], wants_stop = method.after_epoch(state.memory[method.name], score)
+            memory[method.name], wants_stop = method.after_epoch(
+                state.memory[method.name], score, state.variables, epoch, epochs
+            )
             stop = stop | wants_stop
     return state._replace(best=best, memory=memory, epoch=epoch, stopped=stop, loss_sum=jnp.zeros_like(state.loss_sum))
 
@@ -173,7 +193,7 @@ def chunk(
 
     def finish(state: State) -> tuple[State, dict[str, Array]]:
         row = epoch_metrics(experiment, spec, shared, lane, state, steps_per_epoch)
-        return end_epoch(experiment, state, row), row
+        return end_epoch(experiment, lane, state, row), row
 
     empty = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(finish, state)[1])
 
@@ -181,18 +201,17 @@ def chunk(
         before, rows = carry
         first, offset = segments.start[index], segments.offset[index]
 
-        def step(i: Array, inner: tuple[Variables, Tree, Array, Array]) -> tuple[Variables, Tree, Array, Array]:
-            variables, optimizer, loss_sum, diverged_at = inner
+        def step(i: Array, inner: tuple[Progress, Array, Array]) -> tuple[Progress, Array, Array]:
+            progress, loss_sum, diverged_at = inner
             batch = lax.dynamic_index_in_dim(order, offset + i, keepdims=False)
-            variables, optimizer, loss = train_step(
-                experiment, spec, shared, lane, streams, variables, optimizer, batch, first + i
-            )
+            progress, loss = train_step(experiment, spec, shared, lane, streams, progress, batch, first + i)
             bad = (diverged_at < 0) & ~jnp.isfinite(loss)
-            return variables, optimizer, loss_sum + loss, jnp.where(bad, first + i, diverged_at)
+            return progress, loss_sum + loss, jnp.where(bad, first + i, diverged_at)
 
-        inner = (before.variables, before.optimizer, before.loss_sum, before.diverged_at)
-        variables, optimizer, loss_sum, diverged_at = lax.fori_loop(0, segments.count[index], step, inner)
-        after = before._replace(variables=variables, optimizer=optimizer, loss_sum=loss_sum, diverged_at=diverged_at)
+        progress = Progress(before.variables, before.optimizer, before.memory)
+        inner = (progress, before.loss_sum, before.diverged_at)
+        progress, loss_sum, diverged_at = lax.fori_loop(0, segments.count[index], step, inner)
+        after = before._replace(**progress._asdict(), loss_sum=loss_sum, diverged_at=diverged_at)
         # A loop of 0 or 1 rounds: a branch of lax.cond runs its products on one core (65 ms against 18 ms an epoch).
         # The barrier ties the state to the round, else XLA hoists the measurement out of the loop and always does it.
         ends = segments.ends_epoch[index].astype(jnp.int32)

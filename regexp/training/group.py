@@ -15,7 +15,9 @@ from regexp.lazy import jax
 from regexp.training import epoch as programs
 from regexp.training.epoch import Segments, State
 from regexp.training.lanes import Layout, Program, choose_layout, compile_over_lanes, stack
-from regexp.training.prepare import prepare_shared, spec_of
+from regexp.training.prepare import member_of, prepare_shared, spec_of
+from regexp.training.probe import probed, wanted
+from regexp.training.statistics import recomputed
 from regexp.training.step import Lane, Shared, Spec, Variables
 
 Tree = Any
@@ -28,17 +30,27 @@ class Group:
     """Lanes of one structure in training.
 
     position  steps made so far, the same for all lanes
+    updates   steps of the whole run, where they are not its epochs'
     """
 
-    def __init__(self, trials: Sequence[Trial], lanes: Sequence[Lane], data: Data, splits: Sequence[Split]):
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        lanes: Sequence[Lane],
+        data: Data,
+        splits: Sequence[Split],
+        updates: int | None = None,
+    ):
         experiment = trials[0].experiment
         self.trials, self.data, self.splits = list(trials), data, list(splits)
         self.spec = spec_of(experiment, data)
         self.batch_size = batch_size(experiment, len(splits[0].train))
         self.steps_per_epoch = len(splits[0].train) // self.batch_size
         self.capacity = max(1, min(MOST_STEPS, MOST_ROWS // self.batch_size))
-        self.epochs = max(t.experiment.training.epochs for t in trials)
+        most = [min(t.experiment.training.epochs, int(lane.epochs)) for t, lane in zip(trials, lanes, strict=True)]
+        self.total_steps = max(most) * self.steps_per_epoch if updates is None else updates
         self.position = 0
+        self.alone = all(trial.member == 0 for trial in trials)
         self._place(lanes)
 
     def _place(self, lanes: Sequence[Lane]) -> None:
@@ -76,9 +88,11 @@ class Group:
 
     # -- training -----------------------------------------------------------------------------------------------------
 
-    @property
-    def total_steps(self) -> int:
-        return self.epochs * self.steps_per_epoch
+    def rate_at(self, step: int) -> float:
+        """The schedule's share of the learning rate at a step."""
+        experiment = self.trials[0].experiment
+        whole = experiment.training.epochs * self.steps_per_epoch
+        return float(experiment.optimizer.schedule.rate(step, self.steps_per_epoch, whole))
 
     @property
     def done(self) -> bool:
@@ -115,13 +129,14 @@ class Group:
         return self.layout.put(segments, over_lanes=False)
 
     def _order(self, first: int, steps: int) -> Tree:
-        by_seed: dict[int, np.ndarray] = {}
+        known: dict[tuple[int, int], np.ndarray] = {}
         for trial, split in zip(self.trials, self.splits, strict=True):
-            if trial.seed not in by_seed:
-                by_seed[trial.seed] = self._seed_order(trial.seed, split.train, first, steps)
-        return self._lanes(np.stack([by_seed[trial.seed] for trial in self.trials]))
+            if (trial.seed, trial.member) not in known:
+                seed = (trial.seed, member_of(trial))
+                known[trial.seed, trial.member] = self._seed_order(seed, split.train, first, steps)
+        return self._lanes(np.stack([known[trial.seed, trial.member] for trial in self.trials]))
 
-    def _seed_order(self, seed: int, rows: np.ndarray, first: int, steps: int) -> np.ndarray:
+    def _seed_order(self, seed: tuple[int, int], rows: np.ndarray, first: int, steps: int) -> np.ndarray:
         order = np.zeros((self.capacity, self.batch_size), np.int32)
         filled = 0
         while filled < steps:
@@ -139,7 +154,8 @@ class Group:
             for lane, trial in enumerate(self.trials):
                 if epoch <= finished[lane]:  # later rows of a stopped lane mean nothing
                     values = {name: float(value[lane, index]) for name, value in rows.items()}
-                    found.append({"epoch": epoch, "seed": trial.seed, **values})
+                    who = {"seed": trial.seed} if self.alone else {"seed": trial.seed, "member": trial.member}
+                    found.append({"epoch": epoch, **who, **values})
         return found
 
     # -- results ------------------------------------------------------------------------------------------------------
@@ -151,6 +167,45 @@ class Group:
         count = len(self.trials)
         return {k: np.asarray(v)[:count] for k, v in metrics.items()}, np.asarray(outputs)[:count]
 
+    def predict(self, variables: Variables, rows: np.ndarray) -> np.ndarray:
+        """Outputs (lanes, n, outputs) in the target's units for rows (lanes, n) of the dataset."""
+        lanes = (self.experiments, self.lane, variables, self._lanes(rows.astype(np.int32)))
+        program = compile_over_lanes(_predict, self.layout, (self.shared,), lanes, (self.spec,))
+        outputs = np.asarray(program.call(self.shared, *lanes))[: len(self.trials)]
+        scale, mean = (np.asarray(x)[: len(outputs), None] for x in (self.lane.target_scale, self.lane.target_mean))
+        return outputs * scale + mean
+
+    def probed(self, variables: Variables) -> dict[str, np.ndarray]:
+        """Monte Carlo and attack metrics {name: (lanes,)} of the test split, where the config asks for them."""
+        evaluation = self.trials[0].experiment.evaluation
+        if not wanted(self.trials[0].experiment):
+            return {}
+        _, lanes = self._evaluation(variables)
+        program = compile_over_lanes(_probed, self.layout, (self.shared,), lanes, (self.spec,))
+        found: dict[str, np.ndarray] = {}
+        for name, values in program.call(self.shared, *lanes).items():
+            kind, metric = name.split("/")
+            if values.ndim == 1:
+                found[name] = np.asarray(values)
+            else:
+                found |= {f"{kind}-{e:g}/{metric}": np.asarray(values[:, i])
+                          for i, e in enumerate(evaluation.attacks.epsilons if evaluation.attacks else ())}  # fmt: skip
+        return {name: values[: len(self.trials)] for name, values in found.items()}
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether a method keeps running statistics."""
+        return bool(jax.tree.leaves(self.state.variables.state))
+
+    def recomputed(self, variables: Variables) -> Variables:
+        """`variables` with statistics over all training minibatches."""
+        used = self.steps_per_epoch * self.batch_size
+        batches = [s.train[:used].reshape(self.steps_per_epoch, self.batch_size) for s in self.splits]
+        lanes = (self.experiments, self.lane, variables, self._lanes(np.stack(batches).astype(np.int32)))
+        program = compile_over_lanes(_recomputed, self.layout, (self.shared,), lanes, (self.spec,))
+        found: Variables = program.call(self.shared, *lanes)
+        return found
+
     def compile_evaluation(self) -> None:
         """Make the program of `evaluate` now, so that a failure comes before the training."""
         self._evaluation(self.state.variables)
@@ -159,10 +214,16 @@ class Group:
         lanes = (self.experiments, self.lane, variables, self._test_rows())
         return compile_over_lanes(_final, self.layout, (self.shared,), lanes, (self.spec,)), lanes
 
-    def selected(self) -> Variables:
-        """The variables of the best epoch, where one is selected, else of the last."""
-        chosen = select(self.trials[0].experiment)
-        return self.state.best.variables if chosen["epoch"] == "best" else self.state.variables
+    def selected(self) -> list[Variables]:
+        """The variables to measure: of the best epoch, where one is selected, else of the last; several of an ensemble
+        that one lane trains."""
+        experiment = self.trials[0].experiment
+        models: list[Variables] = jax.vmap(programs.models)(self.experiments, self.state)
+        return models or [self.state.best.variables if select(experiment)["epoch"] == "best" else self.latest()]
+
+    def latest(self) -> Variables:
+        """The variables of the last epoch, averaged where a method does so."""
+        return jax.vmap(programs.evaluated)(self.experiments, self.state)
 
     def outcome(self, lane: int) -> dict[str, Any]:
         """How one lane ended: status, epochs made, the epoch selected, the reason it stopped."""
@@ -189,9 +250,9 @@ class Group:
         """The state of all lanes as named host arrays."""
         return self._named(self.state)
 
-    def saved_selection(self) -> dict[str, np.ndarray]:
-        """What a prediction needs of all lanes: the selected variables and what preprocessing was fitted, named."""
-        return nested_names(self._host({"variables": self.selected()._asdict(), "lane": needed(self.lane)}))
+    def saved(self, variables: Variables) -> dict[str, np.ndarray]:
+        """What a prediction needs of all lanes: variables and what preprocessing was fitted, named."""
+        return nested_names(self._host({"variables": variables._asdict(), "lane": needed(self.lane)}))
 
     def load_variables(self, arrays: dict[str, np.ndarray]) -> Variables:
         """The variables of a saved selection, on the devices."""
@@ -218,9 +279,9 @@ def predict_alone(
     experiment: Experiment, spec: Spec, fitted: Tree, variables: Variables, inputs: np.ndarray
 ) -> np.ndarray:
     """Outputs (n, outputs) of one lane in evaluation mode for inputs that belong to no split."""
-    empty = np.zeros(0, np.int32)
-    ones = np.ones(spec.outputs, np.float32)
-    lane = Lane(np.zeros(2, np.uint32), empty, empty, empty, fitted, ones, ones, ones, ones)
+    empty, ones = np.zeros(0, np.int32), np.ones(spec.outputs, np.float32)
+    never = np.asarray(0, np.int32)
+    lane = Lane(np.zeros(2, np.uint32), empty, empty, empty, fitted, ones, ones, ones, ones, never, {})
     shared = Shared(inputs.reshape(len(inputs), -1), np.zeros(len(inputs), np.int32))
     rows = np.arange(len(inputs), dtype=np.int32)
     layout = Layout(1, tuple(jax.devices()[:1]), "map")
@@ -276,9 +337,10 @@ def batch_size(experiment: Experiment, n_train: int) -> int:
     return int(wanted)
 
 
-def epoch_order(seed: int, epoch: int, rows: np.ndarray, batch: int) -> np.ndarray:
-    """The batches (steps, B) of one epoch: a pure function of (seed, epoch), so a resume needs only the position."""
-    generator = np.random.default_rng([seed, epoch, zlib.crc32(b"order")])
+def epoch_order(seed: tuple[int, int], epoch: int, rows: np.ndarray, batch: int) -> np.ndarray:
+    """The batches (steps, B) of one epoch, a pure function of (seed, member) and epoch: a resume needs the position."""
+    own = (seed[0], epoch, zlib.crc32(b"order"))
+    generator = np.random.default_rng(own if seed[1] == 0 else (*own, seed[1]))
     steps = len(rows) // batch
     return generator.permutation(rows)[: steps * batch].reshape(steps, batch)
 
@@ -289,6 +351,14 @@ def _start(spec: Any, experiment: Any, lane: Any) -> Any:
 
 def _chunk(spec: Any, shared: Any, segments: Any, experiment: Any, lane: Any, state: Any, order: Any) -> Any:
     return programs.chunk(experiment, spec, shared, lane, state, order, segments)
+
+
+def _probed(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, rows: Any) -> Any:
+    return probed(experiment, spec, shared, lane, variables, rows)
+
+
+def _recomputed(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, batches: Any) -> Any:
+    return recomputed(experiment, spec, shared, lane, variables, batches)
 
 
 def _final(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, test: Any) -> Any:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from regexp.datasets.base import Data, Split
 from regexp.experiment import Experiment, Trial
 from regexp.losses import loss_for
 from regexp.preprocessing.base import fit_all
+from regexp.regularizers.base import Regularizer
 from regexp.training.step import Lane, Shared, Spec
 
 
@@ -23,27 +28,81 @@ def prepare_shared(data: Data) -> Shared:
     return Shared(data.inputs.reshape(len(data.inputs), -1), data.targets)
 
 
-def prepare_lane(trial: Trial, data: Data, split: Split) -> Lane:
-    """One lane's constants: rows, fitted preprocessing, ranges, target scale, key."""
+def prepare_lane(trial: Trial, data: Data, split: Split, base: Split | None = None) -> Lane:
+    """One lane's constants: rows, fitted preprocessing, ranges, target scale, key.
+
+    split: of this very trial; base: of its seed, where members of an ensemble draw rows of their own from that
+    """
     experiment, train = trial.experiment, split.train
     steps = experiment.dataset.steps(data.codec)
     low, high = _range(data, train)
-    mean, scale = np.zeros(data.outputs), np.ones(data.outputs)
-    if data.task == "regression":
-        targets = data.targets[train].astype(np.float64)
-        mean, scale = targets.mean(0), targets.std(0)
-        scale = np.where(scale > 0, scale, 1.0)
+    mean, scale = target_units(data, train)
     return Lane(
-        key=np.asarray([0, trial.seed], np.uint32),  # jax.random.PRNGKey(seed)
+        key=np.asarray([member_of(trial), trial.seed], np.uint32),  # of member 0: jax.random.PRNGKey(seed)
         train=train.astype(np.int32),
         measured=train[: experiment.evaluation.train_limit].astype(np.int32),
         validation=split.validation.astype(np.int32),
         fitted=fit_all(steps, data.inputs[train]),
         low=low,
         high=high,
-        target_mean=mean.astype(np.float32),
-        target_scale=scale.astype(np.float32),
+        target_mean=mean,
+        target_scale=scale,
+        epochs=np.asarray(2**31 - 1, np.int32),
+        own=_own(trial, data, base or split),
     )
+
+
+def target_units(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, scale) (outputs,) by which a regression's targets are standardised; 0 and 1 for classification."""
+    if data.task == "classification":
+        return np.zeros(data.outputs, np.float32), np.ones(data.outputs, np.float32)
+    targets = data.targets[rows].astype(np.float64)
+    mean, scale = targets.mean(0), targets.std(0)
+    return mean.astype(np.float32), np.where(scale > 0, scale, 1.0).astype(np.float32)
+
+
+def _own(trial: Trial, data: Data, split: Split) -> dict[str, dict[str, np.ndarray]]:
+    """Each method's constants, from a stream of its own."""
+    found = {}
+    for method in trial.experiment.regularizers:
+        if method.overrides("prepare"):
+            found[method.name] = method.prepare(data, split, _generator(trial.seed, method, "prepare"))
+    return found
+
+
+def members_split(trial: Trial, split: Split) -> Split:
+    """The split of one member of an ensemble: a method may give it training rows of its own."""
+    train = split.train
+    for method in trial.experiment.regularizers:
+        if method.resamples:
+            train = method.resample(train, _generator(trial.seed, method, "resample", trial.member))
+    return replace(split, train=train)
+
+
+def refits(experiment: Experiment) -> str | None:
+    """`epochs` or `steps` where a method wants to train again on training + validation data."""
+    return next((m.unit for m in experiment.regularizers if getattr(m, "refit", False)), None)  # type: ignore[attr-defined]
+
+
+def refit_parts(trials: Sequence[Trial], base: Mapping[int, Split]) -> tuple[list[Trial], list[Split]]:
+    """The trials of the second training, without what stops them, and splits whose training part has it all."""
+    splits = [base[trial.seed] for trial in trials]
+    empty = np.zeros(0, np.int32)
+    whole = [Split(np.concatenate([s.train, s.validation]), empty, s.test) for s in splits]
+    methods = tuple(m for m in trials[0].experiment.regularizers if not getattr(m, "refit", False))
+    experiment = replace(
+        trials[0].experiment, regularizers=methods, dataset=replace(trials[0].experiment.dataset, validation=0.0)
+    )
+    return [replace(trial, experiment=experiment) for trial in trials], whole
+
+
+def member_of(trial: Trial) -> int:
+    """Which random numbers a trial uses beside its seed: 0 where members share them."""
+    return trial.member if any(method.reseeds for method in trial.experiment.regularizers) else 0
+
+
+def _generator(seed: int, method: Regularizer, hook: str, *more: int) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(f"{method.name}/{hook}".encode()), *more])
 
 
 def _range(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -66,6 +66,6 @@ def test_ranges_are_short(annotation, text):
 
 def test_list_groups_by_place_and_gives_defaults_and_ranges():
     text = CliRunner().invoke(app_module.app, ["list", "regularizers"], env={"COLUMNS": "200"}).stdout
-    assert "regularizers acting on activations\n" in text
+    assert "regularizers: activations\n" in text
     assert "rate = 0.5, [0, 1);" in text
     assert "form = others, others|uniform" in text

@@ -27,7 +27,7 @@ training: {epochs: 4, seeds: [0, 1]}
 """
 EXPERIMENT = loads(TEXT).experiment
 RUN = Run(Path("runs/a"))
-PREPARED = Prepared(2, 1, 100, 20, 30, 1234, 4, 0, ("the newest checkpoint is damaged",))
+PREPARED = Prepared(2, 1, 100, 20, 30, 1234, 4, 0, ("the newest checkpoint is damaged",), 2)
 
 
 def row(epoch: int, seed: int, accuracy: float | None) -> dict:
@@ -43,7 +43,8 @@ def summary(statuses=("done", "done")) -> dict:
     ]
     metrics = [{f"{part}/{name}": 0.5 + seed / 10 for part in ("test", "validation", "train")
                 for name in ("accuracy", "balanced_accuracy", "nll", "loss")} for seed in (0, 1)]  # fmt: skip
-    return summarize([0, 1], lanes, metrics, metrics, {"epoch": "best", "monitor": "validation/loss"},
+    good = [status == "done" for status in statuses]
+    return summarize([0, 1], good, lanes, metrics, metrics, {"epoch": "best", "monitor": "validation/loss"},
                      {"compile": 1.5, "train": 2.5}, 3)  # fmt: skip
 
 

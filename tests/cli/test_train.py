@@ -65,7 +65,7 @@ def test_resume_of_a_finished_or_another_run_is_refused(trained):
     assert "is done already" in done.stderr
     other = regexp("train", trained / "wine.yaml", "--set", "training.epochs=9", "--resume", "wine",
                    "--runs-dir", trained / "runs")  # fmt: skip
-    assert other.returncode == 1
+    assert other.returncode == 2
     assert "+  epochs: 9" in other.stderr
 
 
@@ -81,7 +81,7 @@ def test_all_lanes_diverged(tmp_path):
     done = regexp(
         "train", tmp_path / "wild.yaml", "--set", "optimizer.learning_rate=1e38", "--runs-dir", tmp_path / "r"
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1
     assert "diverged" in done.stdout
     summary = json.loads((tmp_path / "r" / "wild" / "summary.json").read_text())
     assert summary["status"] == "diverged"
@@ -100,3 +100,25 @@ def test_the_next_command_works_as_it_stands(trained):
     assert (command, set_) == ("train", "--set")
     assert load(config, [setting]).experiment.regularizers == ()
     assert rest == ["--name", "wine-without-dropout", "--runs-dir", str(trained / "runs")]
+
+
+def test_a_device_that_is_not_there_leaves_a_manifest_that_says_so(tmp_path):
+    (tmp_path / "a.yaml").write_text(CONFIG)
+    done = regexp("train", tmp_path / "a.yaml", "--device", "gpu", "--runs-dir", tmp_path / "r")
+    if done.returncode == 0:
+        pytest.skip("this machine has a GPU")
+    manifest = json.loads((tmp_path / "r" / "a" / "manifest.json").read_text())
+    assert manifest["status"] == "failed"
+    assert "no GPU found" in manifest["reason"]
+
+
+def test_a_stop_before_the_schedule_s_end_is_told(tmp_path):
+    (tmp_path / "early.yaml").write_text(CONFIG)
+    sets = ("regularizers.early_stopping.patience=1", "regularizers.early_stopping.min_delta=1e6",
+            "optimizer.schedule=cosine")  # fmt: skip
+    options = [word for setting in sets for word in ("--set", setting)]
+    done = regexp("train", tmp_path / "early.yaml", *options, "--runs-dir", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    assert "stopped early, while the cosine schedule stood at" in done.stdout
+    (warning,) = json.loads((tmp_path / "r" / "early" / "summary.json").read_text())["warnings"]
+    assert "seed 0, 1 stopped early" in warning

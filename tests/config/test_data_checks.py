@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from regexp.config import Facts, loads
@@ -35,6 +37,16 @@ optimizer: {{name: sgd, schedule: {{name: linear, length: {steps}, unit: steps}}
             (1, 30),
             "reflecting needs padding below the image's side, 8",
         ),
+        (
+            "regularizers: {color_jitter: {hue: 0, saturation: 0.1}}",
+            (1, 39),
+            "color_jitter.saturation needs colour, three channels; these images have 1 channel: set it to 0",
+        ),
+        (
+            "regularizers: {color_balance: }",
+            (1, 16),
+            "color_balance.range needs colour, three channels; these images have 1 channel: set it to 0",
+        ),
     ],
 )
 def test_what_only_the_data_tells_is_located(text, place, message):
@@ -49,6 +61,15 @@ def test_what_fits_the_data_passes():
     assert loads(LINEAR.format(batch=100, steps=2)).check_data(FACTS) == ()
 
 
+def test_colour_methods_pass_where_there_is_colour_or_nothing_to_do():
+    text = "regularizers: {color_jitter: {saturation: %s, hue: %s}, color_balance: {range: %s}}"
+    colour = replace(FACTS, shape=(8, 8, 3))
+    assert loads(text % (0.2, 0.1, 0.3)).check_data(colour) == ()
+    assert loads(text % (0, 0.0, 0)).check_data(FACTS) == ()
+    with pytest.raises(ConfigError, match="4 channels"):
+        loads(text % (0, 0.1, 0)).check_data(replace(FACTS, shape=(8, 8, 4)))
+
+
 def test_a_file_s_task_is_checked_once_it_is_known():
     loaded = loads(
         "dataset: {name: npz, path: a.npz}\nregularizers: {label_smoothing: {epsilon: 0.1}, random_crop: }\n"
@@ -59,3 +80,9 @@ def test_a_file_s_task_is_checked_once_it_is_known():
         "label_smoothing needs classes; this dataset is a regression",
         "random_crop transforms images; this dataset is a table",
     ]
+
+
+def test_a_share_for_the_test_is_void_where_a_split_is_published():
+    loaded = loads("dataset: {name: mnist, test: 0.3}\n")
+    (warning,) = loaded.check_data(Facts("classification", True, (28, 28, 1), 100, 20, published_test=True))
+    assert "changes nothing" in warning.message

@@ -20,6 +20,7 @@ from regexp.datasets.base import Dataset
 from regexp.experiment import Experiment
 from regexp.initializers.base import Initializer
 from regexp.models.base import Model
+from regexp.models.resnet import ResNet
 from regexp.optimizers.base import Optimizer
 from regexp.preprocessing.base import Preprocessor
 from regexp.regularizers.base import Regularizer
@@ -110,7 +111,7 @@ def test_a_section(field):
 WITH = {
     Dataset: lambda plain, made: replace(plain, dataset=made),
     Model: lambda plain, made: replace(plain, model=made),
-    Regularizer: lambda plain, made: replace(plain, regularizers=(made,)),
+    Regularizer: lambda plain, made: replace(plain, model=ResNet(), regularizers=(made,)),  # with every kind of site
     Optimizer: lambda plain, made: replace(plain, optimizer=made),
     Schedule: lambda plain, made: replace(plain, optimizer=replace(plain.optimizer, schedule=made)),
     Initializer: lambda plain, made: replace(plain, model=replace(plain.model, initializer=made)),

@@ -1,11 +1,15 @@
-"""Penalties on parameters: exact steps, scikit-learn's ridge and lasso."""
+"""Penalties and constraints on parameters: exact steps, scikit-learn's ridge, lasso and elastic net, torch's renorm."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import ElasticNet as ScikitElasticNet
 from sklearn.linear_model import Lasso, Ridge
 
 from regexp.datasets.base import Dataset
@@ -14,8 +18,11 @@ from regexp.models.linear import Linear
 from regexp.models.mlp import MLP
 from regexp.optimizers.gd import GD
 from regexp.optimizers.sgd import SGD
+from regexp.regularizers.parameters.elastic_net import ElasticNet
 from regexp.regularizers.parameters.l1 import L1
 from regexp.regularizers.parameters.l2 import L2
+from regexp.regularizers.parameters.max_norm import MaxNorm
+from regexp.regularizers.parameters.weight_decay import WeightDecay
 from tests.lab import experiment, flat, table, train, weights
 
 KERNELS = {
@@ -52,6 +59,21 @@ def test_one_sgd_step_with_l2_is_the_shrunk_weight_minus_the_plain_step():
         expected = (1 - rate * strength) * start[layer]["kernel"] - rate * gradient
         np.testing.assert_allclose(shrunk[layer]["kernel"], expected, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(shrunk[layer]["bias"], plain[layer]["bias"], rtol=1e-6, atol=1e-7)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0, 1), st.floats(0, 10), st.integers(0, 2**16))
+def test_the_l2_update_is_the_formula_in_double_precision(rate, strength, seed):
+    """(1 - eps a) w - eps g"""
+    generator = np.random.default_rng(seed)
+    w, g = generator.normal(size=(2, 3, 4))
+    with jax.enable_x64(True):
+        params = {"output": {"kernel": jnp.asarray(w)}}
+        grads = jax.grad(lambda p: jnp.sum(g * p["output"]["kernel"]) + L2(strength=strength).penalty(p))(params)
+        chain = SGD().transform(rate)
+        updates, _ = chain.update(grads, chain.init(params), params)
+        moved = optax.apply_updates(params, updates)["output"]["kernel"]
+    np.testing.assert_allclose(moved, (1 - rate * strength) * w - rate * g, rtol=1e-12, atol=1e-14)
 
 
 def fitted(method, epochs, rate):
@@ -114,3 +136,91 @@ def test_soft_threshold_is_the_formula():
     out = L1(strength=1.0, proximal=True).project({"output": {"kernel": w}}, 0.1)
     np.testing.assert_allclose(out["output"]["kernel"], [[-0.9, 0, 0, 0, 0.9]], rtol=1e-6)
     assert flat(out).dtype == np.float32
+
+
+@pytest.mark.usefixtures("float64")
+def test_elastic_net_is_the_sum_of_lasso_and_ridge_times_the_layers_factor():
+    both = ElasticNet(l1=0.3, l2=0.7)
+    assert both.penalty(KERNELS) == pytest.approx(L1(strength=0.3).penalty(KERNELS) + L2(strength=0.7).penalty(KERNELS))
+    layers = {"*": 0.5, "output": 0.0}
+    a = KERNELS["hidden_0"]["kernel"]
+    expected = 0.5 * (0.3 * abs(a).sum() + 0.35 * (a**2).sum())
+    assert ElasticNet(l1=0.3, l2=0.7, layers=layers).penalty(KERNELS) == pytest.approx(expected, rel=1e-12)
+    moved = ElasticNet(l1=0.3, l2=0.7, layers=layers, proximal=True).project(KERNELS, 0.1)
+    np.testing.assert_array_equal(moved["output"]["kernel"], KERNELS["output"]["kernel"])
+    shrunk = np.sign(a) * np.maximum(abs(a) - 0.015, 0) / 1.035
+    np.testing.assert_allclose(moved["hidden_0"]["kernel"], shrunk, rtol=1e-12)
+    np.testing.assert_array_equal(moved["hidden_0"]["bias"], KERNELS["hidden_0"]["bias"])
+
+
+def scikit_elastic_net(a1, a2, x, y):
+    """mean (y - f)^2 + a1 ||w||_1 + a2/2 ||w||^2  =  2 ( 1/(2n) ||y - f||^2 + a1/2 ||w||_1 + (a2/2)/2 ||w||^2 )"""
+    oracle = ScikitElasticNet(alpha=(a1 + a2) / 2, l1_ratio=a1 / (a1 + a2), tol=1e-14, max_iter=100_000)
+    return oracle.fit(x, y)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("proximal", [True, False])
+def test_the_minimum_with_elastic_net_is_scikits(proximal):
+    """Proximal gradient descent arrives there; with the subgradient it is a stationary point."""
+    data = table()
+    x, y = data.inputs.astype(float), data.targets.astype(float)
+    x, y = x - x.mean(0), (y - y.mean()) / y.std()
+    oracle = scikit_elastic_net(0.4, 0.3, x, y[:, 0]).coef_[:, None]
+    assert 0 < np.sum(oracle == 0) < len(oracle)
+    method = ElasticNet(l1=0.4, l2=0.3, proximal=proximal)
+
+    def gradient(w):
+        return jax.grad(lambda w: jnp.mean((y - x @ w) ** 2))(w)
+
+    if proximal:
+
+        def step(_, w):
+            return method.project({"output": {"kernel": w - 0.1 * gradient(w)}}, 0.1)["output"]["kernel"]
+
+        w = jax.lax.fori_loop(0, 1000, step, jnp.zeros((5, 1)))
+        np.testing.assert_allclose(w, oracle, atol=1e-12)
+        np.testing.assert_array_equal(w == 0, oracle == 0)
+    else:
+        pull = gradient(oracle) + jax.grad(lambda w: method.penalty({"output": {"kernel": w}}))(oracle)
+        np.testing.assert_allclose(pull[oracle != 0], 0, atol=1e-6)
+        assert np.all(np.abs(pull[oracle == 0]) < 0.4)  # 0 is in the subdifferential [g - a1, g + a1]
+
+
+def test_linear_model_with_proximal_elastic_net_is_scikits_with_its_zeros():
+    layer, x, y = fitted(ElasticNet(l1=0.4, l2=0.3, proximal=True), epochs=3000, rate=0.1)
+    oracle = scikit_elastic_net(0.4, 0.3, x, y)
+    assert np.any(oracle.coef_ == 0)
+    np.testing.assert_array_equal(layer["kernel"][:, 0] == 0, oracle.coef_ == 0)
+    np.testing.assert_allclose(layer["kernel"][:, 0], oracle.coef_, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(layer["bias"][0], oracle.intercept_, atol=1e-5)
+
+
+def test_elastic_net_beside_another_penalty_is_a_warning():
+    (sentence,) = ElasticNet().conflicts(experiment(ElasticNet(), WeightDecay()))
+    assert sentence.startswith("warning: elastic_net and weight_decay")
+    assert ElasticNet().conflicts(experiment(ElasticNet())) == []
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("shape", [(7, 5), (3, 3, 4, 6)], ids=["dense", "conv"])
+def test_max_norm_is_torchs_renorm_and_keras_formula(shape):
+    w = np.random.default_rng(0).normal(size=shape) * np.linspace(0.1, 2, shape[-1])
+    norms = np.sqrt((w**2).sum(tuple(range(len(shape) - 1))))
+    assert norms.min() < 2 < norms.max()
+    made = MaxNorm(limit=2.0).project({"layer": {"kernel": jnp.asarray(w), "bias": 9 * jnp.ones(shape[-1])}}, 0.1)
+    ours = made["layer"]["kernel"]
+    np.testing.assert_allclose(ours, w * (np.clip(norms, 0, 2) / (1e-7 + norms)), rtol=1e-6)
+    np.testing.assert_array_equal(ours[..., norms <= 2], w[..., norms <= 2])
+    np.testing.assert_array_equal(made["layer"]["bias"], 9)
+    torch = pytest.importorskip("torch", reason="the oracle: pip install '.[oracles]'")
+    theirs = torch.renorm(torch.tensor(w), p=2, dim=len(shape) - 1, maxnorm=2.0)
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-6)
+
+
+def test_after_training_with_max_norm_no_unit_is_above_the_limit():
+    setting = {"optimizer": SGD(learning_rate=0.3)}
+    free, bound = (weights(train(experiment(*m, **setting))) for m in ([], [MaxNorm(limit=1.0)]))
+    for layer in free:
+        assert np.linalg.norm(free[layer]["kernel"], axis=0).max() > 1
+        assert np.linalg.norm(bound[layer]["kernel"], axis=0).max() <= 1 + 1e-6

@@ -46,7 +46,8 @@ def folder(
     ]
     rows = [{metric: float("nan") if v is None else v, "test/loss": 1 - (v or 0)} for v in values]
     selection = {"epoch": "best", "monitor": "validation/loss"}
-    summary = summarize(seeds, lanes, rows, rows, selection, {"compile": 1.0, "train": 1.0}, 1)
+    good = [lane["status"] != "diverged" for lane in lanes]
+    summary = summarize(seeds, good, lanes, rows, rows, selection, {"compile": 1.0, "train": 1.0}, 1)
     run.write_json("summary.json", summary)
     manifest = _gathered() | {"command": ["regexp", "train", f"{name}.yaml"], "reason": None, "seeds": seeds}
     run.write_json("manifest.json", manifest | {"status": summary["status"], "data": {"sha256": f"of {dataset}"}})
@@ -65,7 +66,7 @@ def folder(
 
 @cache
 def _gathered() -> dict[str, Any]:
-    return gather([], "1 x cpu")
+    return gather([]) | {"device": "1 x cpu"}
 
 
 def edit(path: Path, change: Any) -> None:

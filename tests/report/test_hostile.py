@@ -16,6 +16,7 @@ from regexp.config.resolved import _flow
 from regexp.report import formats, inert
 from regexp.report.collect import collect
 from regexp.report.compare import Report, build
+from regexp.report.tables import tables
 from tests.report.folders import edit, folder
 from tests.report.payloads import PAYLOADS
 
@@ -51,7 +52,7 @@ def test_there_are_forty_and_all_are_read(hostile):
 
 
 def test_text_is_one_line_per_row(hostile):
-    text = formats.text(hostile)
+    text = formats.text(tables(hostile))
     assert unseen(text) == set()
     assert sum(line.split("  ")[0].startswith("damaged") for line in text.splitlines()) == 40
     assert "[red]red[/red]" in text
@@ -59,7 +60,7 @@ def test_text_is_one_line_per_row(hostile):
 
 def test_rich_obeys_no_markup(hostile):
     console = Console(file=io.StringIO(), force_terminal=True, width=4_000, color_system="standard")
-    formats.terminal(hostile, console)
+    formats.terminal(tables(hostile), console)
     text = console.file.getvalue()
     assert unseen(STYLE.sub("", text)) == set()
     for literal in ("[red]red[/red]", "[link=https:", ":smiley:"):

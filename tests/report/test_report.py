@@ -27,6 +27,10 @@ GAIN = [0.02, 0.03, 0.01, 0.02, 0.04, 0.02, 0.03, 0.01]
 BETTER = [b + g for b, g in zip(BASE, GAIN, strict=True)]
 
 
+def as_text(made):
+    return formats.text(tables(made))
+
+
 def report(root, *names, **options):
     return build(*collect(root, names), **options)
 
@@ -137,7 +141,7 @@ def test_a_damaged_folder_is_listed_and_hides_no_other(tmp_path, how):
     assert skipped.name == "bad"
     assert skipped.reason
     assert str(tmp_path) not in skipped.reason
-    assert "bad" in formats.text(made)
+    assert "bad" in formats.text(tables(made))
 
 
 def test_group_by_takes_the_mean_over_the_other_keys(tmp_path):
@@ -174,7 +178,7 @@ def test_the_same_name_with_other_data_is_no_pair(tmp_path):
     edit(path / "manifest.json", lambda m: m.update(data={"sha256": "changed"}))
     made = report(tmp_path, baseline="old")
     assert [line.verdict for line in made.lines] == [None, None]
-    assert "no run of the baseline's setting on this data" in formats.text(made)
+    assert "no run of the baseline's setting on this data" in formats.text(tables(made))
 
 
 def test_mcnemar_for_two_single_runs(tmp_path):
@@ -189,10 +193,10 @@ def test_mcnemar_for_two_single_runs(tmp_path):
     b, c = int(np.sum(right[1] & ~right[0])), int(np.sum(right[0] & ~right[1]))
     assert (found.only_first, found.only_second) == (b, c)
     assert found.p == pytest.approx(stats.binomtest(b, b + c).pvalue)
-    assert "these two trained models" in formats.text(made)
+    assert "these two trained models" in formats.text(tables(made))
 
 
-@pytest.mark.parametrize("write", [formats.text, formats.markdown, formats.csv, formats.latex, formats.json])
+@pytest.mark.parametrize("write", [as_text, formats.markdown, formats.csv, formats.latex, formats.json])
 def test_the_same_input_gives_the_same_bytes(tmp_path, write):
     folder(tmp_path, "base", BASE * 2)
     folder(tmp_path, "l2", BETTER * 2, "{l2: {strength: 0.1}}")
@@ -282,7 +286,7 @@ def test_a_narrow_terminal_gets_the_table_in_parts(tmp_path):
     folder(tmp_path, "base", BASE)
     folder(tmp_path, "l2", BETTER, "{l2: {strength: 0.1}}")
     console = Console(file=io.StringIO(), force_terminal=True, width=50, color_system=None)
-    formats.terminal(report(tmp_path, baseline="base"), console)
+    formats.terminal(tables(report(tmp_path, baseline="base")), console)
     lines = console.file.getvalue().splitlines()
     assert max(len(line) for line in lines if line.startswith(("base", "l2", "run"))) <= 50
     assert sum(line.startswith("run") for line in lines) > 3

@@ -48,8 +48,6 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path):
     back, meta = load(tmp_path / "c")
     assert same(back, given)
     assert meta == {"position": 3, "names": ["a"]}
-    with pytest.raises(ValueError, match="Python objects"):
-        save(tmp_path / "c", {"x": np.array([{}], object)}, {})
 
 
 def test_every_flipped_bit_and_every_cut_is_noticed(tmp_path):
@@ -157,7 +155,7 @@ def test_the_one_before_is_used_where_the_newest_is_damaged(run):
     assert same(found, arrays(1.0))
     assert "went back to the one before" in warning
     (run.path / "checkpoints" / "last.previous").write_bytes(b"junk")
-    with pytest.raises(RunError):
+    with pytest.raises(RunError, match=r"last: not a checkpoint; .*last\.previous: not a checkpoint$"):
         run.load_checkpoint("last")
 
 

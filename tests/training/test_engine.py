@@ -119,7 +119,7 @@ def test_early_stopping_stops_restores_and_says_why():
     assert outcome["selected_epoch"] == best
     assert outcome["epochs"] == best + 3 < 60
     assert outcome["reason"] == "stopped early"
-    metrics, _ = made.evaluate(made.selected())
+    metrics, _ = made.evaluate(made.selected()[0])
     assert float(metrics["validation/loss"][0]) == pytest.approx(scores[best - 1], rel=1e-5)
 
 
@@ -136,7 +136,7 @@ def test_a_stopped_lane_no_longer_changes():
 def test_without_restoring_the_last_epoch_is_measured():
     made = train(experiment(EarlyStopping(patience=2, restore_best=False), training=Training(epochs=20, batch_size=16)))
     assert made.outcome(0)["selected_epoch"] == made.outcome(0)["epochs"]
-    np.testing.assert_array_equal(flat(made.selected()), flat(made.state.variables))
+    np.testing.assert_array_equal(flat(made.selected()[0]), flat(made.state.variables))
 
 
 def test_monitored_accuracy_is_maximised():
@@ -147,12 +147,12 @@ def test_monitored_accuracy_is_maximised():
 
 def test_the_order_is_a_pure_function_that_visits_every_example_once():
     rows = np.arange(100, 150)
-    first = epoch_order(3, 0, rows, 8)
-    np.testing.assert_array_equal(first, epoch_order(3, 0, rows, 8))
+    first = epoch_order((3, 0), 0, rows, 8)
+    np.testing.assert_array_equal(first, epoch_order((3, 0), 0, rows, 8))
     assert first.shape == (6, 8)
     assert len(set(first.ravel())) == 48
-    assert not np.array_equal(first, epoch_order(3, 1, rows, 8))
-    assert not np.array_equal(first, epoch_order(4, 0, rows, 8))
+    assert not np.array_equal(first, epoch_order((3, 0), 1, rows, 8))
+    assert not np.array_equal(first, epoch_order((4, 0), 0, rows, 8))
 
 
 def test_full_batch_gradient_descent_makes_one_update_an_epoch():
@@ -169,7 +169,7 @@ def test_regression_trains_on_scaled_targets_and_reports_in_their_units():
         ),
         data,
     )
-    metrics, outputs = made.evaluate(made.selected())
+    metrics, outputs = made.evaluate(made.selected()[0])
     rows = made.splits[0].test
     lane = jax.tree.map(lambda x: np.asarray(x)[0], made.lane)
     predicted = outputs[0] * lane.target_scale + lane.target_mean

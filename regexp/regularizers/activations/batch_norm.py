@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from regexp.component import Fraction, Positive, component
 from regexp.lazy import jnp, lax
@@ -13,17 +13,20 @@ from regexp.regularizers.base import Array, Regularizer, Site
 class BatchNorm(Regularizer):
     """h' = gamma (h - mu) / sqrt(sigma^2 + e) + beta before each nonlinearity; per feature, or per channel of images.
 
-    In training mu and sigma^2 (divided by B) are the minibatch's; at test they are running means (EMA) of mu and of
-    sigma^2 B/(B-1).
+    In training mu and sigma^2 (divided by B) are the minibatch's; at test they are means of mu and of sigma^2 B/(B-1).
     The bias before it has no effect and is left out of the model.
 
     momentum: weight of the newest batch in the running statistics, in [0, 1] (PyTorch's convention; Keras': 1 - m)
+    statistics: at test those of ema (running means, default), or of population (means over all training minibatches at
+        the final weights, recomputed after training); the run reports the gap between the two
     epsilon: e > 0
 
     Source: Ioffe, Szegedy 2015.
     """
 
+    lecture = {"statistics": "population"}
     momentum: Fraction = 0.1
+    statistics: Literal["ema", "population"] = "ema"
     epsilon: Positive = 1e-5
 
     def site_variables(self, site: Site, shape: tuple[int, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -39,7 +42,7 @@ class BatchNorm(Regularizer):
         if site.kind != "pre":
             return x
         mean, variance = site.state["mean"], site.state["variance"]
-        if site.mode == "train":
+        if site.mode in ("train", "statistics"):
             mean, variance = self.batch_statistics(x, site)
         scale = site.parameters["gamma"] * lax.rsqrt(variance + self.epsilon)
         return (x - mean) * scale + site.parameters["beta"]
@@ -53,5 +56,8 @@ class BatchNorm(Regularizer):
         weight = jnp.asarray(self.momentum, x.dtype)
         batch = {"mean": mean, "variance": variance * (n / max(n - 1, 1))}
         old: Any = site.state
+        if site.mode == "statistics":
+            site.new_state = batch
+            return mean, variance
         site.new_state = {name: lax.stop_gradient((1 - weight) * old[name] + weight * batch[name]) for name in old}
         return mean, variance

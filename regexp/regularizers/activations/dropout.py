@@ -26,6 +26,7 @@ class Dropout(Regularizer):
     Source: Srivastava et al. 2014; spatial: Tompson et al. 2015.
     """
 
+    lecture = {"mode": "scaled"}
     neutral = {"rate": 0.0}
     rate: Rate = 0.5
     input_rate: Rate | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from regexp.adversary import ascend
 from regexp.component import Fraction, NonNegative, component
 from regexp.lazy import jax, jnp
 from regexp.regularizers.base import Array, Batch, Regularizer
@@ -46,6 +47,4 @@ class FGSM(Regularizer):
         if self.random_start:
             noise = jax.random.uniform(key, x.shape, x.dtype, -1, 1)
             start = jnp.clip(x + self.epsilon * noise, batch.low, batch.high)
-        stepped = start + self.epsilon * jnp.sign(jax.grad(loss)(start))
-        within = jnp.clip(stepped, x - self.epsilon, x + self.epsilon)
-        return jax.lax.stop_gradient(jnp.clip(within, batch.low, batch.high))
+        return ascend(loss, x, start, batch.low, batch.high, self.epsilon, steps=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regexp.component import NonNegative, component
-from regexp.lazy import jax
+from regexp.random import hash_normal
 from regexp.regularizers.base import Array, Regularizer, Site
 
 
@@ -24,4 +24,4 @@ class GaussianNoise(Regularizer):
     def transform_activation(self, x: Array, site: Site) -> Array:
         if site.kind != "input" or not site.random:
             return x
-        return x + self.sigma * jax.random.normal(site.key, x.shape, x.dtype)
+        return x + self.sigma * hash_normal(site.key, x.shape, x.dtype)

@@ -6,11 +6,12 @@ from typing import Any
 
 from regexp.component import Fraction, component
 from regexp.lazy import jax, jnp
-from regexp.regularizers.base import Batch, Regularizer
+from regexp.regularizers.base import Array, Batch
+from regexp.regularizers.inputs.geometry import Geometric, affine
 
 
 @component
-class HorizontalFlip(Regularizer):
+class HorizontalFlip(Geometric):
     """x'[i, j] = x[i, W-1-j] with probability p, drawn per example; training batches only.
 
     probability: p in [0, 1]; 0 is off, 1 mirrors every image
@@ -19,9 +20,14 @@ class HorizontalFlip(Regularizer):
     """
 
     neutral = {"probability": 0.0}
-    images_only = True
     probability: Fraction = 0.5
 
     def transform_batch(self, batch: Batch, key: Any) -> Batch:
-        flip = jax.random.bernoulli(key, self.probability, (batch.inputs.shape[0], 1, 1, 1))
+        flip = self._draw(key, batch)[:, None, None, None]
         return batch._replace(inputs=jnp.where(flip, batch.inputs[:, :, ::-1], batch.inputs))
+
+    def matrix(self, key: Any, batch: Batch) -> Array:
+        return affine((1, 0, 0), (0, jnp.where(self._draw(key, batch), -1, 1), 0))
+
+    def _draw(self, key: Any, batch: Batch) -> Array:
+        return jax.random.bernoulli(key, self.probability, batch.inputs.shape[:1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from regexp.component import Count, NonNegative, component
 from regexp.lazy import jnp
 from regexp.regularizers.base import Array, Regularizer
@@ -16,6 +18,9 @@ class EarlyStopping(Regularizer):
     min_delta: what counts as an improvement, >= 0, in units of the metric
     restore_best: evaluate the parameters (with batch-norm state) of the best epoch, also when the epoch limit ends the
         run; false: those of the last
+    refit: then start again from the same initialisation on training + validation data and train as long as to the best
+        epoch; the test is measured on what that gives
+    unit: as long in epochs (default), or in steps, i.e. updates; the schedule keeps its own length
 
     Source: Prechelt, Early stopping - but when?, 1998; Goodfellow et al., Deep Learning, 2016, 7.8.
     """
@@ -25,11 +30,19 @@ class EarlyStopping(Regularizer):
     patience: Count = 10
     min_delta: NonNegative = 0.0
     restore_best: bool = True
+    refit: bool = False
+    unit: Literal["epochs", "steps"] = "epochs"
 
-    def start_memory(self) -> dict[str, Array]:
+    def conflicts(self, experiment: Any) -> list[str]:
+        ensembles = [m.name for m in experiment.regularizers if m.is_ensemble]
+        return [f"refit and {name} do not go together: one or the other" for name in ensembles if self.refit]
+
+    def start_memory(self, variables: Any) -> dict[str, Array]:
         return {"best": jnp.asarray(jnp.inf, jnp.float32), "waited": jnp.zeros((), jnp.int32)}
 
-    def after_epoch(self, memory: dict[str, Array], score: Array) -> tuple[dict[str, Array], Array]:
+    def after_epoch(
+        self, memory: dict[str, Array], score: Array, variables: Any, epoch: Array, epochs: Array
+    ) -> tuple[dict[str, Array], Array]:
         improved = score < memory["best"] - self.min_delta
         waited = jnp.where(improved, 0, memory["waited"] + 1)
         best = jnp.where(improved, score, memory["best"])

@@ -18,6 +18,7 @@ class LabelSmoothing(Regularizer):
     Source: Szegedy et al. 2016 (uniform); Goodfellow et al., Deep Learning, 2016, 7.5.1 (others).
     """
 
+    lecture = {"form": "others"}
     neutral = {"epsilon": 0.0}
     classification_only = True
     epsilon: Rate = 0.1

@@ -1,0 +1,53 @@
+"""Several networks from one training run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from regexp.component import Count, component, static
+from regexp.lazy import jax, jnp
+from regexp.regularizers.base import Array
+from regexp.regularizers.ensembles.base import Ensemble
+
+
+@component
+class SnapshotEnsemble(Ensemble):
+    """M cycles of the rate eps_0/2 (cos(pi t) + 1), t the share of the cycle; the M weights at their ends are averaged.
+
+    members: M >= 1, cycles of training.epochs/M epochs; 1 is one cosine
+    combine: mean of the members' probabilities (predictions, for regression), or vote: the share of members for a class
+
+    Source: Huang et al., Snapshot ensembles: train 1, get M for free, 2017.
+    """
+
+    restore_best = False
+    members: Count = static(default=5)
+    combine: Literal["mean", "vote"] = "mean"
+
+    def conflicts(self, experiment: Any) -> list[str]:
+        found = self.alone(experiment)
+        if experiment.optimizer.schedule.name != "constant":
+            found.append("snapshot_ensemble brings its own cosine cycles: leave optimizer.schedule constant")
+        if experiment.training.epochs < self.members:
+            found.append(f"{self.members} cycles need at least as many training.epochs")
+        if any(method.name == "early_stopping" for method in experiment.regularizers):
+            found.append("early_stopping would end the run before the last cycles")
+        return found
+
+    def transform_rate(self, rate: Array, progress: Array) -> Array:
+        return rate * (jnp.cos(jnp.pi * ((progress * self.members) % 1.0)) + 1) / 2
+
+    def start_memory(self, variables: Any) -> dict[str, Any]:
+        return {"models": jax.tree.map(lambda w: jnp.stack([w] * self.members), variables)}
+
+    def after_epoch(
+        self, memory: dict[str, Any], score: Array, variables: Any, epoch: Array, epochs: Array
+    ) -> tuple[dict[str, Any], Array]:
+        """The cycle's last epoch overwrites those before."""
+        cycle = jnp.clip(-(-epoch * self.members // epochs) - 1, 0, self.members - 1)
+        models = jax.tree.map(lambda all_, w: all_.at[cycle].set(w), memory["models"], variables)
+        return {"models": models}, jnp.asarray(False)
+
+    def models(self, memory: Mapping[str, Any]) -> list[Any]:
+        return [jax.tree.map(lambda w, i=i: w[i], memory["models"]) for i in range(self.members)]

@@ -1,0 +1,33 @@
+"""Multiply each colour channel by a gain of its own, as another light would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regexp.component import Fraction, component
+from regexp.lazy import jax, jnp
+from regexp.regularizers.base import Batch, Regularizer
+
+
+@component
+class ColorBalance(Regularizer):
+    """x'[..., c] = g_c x[..., c], g_c ~ U(1-r, 1+r), drawn per channel and example, clipped to the raw range.
+
+    Training batches only.
+
+    range: r in [0, 1]; 0 is off, 1 goes from no light of a colour to double; needs three channels
+
+    Convention: gains apart for each channel; one gain for all is `color_jitter`'s brightness.
+    Source: Wu et al., Deep Image: Scaling up image recognition, 2015 (color casting, there by addition).
+    """
+
+    neutral = {"range": 0.0}
+    images_only = True
+    needs_colour = ("range",)
+    range: Fraction = 0.1
+
+    def transform_batch(self, batch: Batch, key: Any) -> Batch:
+        x = batch.inputs
+        shape = (x.shape[0], 1, 1, x.shape[-1])
+        gain = jax.random.uniform(key, shape, x.dtype, 1 - self.range, 1 + self.range)
+        return batch._replace(inputs=jnp.clip(gain * x, batch.low, batch.high))

@@ -1,0 +1,74 @@
+"""Change the brightness, contrast, saturation and hue of images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le
+
+from regexp.component import Fraction, component
+from regexp.lazy import jax, jnp
+from regexp.regularizers.base import Array, Batch, Regularizer
+
+
+@component
+class ColorJitter(Regularizer):
+    """x' = f x, then f x + (1 - f) m, then f x + (1 - f) g(x), then the hue turned; training batches only.
+
+    g(x) is the pixel's grey, 0.299 R + 0.587 G + 0.114 B, m its mean over the image. Each f is uniform on (1-r, 1+r),
+    drawn per example and field, r being the field; after each blend values are clipped to the raw range.
+
+    brightness: r in [0, 1]; 0 is off, 1 goes from black to double
+    contrast: r in [0, 1]; 0 is off, 1 goes from the mean grey to double contrast
+    saturation: r in [0, 1]; 0 is off, 1 goes from grey to double; needs three channels
+    hue: in [0, 0.5], largest turn of the HSV circle to either side; 0 is off, 0.5 gives any hue; needs three channels
+
+    Convention: always in this order; torchvision draws the order, too. On images of one channel saturation and hue must
+    be 0. Off, the first three change no bit, the hue at most 1e-6.
+    Source: Howard, Some improvements on deep convolutional neural network based image classification, 2013.
+    """
+
+    neutral = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
+    images_only = True
+    needs_colour = ("saturation", "hue")
+    brightness: Fraction = 0.2
+    contrast: Fraction = 0.2
+    saturation: Fraction = 0.2
+    hue: Annotated[float, Ge(0), Le(0.5)] = 0.05
+
+    def transform_batch(self, batch: Batch, key: Any) -> Batch:
+        x = batch.inputs
+        drawn = jax.random.uniform(key, (4, x.shape[0], 1, 1, 1), x.dtype, -1, 1)
+
+        def blend(x: Array, other: Array, factor: Array) -> Array:
+            return jnp.clip(factor * x + (1 - factor) * other, batch.low, batch.high)
+
+        x = blend(x, jnp.zeros((), x.dtype), 1 + self.brightness * drawn[0])
+        x = blend(x, grey(x).mean((1, 2), keepdims=True), 1 + self.contrast * drawn[1])
+        if x.shape[-1] == 3:
+            x = blend(x, grey(x), 1 + self.saturation * drawn[2])
+            x = turn_hue(x, self.hue * drawn[3, ..., 0])
+        return batch._replace(inputs=x)
+
+
+def grey(x: Array) -> Array:
+    """(..., C) -> (..., 1): the luma of ITU-R BT.601 where C is 3, else the mean."""
+    weights = (0.299, 0.587, 0.114) if x.shape[-1] == 3 else (1 / x.shape[-1],) * x.shape[-1]
+    return (x * jnp.asarray(weights, x.dtype)).sum(-1, keepdims=True)
+
+
+def turn_hue(x: Array, turns: Array) -> Array:
+    """(..., 3) with each pixel's hue in HSV moved by `turns` of the circle; value and saturation stay."""
+    red, green, blue = (x[..., i : i + 1] for i in range(3))
+    value = jnp.maximum(jnp.maximum(red, green), blue)
+    chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
+    per = 1 / jnp.where(chroma > 0, chroma, 1)
+    # By order, not by `value == red`: XLA may compute a pixel twice, with another last bit. Both sides of a tie agree.
+    sixths = jnp.where(
+        (red >= green) & (red >= blue),
+        (green - blue) * per,
+        jnp.where(green >= blue, 2 + (blue - red) * per, 4 + (red - green) * per),
+    )
+    place = sixths + 6 * turns[..., None] + jnp.asarray([5, 3, 1], x.dtype)
+    place = place - 6 * jnp.floor(place * (1 / 6))
+    return value - chroma * jnp.clip(2 - jnp.abs(place - 2), 0, 1)

@@ -1,0 +1,33 @@
+"""Mirror images upside down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regexp.component import Fraction, component
+from regexp.lazy import jax, jnp
+from regexp.regularizers.base import Array, Batch
+from regexp.regularizers.inputs.geometry import Geometric, affine
+
+
+@component
+class VerticalFlip(Geometric):
+    """x'[i, j] = x[H-1-i, j] with probability p, drawn per example; training batches only.
+
+    probability: p in [0, 1]; 0 is off, 1 mirrors every image
+
+    Source: Shorten, Khoshgoftaar, A survey on image data augmentation for deep learning, 2019.
+    """
+
+    neutral = {"probability": 0.0}
+    probability: Fraction = 0.5
+
+    def transform_batch(self, batch: Batch, key: Any) -> Batch:
+        flip = self._draw(key, batch)[:, None, None, None]
+        return batch._replace(inputs=jnp.where(flip, batch.inputs[:, ::-1], batch.inputs))
+
+    def matrix(self, key: Any, batch: Batch) -> Array:
+        return affine((jnp.where(self._draw(key, batch), -1, 1), 0, 0), (0, 1, 0))
+
+    def _draw(self, key: Any, batch: Batch) -> Array:
+        return jax.random.bernoulli(key, self.probability, batch.inputs.shape[:1])

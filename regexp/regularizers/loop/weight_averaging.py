@@ -1,0 +1,52 @@
+"""Evaluate an average of the weights along the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from regexp.component import Fraction, NonNegative, component
+from regexp.lazy import jax, jnp
+from regexp.regularizers.base import Array, Regularizer
+
+
+@component
+class WeightAveraging(Regularizer):
+    """ema: a <- d a + (1 - d) w after every update; swa: a = mean of w at the ends of the epochs; a is evaluated.
+
+    kind: ema (default) or swa
+    decay: d in [0, 1], of ema; 0 is off (a = w), 1 keeps the first weights
+    start: epochs before averaging begins, >= 0; before that w is evaluated
+
+    Training itself is untouched. Batch norm's statistics are recomputed for the average after training; while training
+    runs they are averaged like the weights.
+    Source: Polyak, Juditsky 1992 (ema); Izmailov et al., Averaging weights leads to wider optima, 2018 (swa).
+    """
+
+    kind: Literal["ema", "swa"] = "ema"
+    decay: Fraction = 0.99
+    start: NonNegative = 0.0
+
+    def start_memory(self, variables: Any) -> dict[str, Any]:
+        return {"average": variables, "count": jnp.zeros((), jnp.int32)}
+
+    def after_step(self, memory: dict[str, Any], variables: Any, epoch: Array) -> dict[str, Any]:
+        return self._include(memory, variables, epoch > self.start, self.decay) if self.kind == "ema" else memory
+
+    def after_epoch(
+        self, memory: dict[str, Any], score: Array, variables: Any, epoch: Array, epochs: Array
+    ) -> tuple[dict[str, Any], Array]:
+        if self.kind == "swa":
+            count = memory["count"]
+            memory = self._include(memory, variables, epoch > self.start, count / (count + 1))
+        return memory, jnp.asarray(False)
+
+    def averaged(self, memory: Mapping[str, Any], variables: Any) -> Any:
+        begun = memory["count"] > 0
+        return jax.tree.map(lambda a, w: jnp.where(begun, a, w), memory["average"], variables)
+
+    def _include(self, memory: dict[str, Any], variables: Any, begun: Array, old: Array) -> dict[str, Any]:
+        """a <- old a + (1 - old) w once averaging has begun; the first w is taken whole."""
+        weight = jnp.where(begun, jnp.where(memory["count"] > 0, 1 - jnp.asarray(old, jnp.float32), 1.0), 0.0)
+        average = jax.tree.map(lambda a, w: a + weight * (w - a), memory["average"], variables)
+        return {"average": average, "count": memory["count"] + begun.astype(jnp.int32)}

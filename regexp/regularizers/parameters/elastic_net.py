@@ -1,0 +1,56 @@
+"""Elastic net: the lasso and the ridge penalty together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regexp.component import NonNegative, component
+from regexp.lazy import jnp
+from regexp.regularizers.base import Params, Regularizer, kernels, matching, strengths, with_kernels
+
+
+@component
+class ElasticNet(Regularizer):
+    """J + a1 * sum |w| + a2/2 * sum w^2 over all kernels; its subgradient is a1 sign(w) + a2 w, sign(0) = 0.
+
+    l1: a1 >= 0; 0 is off (ridge alone)
+    l2: a2 >= 0; 0 is off (lasso alone)
+    layers: factors on both strengths by layer name pattern, e.g. {output: 0}; the longest match counts, others get 1
+    proximal: true = no gradient; after each update w <- sign(w) max(|w| - eps a1, 0) / (1 + eps a2)
+
+    Convention: the subgradient never gives exact zeros; proximal does. Scikit-learn's ElasticNet has the data loss
+    1/(2n) ||y - Xw||^2, half of the mean squared error here: alpha = (a1 + a2)/2, l1_ratio = a1/(a1 + a2).
+    Source: Zou, Hastie 2005; proximal: Parikh, Boyd, Proximal Algorithms, 2014, 6.5.3.
+    """
+
+    neutral = {"l1": 0.0, "l2": 0.0}
+    l1: NonNegative = 1e-5
+    l2: NonNegative = 1e-4
+    layers: dict[str, NonNegative] | None = None
+    proximal: bool = False
+
+    def conflicts(self, experiment: Any) -> list[str]:
+        doubled = [m.name for m in experiment.regularizers if m.name in ("l1", "l2", "weight_decay")]
+        return [f"warning: elastic_net and {name} both shrink the weights; one is meant, as a rule" for name in doubled]
+
+    def penalty(self, params: Params) -> Any:
+        return sum(
+            (
+                factor * (self.l1 * jnp.sum(jnp.abs(w)) + 0.5 * self.l2 * jnp.sum(jnp.square(w)))
+                for factor, w in strengths(1.0, self.layers, params)
+            ),
+            jnp.zeros(()),
+        )
+
+    def differentiable(self) -> bool:
+        return not self.proximal
+
+    def project(self, params: Params, learning_rate: Any) -> Params:
+        if not self.proximal:
+            return params
+        rates = {layer: learning_rate * matching(self.layers, layer, 1.0) for layer in params}
+        new = {
+            layer: jnp.sign(w) * jnp.maximum(jnp.abs(w) - rates[layer] * self.l1, 0) / (1 + rates[layer] * self.l2)
+            for layer, w in kernels(params).items()
+        }
+        return with_kernels(params, new)

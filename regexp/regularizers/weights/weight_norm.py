@@ -1,0 +1,41 @@
+"""Weight normalisation: length and direction apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from regexp.component import component
+from regexp.lazy import jnp
+from regexp.regularizers.base import Array, Params, Regularizer, kernels, with_kernels
+
+
+@component
+class WeightNorm(Regularizer):
+    """w = g v / ||v|| for each unit's incoming weights (conv: each output channel's); g and v are trained.
+
+    At first v is the model's own draw and g = ||v||, so training starts from the same function. Penalties act on w.
+
+    Source: Salimans, Kingma 2016 (without their data-dependent initialisation).
+    """
+
+    def conflicts(self, experiment: Any) -> list[str]:
+        projecting = [m.name for m in experiment.regularizers if m.overrides("project") and _projects(m)]
+        return [f"{name} changes v after the update, and w = g v/||v|| does not feel its length" for name in projecting]
+
+    def weight_variables(self, params: Params) -> dict[str, dict[str, Array]]:
+        return {name: {"gain": _norm(v)} for name, v in kernels(params).items()}
+
+    def reparametrize(self, params: Params, own: Mapping[str, Mapping[str, Array]]) -> Params:
+        w = {name: own[name]["gain"] * v / _norm(v) for name, v in kernels(params).items()}
+        return with_kernels(params, w)
+
+
+def _norm(v: Array) -> Array:
+    """(n_out,) length of each unit's incoming weights; the tiny number keeps the gradient at v = 0 finite."""
+    return jnp.sqrt(jnp.sum(jnp.square(v), tuple(range(v.ndim - 1))) + 1e-24)
+
+
+def _projects(method: Regularizer) -> bool:
+    """Whether `project` is in use: proximal penalties have it as an option."""
+    return bool(getattr(method, "proximal", True))

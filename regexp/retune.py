@@ -1,0 +1,44 @@
+"""A small search for one number of an arm, as lanes of one program, judged on validation alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from regexp.datasets.base import Data
+from regexp.datasets.splits import split
+from regexp.experiment import Experiment, Trial, trials
+from regexp.training.stage import Stage
+
+FACTORS = (0.1, 0.316, 1.0, 3.16, 10.0)
+SEEDS = 2
+
+
+def retuned(experiment: Experiment, data: Data) -> Experiment:
+    """The experiment at the learning rate, of five around its own, with the best monitored metric over two seeds.
+
+    A rate at which a seed diverges counts as infinitely bad.
+    """
+    rate = float(experiment.optimizer.learning_rate)
+    candidates = [_at(experiment, rate * factor) for factor in FACTORS]
+    seeds = experiment.training.seeds[:SEEDS]
+    lanes = [replace(t, experiment=trials(one)[0].experiment) for one in candidates for t in _of(one, seeds)]
+    stage = Stage(lanes, [split(experiment.dataset, data, t.seed) for t in lanes], data)
+    stage.compile()
+    score = np.full(len(lanes), np.inf)
+    for group, members in zip(stage.groups, stage.members, strict=True):
+        while not group.done:
+            group.advance(group.capacity)
+        score[members] = np.asarray(group.state.best.score)[: len(members)]
+        score[np.asarray(members)[np.asarray(group.state.diverged_at)[: len(members)] >= 0]] = np.inf
+    means = score.reshape(len(candidates), -1).mean(1)
+    return candidates[int(np.argmin(means))] if np.isfinite(means).any() else experiment
+
+
+def _at(experiment: Experiment, rate: float) -> Experiment:
+    return replace(experiment, optimizer=replace(experiment.optimizer, learning_rate=rate))
+
+
+def _of(experiment: Experiment, seeds: tuple[int, ...]) -> list[Trial]:
+    return [trial for trial in trials(experiment) if trial.seed in seeds]
