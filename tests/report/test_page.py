@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -11,6 +12,7 @@ import pytest
 from regexp.report.charts import charts
 from regexp.report.collect import collect
 from regexp.report.compare import Report, build
+from regexp.report.curves import curve, read
 from regexp.report.figures import inline, rendered
 from regexp.report.page import page
 from tests.cli.command import inside
@@ -160,6 +162,18 @@ def test_damaged_metrics_and_predictions_leave_the_rest(tmp_path, content):
     made = build(*collect(tmp_path))
     assert [chart.name for chart in charts(made)] == ["values"]
     assert "base" in page(made)
+
+
+def test_curves_keep_members_apart_and_leave_out_the_refit(tmp_path):
+    path = folder(tmp_path, "base", BASE[:1])
+    rows = [{"epoch": 1, "seed": 0, "member": m, "train/loss": 1.0 + m} for m in (0, 1)]
+    rows.append({"stage": "refit", "epoch": 1, "seed": 0, "train/loss": 9.0})
+    (path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (records, _) = collect(tmp_path)
+    table = read(records)["train/loss"]
+    assert table == {1: {(0, 0): 1.0, (0, 1): 2.0}}
+    one = curve(table)
+    assert (one.mean, one.least, one.greatest) == ([1.5], [1.0], [2.0])
 
 
 def test_without_baseline_and_without_values(tmp_path):

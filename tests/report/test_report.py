@@ -291,3 +291,30 @@ def test_a_narrow_terminal_gets_the_table_in_parts(tmp_path):
     assert max(len(line) for line in lines if line.startswith(("base", "l2", "run"))) <= 50
     assert sum(line.startswith("run") for line in lines) > 3
     assert any(line.split()[:2] == ["l2", "better"] for line in lines)
+
+
+def test_a_folder_of_runs_counts_as_its_runs(tmp_path):
+    """As `regexp ablate` leaves them."""
+    folder(tmp_path, "alone", BASE)
+    folder(tmp_path / "digits-ablation", "all", BETTER, "{l2: {strength: 0.1}}")
+    folder(tmp_path / "digits-ablation", "none", BASE, rate=0.1)
+    assert {line.row.name for line in report(tmp_path).lines} == {
+        "alone",
+        "digits-ablation/all",
+        "digits-ablation/none",
+    }
+    made = report(tmp_path, "digits-ablation", "digits-ablation/none", baseline="digits-ablation/none")
+    assert {line.row.name: line.is_baseline for line in made.lines} == {
+        "digits-ablation/all": False, "digits-ablation/none": True
+    }  # fmt: skip
+    assert made.skipped == ()
+
+
+def test_ensembles_and_refits_are_read(tmp_path):
+    """An ensemble has several lanes for a seed; a seed that diverged in its refit has a lane that is done, no value."""
+    path = folder(tmp_path, "ensemble", BASE)
+    edit(path / "summary.json", lambda s: s.update(lanes=[lane for lane in s["lanes"] for _ in range(3)]))
+    path = folder(tmp_path, "refit", [*BASE[:7], None], rate=0.1)
+    edit(path / "summary.json", lambda s: s["lanes"][7].update(status="done"))
+    found = {line.row.name: (line.summary.n, line.row.diverged) for line in report(tmp_path).lines}
+    assert found == {"ensemble": (8, 0), "refit": (7, 1)}
