@@ -25,7 +25,6 @@ MOST_INTERVALS = 40
 MOST_CLASSES = 30
 BINS = 15
 
-Curves = Mapping[str, Mapping[int, Mapping[int, float]]]
 Named = Sequence[tuple[str, Any]]
 
 

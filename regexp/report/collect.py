@@ -5,6 +5,7 @@ What stands in a folder is somebody else's: every value is checked before it is 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,14 +62,28 @@ def collect(root: Path, names: Sequence[str] = ()) -> tuple[list[Record], list[S
 
     Raises UsageError where a named one is not there, or nothing is.
     """
-    folders = [_named(root, name) for name in dict.fromkeys(names)] if names else _all(root)
+    there = [_named(root, name) for name in names] if names else _all(root)
     records, skipped = [], []
-    for folder in folders:
+    for folder in dict.fromkeys(run for one in there for run in _runs(one)):
+        name = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.name
         try:
-            records.append(record(folder))
+            records.append(record(folder, name))
         except (RegexpError, OSError, ValueError, RecursionError) as error:
-            skipped.append(Skipped(folder.name, _reason(error, folder)))
+            skipped.append(Skipped(name, _reason(error, folder)))
     return records, skipped
+
+
+def _runs(folder: Path) -> list[Path]:
+    """The run, or the runs inside of a folder that is none itself: the arms of an ablation."""
+    inside = []
+    if not (folder / "config.yaml").exists():
+        with contextlib.suppress(OSError):
+            inside = [path for path in _folders(folder) if (path / "config.yaml").exists()]
+    return inside or [folder]
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if not path.name.startswith(".") and path.is_dir())
 
 
 def _named(root: Path, name: str) -> Path:
@@ -80,7 +95,7 @@ def _named(root: Path, name: str) -> Path:
 
 def _all(root: Path) -> list[Path]:
     try:
-        found = sorted(p for p in root.iterdir() if not p.name.startswith(".") and p.is_dir())
+        found = _folders(root)
     except OSError as error:
         raise UsageError(f"{root}: cannot be read: {error.strerror}") from None
     if not found:
@@ -93,16 +108,15 @@ def _reason(error: Exception, folder: Path) -> str:
     return text.partition("\n")[0].replace(f"{folder}/", "")
 
 
-def record(folder: Path) -> Record:
+def record(folder: Path, name: str) -> Record:
     """One run. Raises RunError or ValueError for what is missing or damaged."""
     run = Run(folder)
     config = flatten(_config(folder))
     manifest = run.read_json("manifest.json")
     status = _text(manifest.get("status"), "manifest.json: status")
     summary = _summary(run) if status in FINISHED else {}
-    lanes = summary.get("lanes", [])
     return Record(
-        name=folder.name,
+        name=name,
         path=folder,
         status=status,
         reason=str(manifest.get("reason") or ""),
@@ -111,7 +125,7 @@ def record(folder: Path) -> Record:
         config=config,
         data=(str(config.get("dataset.name", "")), str(_mapping(manifest.get("data", {})).get("sha256", ""))),
         seeds=_seeds(summary.get("seeds", manifest.get("seeds", []))),
-        diverged=_seeds([lane["seed"] for lane in lanes if lane["status"] == "diverged"]),
+        diverged=summary.get("diverged", ()),
         metrics=summary.get("metrics", {}),
         chosen=summary.get("chosen", ""),
     )
@@ -149,13 +163,10 @@ def identity(config: Mapping[str, Any], without: Iterable[str] = NOT_COMPARED) -
 
 
 def _summary(run: Run) -> dict[str, Any]:
-    """{"seeds", "lanes", "metrics": {metric: {seed: value}}, "chosen"}"""
+    """{"seeds", "diverged", "metrics": {metric: {seed: value}}, "chosen"}"""
     raw = run.read_json("summary.json")
     seeds = _seeds(raw.get("seeds"))
-    lanes = [_mapping(lane) for lane in _list(raw.get("lanes"), "summary.json: lanes")]
-    if [lane.get("seed") for lane in lanes] != list(seeds) or not all("status" in lane for lane in lanes):
-        raise ValueError("summary.json: its lanes are not those of its seeds")
-    diverged = {lane["seed"] for lane in lanes if lane["status"] == "diverged"}
+    diverged = _diverged(raw, seeds)
     metrics = {}
     for name, numbers in _mapping(raw.get("metrics")).items():
         values = _list(_mapping(numbers).get("values"), f"summary.json: {name}")
@@ -163,10 +174,19 @@ def _summary(run: Run) -> dict[str, Any]:
             raise ValueError(f"summary.json: {name} has {len(values)} values for {len(seeds)} seeds")
         found = dict(zip(seeds, map(_number, values), strict=True))
         metrics[name] = {s: v for s, v in found.items() if v is not None and s not in diverged}
+    diverged |= {seed for seed in seeds if metrics and all(seed not in own for own in metrics.values())}  # in a refit
     selection = _mapping(raw.get("selection", {}))
     best = selection.get("epoch") == "best"
     chosen = f"best {selection.get('monitor')}" if best else "last epoch"
-    return {"seeds": seeds, "lanes": lanes, "metrics": metrics, "chosen": chosen}
+    return {"seeds": seeds, "diverged": tuple(sorted(diverged)), "metrics": metrics, "chosen": chosen}
+
+
+def _diverged(raw: dict[str, Any], seeds: tuple[int, ...]) -> set[int]:
+    """The seeds of which a lane diverged; an ensemble has several lanes for each."""
+    lanes = [_mapping(lane) for lane in _list(raw.get("lanes"), "summary.json: lanes")]
+    if {lane.get("seed") for lane in lanes} != set(seeds) or not all("status" in lane for lane in lanes):
+        raise ValueError("summary.json: its lanes are not those of its seeds")
+    return {lane["seed"] for lane in lanes if lane["status"] == "diverged"}
 
 
 def _number(value: Any) -> float | None:

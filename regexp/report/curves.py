@@ -13,7 +13,9 @@ from regexp.errors import RunError
 from regexp.report.collect import Record
 from regexp.runs import Run
 
-Table = Mapping[int, Mapping[int, float]]  # {epoch: {seed: value}}
+LAST_EPOCH = 2**31
+Lane = tuple[int, int]  # a seed, and the member of an ensemble
+Table = Mapping[int, Mapping[Lane, float]]  # {epoch: {lane: value}}
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,9 @@ class Curve:
     greatest: np.ndarray
 
 
-def read(records: Sequence[Record]) -> dict[str, dict[int, dict[int, float]]]:
-    """{metric: {epoch: {seed: value}}} of all the runs of a row; lines that are none of ours are passed over."""
-    found: dict[str, dict[int, dict[int, float]]] = {}
+def read(records: Sequence[Record]) -> dict[str, dict[int, dict[Lane, float]]]:
+    """{metric: {epoch: {lane: value}}} of all the runs of a row; lines that are none of ours are passed over."""
+    found: dict[str, dict[int, dict[Lane, float]]] = {}
     for record in records:
         try:
             lines, _ = Run(record.path).metrics()
@@ -39,15 +41,19 @@ def read(records: Sequence[Record]) -> dict[str, dict[int, dict[int, float]]]:
     return found
 
 
-def _add(found: dict[str, dict[int, dict[int, float]]], line: Any) -> None:
+def _add(found: dict[str, dict[int, dict[Lane, float]]], line: Any) -> None:
     if not isinstance(line, dict):
         return
-    epoch, seed = line.get("epoch"), line.get("seed")
-    if not isinstance(epoch, int) or not isinstance(seed, int):
+    epoch, seed, member = line.get("epoch"), line.get("seed"), line.get("member", 0)
+    if not isinstance(epoch, int) or not isinstance(seed, int) or not isinstance(member, int):
+        return
+    if not 0 < epoch < LAST_EPOCH:
+        return
+    if "stage" in line:  # trained anew on training and validation data: nothing is measured on validation
         return
     for name, value in line.items():
         if "/" in name and isinstance(value, float) and math.isfinite(value):
-            found.setdefault(name, {}).setdefault(epoch, {})[seed] = value
+            found.setdefault(name, {}).setdefault(epoch, {})[seed, member] = value
 
 
 def curve(table: Table) -> Curve:
@@ -58,7 +64,7 @@ def curve(table: Table) -> Curve:
     return Curve(np.asarray(epochs), np.asarray(mean), np.asarray(least), np.asarray(greatest))
 
 
-def difference(left: Table, right: Table) -> dict[int, dict[int, float]]:
-    """left - right, where both have the epoch and the seed."""
+def difference(left: Table, right: Table) -> dict[int, dict[Lane, float]]:
+    """left - right, where both have the epoch and the lane."""
     found = {e: {s: left[e][s] - right[e][s] for s in left[e].keys() & right[e].keys()} for e in left.keys() & right}
     return {epoch: by_seed for epoch, by_seed in found.items() if by_seed}

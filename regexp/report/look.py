@@ -40,7 +40,7 @@ white-space:pre-wrap;overflow-wrap:anywhere}
 --line-5:#56b4e9;--line-6:#8c8c8c;color-scheme:light}nav,.controls,th button::after{display:none}
 body{max-width:none;font-size:10pt}.scroll,.chart{overflow:visible;border:0}#settings{font-size:6.5pt}
 @page{size:landscape}#settings th,#settings td{padding:.1rem .2rem;min-width:0;white-space:normal;position:static}
-#settings th{overflow-wrap:anywhere}#settings td.why{min-width:9rem}
+#settings thead th{writing-mode:vertical-rl;vertical-align:bottom}#settings td.why{min-width:9rem}
 figure,tr{break-inside:avoid}}
 """
 

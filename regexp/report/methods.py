@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regexp.report.compare import Report
-from regexp.report.tables import heading, measured
+from regexp.report.tables import count, heading, left_out, measured
 from regexp.statistics.intervals import BOOTSTRAP_FROM, RESAMPLES
 from regexp.statistics.paired import ENUMERATED, FLIPS
 from regexp.statistics.verdict import ALPHA, LEAST_PAIRS
@@ -16,13 +16,13 @@ def paragraph(report: Report) -> str:
 
 def _varied(report: Report) -> str:
     seeds = sorted({line.summary.n for line in report.lines if line.summary})
-    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}" if seeds else "no"
+    each = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}" if seeds else "no"
     data = sorted({line.row.data[0] for line in report.lines})
     what = ", ".join(map(heading, report.columns)) or "nothing but the seed"
     return (
-        f"{len(report.lines)} settings were trained on {', '.join(data) or 'no data'} with {count} seeds each. A seed "
-        "fixes the split, the initial weights, the batch order and all random draws, so settings are paired by seed. "
-        f"Between settings varied: {what}."
+        f"{count(len(report.lines), 'setting')}, trained on {', '.join(data) or 'no data'} with {each} seeds each. "
+        "A seed fixes the split, the initial weights, the batch order and all random draws, so settings are paired by "
+        f"seed. Between settings varied: {what}."
     )
 
 
@@ -55,7 +55,5 @@ def _compared(report: Report) -> list[str]:
 
 
 def _left_out(report: Report) -> str:
-    diverged = sum(line.row.diverged for line in report.lines)
-    unfinished = sum(line.row.unfinished for line in report.lines)
-    said = f"{diverged} seeds diverged and {unfinished} runs were not finished; they are in no mean."
-    return said if diverged or unfinished else "No seed diverged and every run finished."
+    lost = left_out(report)
+    return f"Left out: {', '.join(lost)}." if lost else "No seed diverged and every run finished."

@@ -16,7 +16,19 @@ from regexp.report.inert import html
 from regexp.report.look import CSS, SCRIPT
 from regexp.report.methods import paragraph
 from regexp.report.rows import cell, shown
-from regexp.report.tables import better, heading, interval, measured, name, number, p_value, tables, why
+from regexp.report.tables import (
+    better,
+    count,
+    heading,
+    interval,
+    left_out,
+    measured,
+    name,
+    number,
+    p_value,
+    tables,
+    why,
+)
 from regexp.statistics import Summary, Verdict
 
 MOST_VERDICTS = 50  # in the summary; the table has all
@@ -28,7 +40,7 @@ def page(report: Report) -> str:
     """The whole page; the same report gives the same bytes."""
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
-    title = f"{report.metric}: {len(report.lines)} settings"
+    title = f"{report.metric}: {count(len(report.lines), 'setting')}"
     sections = [
         ("summary", "Summary", _summary(report)),
         ("table", "All settings", _table(report)),
@@ -61,8 +73,8 @@ def _summary(report: Report) -> str:
         said = f"The best mean is {_score(best)}. " if best else ""
         said += "No verdicts: name a baseline with --baseline RUN."
         return f"<p>{html(said)}</p>{_lost(report)}"
-    counts = [(word, sum(verdict.word == word for verdict, _ in judged)) for word in MARKS]
-    words = ", ".join(f"{count} {word}" for word, count in counts if count)
+    found = [(word, sum(verdict.word == word for verdict, _ in judged)) for word in MARKS]
+    words = ", ".join(f"{number_} {word}" for word, number_ in found if number_)
     items = "".join(_judgement(verdict, line) for verdict, line in judged[:MOST_VERDICTS])
     more = f"<p>{len(judged) - MOST_VERDICTS} more in the table.</p>" if len(judged) > MOST_VERDICTS else ""
     against = html(f"Against {report.baseline}, paired by seed: {words}.")
@@ -71,13 +83,13 @@ def _summary(report: Report) -> str:
 
 def _score(line: Line) -> str:
     s = line.summary
-    return f"{line.row.name}: {number(s.mean)} over {s.n} seeds" if s else line.row.name
+    return f"{line.row.name}: {number(s.mean)} over {count(s.n, 'seed')}" if s else line.row.name
 
 
 def _judgement(verdict: Verdict, line: Line) -> str:
     c = verdict.comparison
     ends = interval(c.interval.low, c.interval.high) if c else ""
-    numbers = f"difference {number(c.difference)} {ends}, {c.pairs} pairs; " if c else ""
+    numbers = f"difference {number(c.difference)} {ends}, {count(c.pairs, 'pair')}; " if c else ""
     said = html(f": {numbers}{why(line)}")
     return f"<li>{_word(verdict.word)} <strong>{html(line.row.name)}</strong>{said}</li>"
 
@@ -88,15 +100,8 @@ def _word(word: str) -> str:
 
 
 def _lost(report: Report) -> str:
-    diverged = sum(line.row.diverged for line in report.lines)
-    unfinished = sum(line.row.unfinished for line in report.lines)
-    parts = [
-        (diverged, "seeds diverged and are in no mean"),
-        (unfinished, "runs are not finished"),
-        (len(report.skipped), "folders were skipped, listed below"),
-    ]
-    said = "; ".join(f"{count} {words}" for count, words in parts if count)
-    return f'<p class="warning">{html(said)}.</p>' if said else ""
+    lost = left_out(report)
+    return f'<p class="warning">Left out: {html(", ".join(lost))}.</p>' if lost else ""
 
 
 # -- the table --------------------------------------------------------------------------------------------------------
@@ -122,28 +127,25 @@ def _names_data(report: Report) -> bool:
 
 def _heads(report: Report) -> list[str]:
     compared = report.baseline is not None
-    heads = ["run", *(["verdict"] if compared else []), *(["data set"] if _names_data(report) else [])]
-    heads += map(heading, report.columns)
-    heads += ["n", "mean", "std", "95% interval", "min", "max"]
-    heads += ["pairs", "difference", "95% interval", "P(better)", "p (Holm)"] if compared else []
-    return [*heads, "diverged", "unfinished", *(["why"] if compared else [])]
+    heads = ["run"]
+    heads += ["verdict", "difference", "difference, 95%", "p (Holm)", "P(better)", "pairs"] if compared else []
+    heads += ["data set"] if _names_data(report) else []
+    heads += [*map(heading, report.columns), "n", "mean", "std", "mean, 95%", "min", "max", "diverged", "unfinished"]
+    return [*heads, "why"] if compared else heads
 
 
 def _cells(report: Report, line: Line) -> Iterator[str]:
-    compared, verdict = report.baseline is not None, line.verdict
     yield f'<th scope="row">{html(name(line))}</th>'
-    if compared:
-        yield f"<td>{_word(verdict.word) if verdict else 'baseline' if line.is_baseline else ''}</td>"
+    if report.baseline is not None:
+        yield from _differences(report, line)
     if _names_data(report):
         yield _text(line.row.data[0])
     for key in report.columns:
         yield _text(cell(line.row, key), line.row.config.get(key))
     yield from _values(line.summary)
-    if compared:
-        yield from _differences(report, verdict)
     yield _number(line.row.diverged, str(line.row.diverged))
     yield _number(line.row.unfinished, str(line.row.unfinished))
-    if compared:
+    if report.baseline is not None:
         yield f'<td class="why">{html(why(line))}</td>'
 
 
@@ -160,17 +162,19 @@ def _values(s: Summary | None) -> Iterator[str]:
     yield _number(s.greatest, number(s.greatest))
 
 
-def _differences(report: Report, verdict: Verdict | None) -> Iterator[str]:
-    c = verdict.comparison if verdict else None
-    if verdict is None or c is None:
+def _differences(report: Report, line: Line) -> Iterator[str]:
+    verdict = line.verdict
+    yield f"<td>{_word(verdict.word) if verdict else 'baseline' if line.is_baseline else ''}</td>"
+    if verdict is None or verdict.comparison is None:
         yield from [_number(None, "-")] * 5
         return
+    c = verdict.comparison
     wins = better(report, c.improvement)
-    yield _number(c.pairs, str(c.pairs))
     yield _number(c.difference, number(c.difference))
     yield _number(c.interval.low, interval(c.interval.low, c.interval.high))
-    yield _number(wins, number(wins))
     yield _number(verdict.p, p_value(verdict.p))
+    yield _number(wins, number(wins))
+    yield _number(c.pairs, str(c.pairs))
 
 
 def _text(text: str, value: Any = None) -> str:

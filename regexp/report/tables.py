@@ -38,6 +38,19 @@ def p_value(p: float) -> str:
     return "-" if math.isnan(p) else f"{p:.3g}"
 
 
+def count(number_: int, what: str) -> str:
+    """`1 seed`, `2 seeds`."""
+    return f"{number_} {what}" if number_ == 1 else f"{number_} {what}s"
+
+
+def left_out(report: Report) -> list[str]:
+    """What no mean holds."""
+    diverged = sum(line.row.diverged for line in report.lines)
+    unfinished = sum(line.row.unfinished for line in report.lines)
+    parts = [(diverged, "diverged seed"), (unfinished, "unfinished run"), (len(report.skipped), "skipped folder")]
+    return [count(number_, what) for number_, what in parts if number_]
+
+
 def tables(report: Report) -> list[Table]:
     """What a person reads, in order."""
     found = [settings(report)]
@@ -68,9 +81,13 @@ def settings(report: Report) -> Table:
         failures = [str(line.row.diverged), str(line.row.unfinished)] if lost else []
         rows.append((name(line), *(cell(line.row, key) for key in report.columns), *_numbers(line), *failures))
     notes = [measured(report), *_methods(report)]
+    if lost:
+        notes.append("diverged: seeds, in no mean; unfinished: runs that failed, were stopped or are running")
+    if report.baseline is None and len(report.lines) > 1:
+        notes.append("for verdicts name a baseline: --baseline RUN")
     if report.keys:
         notes.append(f"rows are the values of {', '.join(report.keys)}; a seed's value is the mean over its runs")
-    header += ["diverged seeds", "unfinished runs"] if lost else []
+    header += ["diverged", "unfinished"] if lost else []
     return Table("Settings", tuple(header), tuple(rows), tuple(notes), frozenset(range(1 + len(report.columns))))
 
 
@@ -108,17 +125,17 @@ def verdicts(report: Report) -> Table:
         if v is None or v.comparison is None:
             if not line.is_baseline:
                 reason = why(line) or "no run of the baseline's setting on this data"
-                rows.append((line.row.name, *("-",) * 7, "no pairs", reason))
+                rows.append((line.row.name, "no pairs", *("-",) * 7, reason))
             continue
         c = v.comparison
         ends = interval(c.interval.low, c.interval.high)
         wins = number(better(report, c.improvement))
-        numbers = (str(c.pairs), number(c.correlation), number(c.difference), ends, wins, p_value(c.p), p_value(v.p))
-        rows.append((line.row.name, *numbers, v.word, why(line)))
-    numeric = ("pairs", "correlation", "difference", "95% interval", "P(better)", "p", "p (Holm)")
+        numbers = (number(c.difference), ends, p_value(v.p), p_value(c.p), wins, str(c.pairs), number(c.correlation))
+        rows.append((line.row.name, v.word, *numbers, why(line)))
+    numeric = ("difference", "95% interval", "p (Holm)", "p", "P(better)", "pairs", "correlation")
     title = f"Against {report.baseline}, paired by seed"
     return Table(
-        title, ("run", *numeric, "verdict", "why"), tuple(rows), tuple(_verdict_notes(report)), frozenset({0, 8, 9})
+        title, ("run", "verdict", *numeric, "why"), tuple(rows), tuple(_verdict_notes(report)), frozenset({0, 1, 9})
     )
 
 
@@ -128,9 +145,9 @@ def why(line: Line) -> str:
         return ""
     parts = [line.verdict.reason]
     if line.verdict.more_seeds is not None:
-        parts.append(f"about {line.verdict.more_seeds} more seeds needed")
+        parts.append(f"about {count(line.verdict.more_seeds, 'more seed')} needed")
     if line.row.diverged:
-        parts.append(f"{line.row.diverged} seeds diverged and are in no pair")
+        parts.append(f"without {count(line.row.diverged, 'diverged seed')}")
     return "; ".join(parts)
 
 

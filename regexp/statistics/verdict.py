@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from regexp.statistics.intervals import LEVEL
-from regexp.statistics.paired import Comparison, compare, equivalence_p
+from regexp.statistics.paired import ENUMERATED, Comparison, compare, equivalence_p
 
 ALPHA = 0.05
 LEAST_PAIRS = 6  # 5 pairs reach p = 0.0625 at best
@@ -64,15 +64,28 @@ def verdicts(
     Source: the functions named; the order of questions is explained in docs/statistics.md.
     """
     comparisons = [compare(row, baseline, level) for row, baseline in pairs]
-    made = [(one, *pair) for one, pair in zip(comparisons, pairs, strict=True) if one is not None]
-    different = iter(holm([one.p for one, *_ in made]))
-    equal = iter(holm([_equivalence(row, baseline, delta) for _, row, baseline in made]))
-    return [
-        Verdict(None, "no pairs", "shares no seed with the baseline", math.nan, math.nan)
-        if one is None
-        else _verdict(one, float(next(different)), float(next(equal)), len(made), smaller_is_better, delta, alpha)
-        for one in comparisons
-    ]
+    made = [one for one in comparisons if one is not None]
+    rule = _Rule(len(made), smaller_is_better, delta, alpha)
+    p = np.asarray([one.p for one in made])
+    equal = [_equivalence(*pair, delta) for pair, one in zip(pairs, comparisons, strict=True) if one is not None]
+    found = iter(
+        [
+            _verdict(one, float(different), float(same), _reachable(p, i, one.least_p), rule)
+            for i, (one, different, same) in enumerate(zip(made, holm(p), holm(equal), strict=True))
+        ]
+    )
+    nothing = Verdict(None, "no pairs", "shares no seed with the baseline", math.nan, math.nan)
+    return [nothing if one is None else next(found) for one in comparisons]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What every row of a table is judged by. rows: how many are."""
+
+    rows: int
+    smaller_is_better: bool
+    delta: float
+    alpha: float
 
 
 def _equivalence(row: Mapping[int, float], baseline: Mapping[int, float], delta: float) -> float:
@@ -80,21 +93,26 @@ def _equivalence(row: Mapping[int, float], baseline: Mapping[int, float], delta:
     return float(equivalence_p(differences, delta))
 
 
-def _verdict(
-    one: Comparison, p: float, equal: float, rows: int, smaller_is_better: bool, delta: float, alpha: float
-) -> Verdict:
-    least = min(1.0, rows * one.least_p)
-    if one.pairs >= LEAST_PAIRS and equal <= alpha:
-        return Verdict(one, "equivalent", f"within {delta:g}: two one-sided t tests", p, equal)
-    if one.pairs >= LEAST_PAIRS and p <= alpha:
-        word = "better" if (one.difference < 0) == smaller_is_better else "worse"
-        return Verdict(one, word, "exact sign-flip test", p, equal)
-    more = more_seeds(one, rows, delta, alpha)
-    if one.pairs < LEAST_PAIRS or least > alpha:
-        of_rows = f" with {rows} rows compared" if rows > 1 else ""
-        reason = f"{one.pairs} pairs reach p = {least:.3g} at best{of_rows}"
-        return Verdict(one, "undecided", reason, p, equal, more)
-    return Verdict(one, "undecided", "the pairs speak neither for a difference nor for equivalence", p, equal, more)
+def _reachable(p: np.ndarray, index: int, least: float) -> float:
+    """Holm's p of one row if its pairs all pointed one way and the other rows stayed as they are."""
+    changed = p.copy()
+    changed[index] = least
+    return float(holm(changed)[index])
+
+
+def _verdict(one: Comparison, p: float, equal: float, reachable: float, rule: _Rule) -> Verdict:
+    enough = one.pairs >= LEAST_PAIRS
+    if enough and equal <= rule.alpha:
+        return Verdict(one, "equivalent", f"within {rule.delta:g}: two one-sided t tests", p, equal)
+    if enough and p <= rule.alpha:
+        word = "better" if (one.difference < 0) == rule.smaller_is_better else "worse"
+        test = "exact sign-flip test" if one.pairs <= ENUMERATED else "sign-flip test, sampled"
+        return Verdict(one, word, test, p, equal)
+    reason = "neither different nor equivalent"
+    if not enough or reachable > rule.alpha:
+        of_rows = f" with {rule.rows} rows compared" if rule.rows > 1 else ""
+        reason = f"{one.pairs} pairs reach p = {reachable:.3g} at best{of_rows}"
+    return Verdict(one, "undecided", reason, p, equal, more_seeds(one, rule.rows, rule.delta, rule.alpha))
 
 
 def more_seeds(one: Comparison, rows: int = 1, delta: float = 0.0, alpha: float = ALPHA) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -11,6 +12,7 @@ import pytest
 from regexp.report.charts import charts
 from regexp.report.collect import collect
 from regexp.report.compare import Report, build
+from regexp.report.curves import curve, read
 from regexp.report.figures import inline, rendered
 from regexp.report.page import page
 from tests.cli.command import inside
@@ -81,7 +83,7 @@ def test_every_part_is_there(html):
     for words in ("Against base", "better", "Holm", "Learning curves: loss", "Learning curves: accuracy", "Penalties",
                   "Generalisation gap", "Reliability", "Confusion", "What differs in the configs",
                   "regexp train l2.yaml", "Methods", "sign-flip", "Skipped folders", "broken",
-                  "1 seeds diverged"):  # fmt: skip
+                  "1 diverged seed, 1 skipped folder"):  # fmt: skip
         assert words in text, words
 
 
@@ -153,7 +155,8 @@ def test_a_chart_shows_what_was_measured(plain):
 @pytest.mark.parametrize("content", [b"", b"nonsense"])
 def test_damaged_metrics_and_predictions_leave_the_rest(tmp_path, content):
     path = folder(tmp_path, "base", BASE, predictions=predictions(1))
-    bad = ["[1]", '{"epoch": "x", "seed": 0}', '{"epoch": 1, "seed": 0, "train/loss": "x"}', "no"]
+    bad = ["[1]", '{"epoch": "x", "seed": 0}', '{"epoch": 1, "seed": 0, "train/loss": "x"}', "no",
+           '{"epoch": 1' + 30 * "0" + ', "seed": 0, "train/loss": 0.5}']  # fmt: skip
     (path / "metrics.jsonl").write_text("\n".join(bad))
     (path / "predictions.npz").write_bytes(content)
     made = build(*collect(tmp_path))
@@ -161,11 +164,23 @@ def test_damaged_metrics_and_predictions_leave_the_rest(tmp_path, content):
     assert "base" in page(made)
 
 
+def test_curves_keep_members_apart_and_leave_out_the_refit(tmp_path):
+    path = folder(tmp_path, "base", BASE[:1])
+    rows = [{"epoch": 1, "seed": 0, "member": m, "train/loss": 1.0 + m} for m in (0, 1)]
+    rows.append({"stage": "refit", "epoch": 1, "seed": 0, "train/loss": 9.0})
+    (path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (records, _) = collect(tmp_path)
+    table = read(records)["train/loss"]
+    assert table == {1: {(0, 0): 1.0, (0, 1): 2.0}}
+    one = curve(table)
+    assert (one.mean, one.least, one.greatest) == ([1.5], [1.0], [2.0])
+
+
 def test_without_baseline_and_without_values(tmp_path):
     folder(tmp_path, "none", [None, None])
     text = Reader(page(build(*collect(tmp_path)))).text
     assert "No verdicts" in text
-    assert "2 seeds diverged" in text
+    assert "2 diverged seeds" in text
 
 
 def test_the_command_writes_page_and_figures(tmp_path, capsys):

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy import stats
 
 from regexp.errors import UsageError
@@ -65,7 +66,7 @@ def test_verdicts_are_paired_by_seed(tmp_path):
     }  # fmt: skip
     assert found["dropout"].comparison.pairs == 8
     assert found["dropout"].comparison.p == 2 / 2**8
-    assert found["few"].reason == "5 pairs reach p = 0.125 at best with 2 rows compared"
+    assert found["few"].reason == "5 pairs reach p = 0.0625 at best with 2 rows compared"
     assert made.columns == ("regularizers.dropout.rate",)
     shown = {row[0]: row[1] for row in tables(made)[0].rows}
     assert shown == {"base (baseline)": "off", "dropout": "0.2", "few": "0.3", "elsewhere": "0.4"}
@@ -93,8 +94,8 @@ def test_diverged_seeds_and_failed_runs_are_counted(tmp_path):
     line = next(line for line in made.lines if line.verdict)
     assert (line.row.name, line.summary.n, line.row.diverged, line.row.unfinished) == ("some +1", 6, 2, 1)
     settings, verdicts = tables(made)
-    assert settings.header[-2:] == ("diverged seeds", "unfinished runs")
-    assert verdicts.rows[0][-1].endswith("2 seeds diverged and are in no pair")
+    assert settings.header[-2:] == ("diverged", "unfinished")
+    assert verdicts.rows[0][-1].endswith("without 2 diverged seeds")
 
 
 def damage(path, how):
@@ -279,3 +280,41 @@ def test_a_thousand_runs_in_three_seconds(thousand):
     took = time.perf_counter() - began
     assert sum(line.startswith("run0") for line in done.stdout.splitlines()) == 1_000 + 999
     assert float(done.stderr) < 3 or took < 3
+
+
+def test_a_narrow_terminal_gets_the_table_in_parts(tmp_path):
+    folder(tmp_path, "base", BASE)
+    folder(tmp_path, "l2", BETTER, "{l2: {strength: 0.1}}")
+    console = Console(file=io.StringIO(), force_terminal=True, width=50, color_system=None)
+    formats.terminal(tables(report(tmp_path, baseline="base")), console)
+    lines = console.file.getvalue().splitlines()
+    assert max(len(line) for line in lines if line.startswith(("base", "l2", "run"))) <= 50
+    assert sum(line.startswith("run") for line in lines) > 3
+    assert any(line.split()[:2] == ["l2", "better"] for line in lines)
+
+
+def test_a_folder_of_runs_counts_as_its_runs(tmp_path):
+    """As `regexp ablate` leaves them."""
+    folder(tmp_path, "alone", BASE)
+    folder(tmp_path / "digits-ablation", "all", BETTER, "{l2: {strength: 0.1}}")
+    folder(tmp_path / "digits-ablation", "none", BASE, rate=0.1)
+    assert {line.row.name for line in report(tmp_path).lines} == {
+        "alone",
+        "digits-ablation/all",
+        "digits-ablation/none",
+    }
+    made = report(tmp_path, "digits-ablation", "digits-ablation/none", baseline="digits-ablation/none")
+    assert {line.row.name: line.is_baseline for line in made.lines} == {
+        "digits-ablation/all": False, "digits-ablation/none": True
+    }  # fmt: skip
+    assert made.skipped == ()
+
+
+def test_ensembles_and_refits_are_read(tmp_path):
+    """An ensemble has several lanes for a seed; a seed that diverged in its refit has a lane that is done, no value."""
+    path = folder(tmp_path, "ensemble", BASE)
+    edit(path / "summary.json", lambda s: s.update(lanes=[lane for lane in s["lanes"] for _ in range(3)]))
+    path = folder(tmp_path, "refit", [*BASE[:7], None], rate=0.1)
+    edit(path / "summary.json", lambda s: s["lanes"][7].update(status="done"))
+    found = {line.row.name: (line.summary.n, line.row.diverged) for line in report(tmp_path).lines}
+    assert found == {"ensemble": (8, 0), "refit": (7, 1)}

@@ -45,6 +45,13 @@ def test_six_pairs_decide_alone_and_not_in_company():
     assert both[0].more_seeds == 1
 
 
+def test_what_a_row_can_reach_depends_on_the_others():
+    """Beside a row with p = 1/128 that Holm takes first, five pairs reach 0.0625, not twice that."""
+    found = own.verdicts([(row(BASE + GAIN), row(BASE)), (row(BASE[:5] + GAIN[:5]), row(BASE))], False)
+    assert [one.word for one in found] == ["better", "undecided"]
+    assert found[1].reason == "5 pairs reach p = 0.0625 at best with 2 rows compared"
+
+
 def test_equivalent_within_delta_and_only_then():
     near = BASE + np.array([1, -1, 1, -1, 1, -1, 1, -1]) * 1e-3
     assert only(near, BASE, delta=0.01).word == "equivalent"
