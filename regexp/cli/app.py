@@ -11,13 +11,14 @@ import sys
 
 import typer
 
-from regexp.cli import catalogue, configure, inspect, train
+from regexp.cli import catalogue, configure, inspect, sweep, train
 from regexp.errors import RegexpError
 
 STORY = """The laboratory for regularization: a YAML file is a question, a run is its answer.
 
 regexp init lab.yaml      a commented config to start from
 regexp train lab.yaml     train, evaluate, write runs/lab
+regexp sweep lab.yaml     search the values that its sweep section names
 regexp list               every method, model, optimizer and dataset
 regexp show dropout       what one does, its formula and its fields
 """
@@ -25,6 +26,7 @@ DEBUG = "--debug, after any command, shows the traceback of a failure."
 
 app = typer.Typer(help=STORY, epilog=DEBUG, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("train")(train.train)
+app.command("sweep")(sweep.sweep)
 app.command("validate")(configure.validate)
 app.command("init")(configure.init)
 app.command("schema")(configure.schema)
