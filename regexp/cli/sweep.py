@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from regexp.cli.train import Device, Json, Quiet, RunsDir, Settings, _signals
 from regexp.errors import UsageError
 
 if TYPE_CHECKING:
+    from regexp.cli.progress import Display
     from regexp.config import Loaded
     from regexp.runs import Run
 
@@ -113,7 +114,7 @@ def _resumed(
     return loaded, run
 
 
-def _dry_run(loaded: Loaded, device: str, display: object) -> None:
+def _dry_run(loaded: Loaded, device: Literal["auto", "cpu", "gpu"], display: Display) -> None:
     from regexp.sweep.driver import prepare
 
-    display.event(prepare(loaded, device).plan())  # type: ignore[arg-type, attr-defined]
+    display.event(prepare(loaded, device).plan())

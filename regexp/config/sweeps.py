@@ -57,15 +57,19 @@ def build_sweep(node: Node, experiment: Any, document: Document) -> Any:
     given = {key: build(types[key], node.value[key], f"sweep.{key}", document)
              for key in ("objective", "confirm") if key in node.value}  # fmt: skip
     stages, entries = _stages(node, document), _entries(node, document)
-    if experiment is FAILED or len(document.problems) > began:
+    if experiment is FAILED or not entries:
         return FAILED
-    sweep = Sweep(space=entries, stages=stages, **given)
-    places = node.value["space"].keys
-    base = _with_methods(experiment, places, document)
-    parameters = [] if base is FAILED else [_Entry(path, entry, node.value["space"], base, document).parameter()
-                                            for path, entry in entries.items()]  # fmt: skip
+    base = _with_methods(experiment, node.value["space"].keys, document)
+    present = {f"regularizers.{method.name}" for method in base.regularizers}
+    parameters = [
+        _Entry(path, entry, node.value["space"], base, document).parameter()
+        for path, entry in entries.items()
+        if entry is not FAILED
+        if not path.startswith("regularizers.") or ".".join(path.split(".")[:2]) in present
+    ]
     if len(document.problems) > began:
         return FAILED
+    sweep = Sweep(space=entries, stages=stages, **given)
     space = Space(tuple(p for p in parameters if p is not None), base)
     for place, message in _checks(sweep, space, experiment, node, document):
         document.report(place, message)
@@ -77,48 +81,58 @@ def build_sweep(node: Node, experiment: Any, document: Document) -> Any:
 def _stages(node: Node, document: Document) -> Any:
     stages = node.value.get("stages")
     if stages is None or not isinstance(stages.value, tuple) or not stages.value:
-        place = node.keys.get("stages", (node.line, node.column))
+        place = node.keys.get("stages", document.place("sweep"))
         document.report(place, "sweep needs stages: a list of {trials, epochs, ...}, one for each round")
         return FAILED
-    built = tuple(build_fields(SweepStage, item, "sweep.stages", document) for item in stages.value)
+    built = tuple(_one_stage(item, document) for item in stages.value)
     if isinstance(stages.value[0].value, dict) and "keep" in stages.value[0].value:
         document.report(stages.value[0].keys["keep"], "the first stage has none before it whose best it could keep")
     return FAILED if FAILED in built else built
 
 
+def _one_stage(item: Node, document: Document) -> Any:
+    before = len(document.problems)
+    built = build_fields(SweepStage, item, "sweep.stages", document)
+    for problem in document.problems[before:]:
+        if problem.message.startswith("sweep.stages needs"):  # it has no key whose place could be told
+            document.problems.remove(problem)
+            document.report((item.line, item.column), problem.message)
+    return built
+
+
 def _entries(node: Node, document: Document) -> dict[str, Any]:
     space = node.value.get("space")
     if space is None or not isinstance(space.value, dict) or not space.value:
-        place = node.keys.get("space", (node.line, node.column))
+        place = node.keys.get("space", document.place("sweep"))
         document.report(place, "sweep needs a space: {optimizer.learning_rate: {log_uniform: [1.0e-4, 1.0e-2]}, ...}")
         return {}
     return {path: build_fields(Range, child, f"sweep.space.{path}", document) for path, child in space.value.items()}
 
 
-def _with_methods(experiment: Experiment, places: dict[str, tuple[int, int]], document: Document) -> Any:
+def _with_methods(experiment: Experiment, places: dict[str, tuple[int, int]], document: Document) -> Experiment:
     """The experiment with every method that the space names; those it does not have come last, with their defaults."""
-    methods = list(experiment.regularizers)
+    methods = {method.name: method for method in experiment.regularizers}
     for path, place in places.items():
         head, _, rest = path.partition(".")
         name = rest.partition(".")[0]
-        if head != "regularizers" or name in [m.name for m in methods]:
+        if head != "regularizers" or name in methods:
             continue
+        made: Any = _default(name, place, document) if name in METHODS else FAILED
         if name not in METHODS:
             document.report(place, unknown_name(name, METHODS))
-            return FAILED
-        given = [k for k in places if k.startswith(f"{path}.")] or [path]
-        method = _default(name, place, given, document)
-        if method is FAILED:
-            return FAILED
-        methods.append(method)
-    return replace(experiment, regularizers=tuple(methods))
+        if made is not FAILED:
+            methods[name] = made
+    return replace(experiment, regularizers=tuple(methods.values()))
 
 
-def _default(name: str, place: tuple[int, int], given: list[str], document: Document) -> Any:
+def _default(name: str, place: tuple[int, int], document: Document) -> Any:
+    """A method as `NAME: true` has it; what it needs is to be written under regularizers."""
     before = len(document.problems)
     method = build_fields(METHODS[name], Node({}, *place), f"regularizers.{name}", document)
-    for i, problem in enumerate(document.problems[before:], before):
-        document.problems[i] = replace(problem, message=f"{problem.message}; write {name} under regularizers")
+    if method is FAILED:
+        reasons = "; ".join(problem.message for problem in document.problems[before:])
+        del document.problems[before:]
+        document.report(place, f"{reasons}; write {name} under regularizers")
     return method
 
 

@@ -60,7 +60,7 @@ class Ended:
     outcomes: dict[int, Outcome]
 
 
-Survivors = Callable[[dict[int, Outcome]], set[int]]
+Survivors = Callable[[int, dict[int, Outcome]], set[int]]
 
 
 class Blocks:
@@ -83,11 +83,11 @@ class Blocks:
               ) -> Iterator[Moved | Ended]:  # fmt: skip
         """Train all trials to their epochs.
 
-        rungs: epochs at which `survivors(outcomes so far)` says who goes on; the others end there
+        rungs: epochs at which `survivors(number of the rung, outcomes so far)` says who goes on; the others end there
         """
         alive = list(range(len(trials)))
         states: dict[int, dict[str, np.ndarray]] = {}
-        for rung in (*rungs, None):
+        for number, rung in enumerate((*rungs, None)):
             found: dict[int, Outcome] = {}
             for block in self._blocks(trials, alive):
                 for event in self._one(trials, block, rung, states):
@@ -96,7 +96,7 @@ class Blocks:
                     else:
                         yield event
             if rung is not None and survivors is not None:
-                on = survivors(found)
+                on = survivors(number, found)
                 yield Ended({i: replace(o, status="pruned") if o.status == "done" else o
                              for i, o in found.items() if i not in on})  # fmt: skip
                 alive = [i for i in alive if i in on]
@@ -201,7 +201,7 @@ class Blocks:
             self.size = self._choose_size(trial)
         made = self.group([trial])
         for _ in range(2):  # the first has to warm up
-            for _ in self._advance(made, made.position + min(made.steps_per_epoch, 16), 1):
+            for _ in self._advance(made, made.position + min(made.steps_per_epoch, 256), 1):
                 pass
         return compile_seconds() - before, self.step_seconds or 0.0, made.steps_per_epoch
 

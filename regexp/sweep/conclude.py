@@ -81,7 +81,7 @@ def _paired(winner: Record, base: Record | None) -> dict[str, Any] | None:
 
 
 def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[str, float]:
-    """Share of each parameter in what makes the first stage's best quarter, by Optuna's PED-ANOVA; {} for few trials."""
+    """Each parameter's share in what makes the best of the first stage, by Optuna's PED-ANOVA; {} for few trials."""
     good = ranked(records, smaller)
     if len(good) < FEW_FOR_IMPORTANCE or len(space) < 2:
         return {}

@@ -105,8 +105,7 @@ class Sweeping:
         self.experiment, self.search, self.sweep, self.data = experiment, search, search.sweep, data
         self.space = replace(search.space, base=lean(search.space.base))
         self.smaller = smaller_is_better(self.sweep.objective)
-        self.steps_total = self.steps_done = 0
-        self.spent = 0.0
+        self.steps_left, self.moved, self.spent = 0, 0, 0.0
         given = list(dict.fromkeys(experiment.training.seeds))
         most = max(stage.seeds for stage in self.sweep.stages)
         unused = (n for n in range(10**6) if n not in given)
@@ -126,9 +125,9 @@ class Sweeping:
         return len(grid(self.space, one.trials)) if one.sampler == "grid" else one.trials
 
     def _needs(self) -> list[tuple[int, int]]:
-        """(lanes, epochs) of each stage, as far as all trials have one structure."""
-        stages = [(self.trials(i) * s.seeds, s.epochs) for i, s in enumerate(self.sweep.stages)]
+        """(lanes, epochs) of each stage and round of halving, as far as all trials have one structure."""
         last = len(self.sweep.stages)
+        stages = [need for i, s in enumerate(self.sweep.stages) for need in _rounds(self.trials(i) * s.seeds, s)]
         return [*stages, (self.trials(last) * self.sweep.confirm.seeds, self.sweep.stages[-1].epochs)]
 
     def programs(self) -> int:
@@ -145,11 +144,11 @@ class Sweeping:
         compiling, step, per_epoch = self.blocks.measure(Trial(experiment=middle, seed=self.seeds[0]))
         needs = self._needs()
         steps = sum(lanes * epochs * per_epoch for lanes, epochs in needs)
-        self.steps_total = steps
+        self.steps_left = steps
         programs = self.programs()
         size = self.blocks.size or 1
         padded = sum(-(-lanes // size) * size * epochs * per_epoch for lanes, epochs in needs)
-        counts = [self.trials(i) for i in range(len(needs))]
+        counts = [self.trials(i) for i in range(len(self.sweep.stages) + 1)]
         return Planned(counts, sum(n for n, _ in needs), programs, size, steps,
                        programs * compiling + padded * step, 1e6 * step)  # fmt: skip
 
@@ -159,7 +158,9 @@ class Sweeping:
         """Do everything that the store does not have yet."""
         self.records = {(r.stage, r.number): r for r in store.records()}
         notes = store.notes()
-        yield replace(self.plan(), finished=len(self.records))
+        plan = self.plan()
+        self.steps_left -= int(plan.lane_steps * len(self.records) / sum(plan.trials))
+        yield replace(plan, finished=len(self.records))
         spaces: list[Space] = []
         for index, stage in enumerate(self.sweep.stages):
             space, lines = self._ranges(index, spaces, notes, store)
@@ -258,10 +259,13 @@ class Sweeping:
             trials += [Trial(experiment=experiment, seed=seed) for seed in seeds]
             owners += [number] * len(seeds)
         outcomes: dict[int, dict[int, Outcome]] = {number: {} for number in todo}
-        training = self.blocks.train(trials, _rungs(stage), lambda found: self._survivors(found, owners, stage))
+        training = self.blocks.train(
+            trials, _rungs(stage), lambda rung, found: self._survivors(rung, found, owners, stage, len(settings))
+        )
         for event in training:
             if isinstance(event, Moved):
-                self.steps_done += event.lane_steps
+                self.moved += event.lane_steps
+                self.steps_left -= event.lane_steps
                 self.spent += event.seconds
             if isinstance(event, Ended):
                 for lane, outcome in event.outcomes.items():
@@ -273,8 +277,13 @@ class Sweeping:
             yield self._progress(index, ended)
             ended = []
 
-    def _survivors(self, found: dict[int, Outcome], owners: Sequence[int], stage: SweepStage) -> set[int]:
-        """The lanes of the best 1/halving of the settings."""
+    def _survivors(
+        self, rung: int, found: dict[int, Outcome], owners: Sequence[int], stage: SweepStage, trials: int
+    ) -> set[int]:
+        """The lanes of the best settings: of so many announced the share 1/halving, of these again, ...
+
+        By the announced number, not by those in training: a resume trains the survivors alone.
+        """
         scores: dict[int, list[float]] = {}
         for lane, outcome in found.items():
             good = outcome.status == "done"
@@ -282,7 +291,7 @@ class Sweeping:
             scores.setdefault(owners[lane], []).append(outcome.metrics[self.sweep.objective] if good else bad)
         sign = 1 if self.smaller else -1
         order = sorted(scores, key=lambda n: (sign * sum(scores[n]) / len(scores[n]), n))
-        kept = set(order[: max(1, len(order) // (stage.halving or 1))])
+        kept = set(order[: max(1, trials // (stage.halving or 1) ** (rung + 1))])
         return {lane for lane in found if owners[lane] in kept}
 
     def _record(self, index: int, number: int, setting: Setting, outcomes: Sequence[Outcome], store: Store) -> Record:
@@ -302,12 +311,17 @@ class Sweeping:
     def _progress(self, index: int, ended: list[Record]) -> Progress:
         here = [r for r in self.records.values() if r.stage == index]
         best = ranked([r for r in here if r.setting], self.smaller)
-        left = None
-        if self.spent > 0 and self.steps_done:
-            left = max(0, self.steps_total - self.steps_done) * self.spent / self.steps_done
+        left = max(0, self.steps_left) * self.spent / self.moved if self.moved else None
         lost = sum(r.status in ("diverged", "failed") for r in here)
         return Progress(index, len(here), lost, self.trials(index) - len(here), best[0].value if best else None,
                         left, ended)  # fmt: skip
+
+
+def _rounds(lanes: int, stage: SweepStage) -> list[tuple[int, int]]:
+    """(lanes, epochs trained by them) between two rungs."""
+    ends = [0, *_rungs(stage), stage.epochs]
+    counts = [max(1, lanes // (stage.halving or 1) ** k) for k in range(len(ends) - 1)]
+    return [(n, end - begin) for n, begin, end in zip(counts, ends, ends[1:], strict=False)]
 
 
 def _rungs(stage: SweepStage) -> list[int]:

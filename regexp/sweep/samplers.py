@@ -63,56 +63,65 @@ def grid(space: Space, trials: int) -> list[Setting]:
 
 
 class AskAndTell:
-    """An Optuna sampler on a study of its own, in memory; it sees the trials of one stage."""
+    """An Optuna sampler on a study of its own, in memory; it sees the trials of one stage.
+
+    What it asks next depends on what it was told and on how much, so that a resumed stage goes on in the same way
+    (cma_es, which keeps its state in the trials it asked for itself, begins anew).
+    """
 
     def __init__(self, sampler: str, space: Space, trials: int, stage: int, smaller: bool):
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.space = space
+        self.name, self.space, self.stage, self.first = sampler, space, stage, max(4, min(10, trials // 4))
         self.distributions = {p.path: distribution(p) for p in space}
-        self.failed = optuna.trial.TrialState.FAIL
-        self.create = optuna.trial.create_trial
-        made = _sampler(sampler, 1000 + stage, max(4, min(10, trials // 4)))
-        self.study = optuna.create_study(direction="minimize" if smaller else "maximize", sampler=made)
+        direction: Any = "minimize" if smaller else "maximize"
+        self.study = optuna.create_study(direction=direction, sampler=self._sampler())
         self.asked: list[Any] = []
+
+    def _sampler(self) -> Any:
+        import optuna
+
+        seed = 1000 * self.stage + len(self.study.trials) if hasattr(self, "study") else self.stage
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # experimental options
+            kinds, first = optuna.samplers, self.first
+            if self.name == "tpe":
+                return kinds.TPESampler(seed=seed, n_startup_trials=first, multivariate=True, constant_liar=True)
+            if self.name == "gp":
+                return kinds.GPSampler(seed=seed, n_startup_trials=first)
+            return kinds.CmaEsSampler(seed=seed, n_startup_trials=first, warn_independent_sampling=False)
 
     def ask(self, count: int) -> list[Setting]:
         """The next settings; `tell` answers them in this order."""
+        if self.name != "cma_es":
+            self.study.sampler = self._sampler()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.asked = [self.study.ask(self.distributions) for _ in range(count)]
         return [{p.path: _tidy(p, trial.params[p.path]) for p in self.space} for trial in self.asked]
 
     def tell(self, values: Sequence[float | None]) -> None:
-        """The scores of what was asked; None of a trial that failed."""
+        """The scores of what was asked; None of a trial that failed, which ranks last."""
+        from optuna.trial import TrialState
+
         for trial, value in zip(self.asked, values, strict=True):
-            self.study.tell(trial, value, None if value is not None else self.failed)
+            self.study.tell(trial, value, None if value is not None else TrialState.PRUNED)
 
     def know(self, setting: Setting, value: float | None) -> None:
-        """A trial that was asked for earlier, before this process."""
-        state = None if value is not None else self.failed
+        """A trial that was not asked for here: carried, or asked for before this process. Raises ValueError where it is
+        outside the ranges."""
+        from optuna.trial import TrialState, create_trial
+
+        state = TrialState.PRUNED if value is None else TrialState.COMPLETE
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.study.add_trial(
-                self.create(params=setting, distributions=self.distributions, value=value, state=state)
-            )
+            known = create_trial(params=setting, distributions=self.distributions, value=value, state=state)
+            self.study.add_trial(known)
 
 
 def _tidy(parameter: Parameter, value: Any) -> Any:
     return parameter.from_scale(parameter.to_scale(value)) if parameter.is_range else value
-
-
-def _sampler(name: str, seed: int, first: int) -> Any:
-    import optuna
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # experimental options
-        if name == "tpe":
-            return optuna.samplers.TPESampler(seed=seed, n_startup_trials=first, multivariate=True, constant_liar=True)
-        if name == "gp":
-            return optuna.samplers.GPSampler(seed=seed, n_startup_trials=first)
-        return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=first, warn_independent_sampling=False)
 
 
 def distribution(parameter: Parameter, *values: Any) -> Any:
