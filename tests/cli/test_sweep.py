@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -48,8 +49,7 @@ def test_the_folder_has_everything(swept):
 
 
 def test_lines_tell_the_story(swept):
-    _, events = swept
-    text = shown(SweepLines, events)
+    text = shown(SweepLines, swept)
     assert "12 + 6 trials, 3 to confirm; 30 lanes in blocks of " in text
     assert "stage 2: 6 trials, 3 epochs, 2 seeds each" in text
     assert "(best 5 of 12" in text
@@ -62,20 +62,22 @@ def test_lines_tell_the_story(swept):
 
 
 def test_the_live_table_has_a_row_for_each_stage(swept):
-    _, events = swept
-    text = shown(SweepLive, events)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown(SweepLive, swept))
+    table = text[text.rindex("best  running") :]
+    rows = {line[:7]: line[7:].split() for line in table.splitlines()}
     for stage, count in (("stage 1", "12"), ("stage 2", "6"), ("confirm", "3")):
-        (row,) = [line for line in text.splitlines() if line.startswith(stage) and ":" not in line.partition("  ")[0]
-                  and line.split()[-2:-1] == ["0"]]  # fmt: skip
-        assert count in row.split()
+        best, running, done, failed, *_ = rows[stage]
+        assert 0 < float(best) <= 1
+        assert (running, done, failed) == ("0", count, "0")
 
 
-def shown(kind, events):
-    """What a display writes of these events."""
+def shown(kind, swept):
+    """What a display writes of a sweep's events."""
     from regexp.sweep import driver
 
-    out = io.StringIO()
-    display = kind(Console(file=out, width=200, force_terminal=kind is SweepLive), None)
+    folder, events = swept
+    run, out = Run.read(folder / "runs", "wine"), io.StringIO()
+    display = kind(Console(file=out, width=200, force_terminal=kind is SweepLive), run)
     classes = {
         name.lower(): getattr(driver, name) for name in ("Planned", "Narrowed", "Began", "Progress", "Concluded")
     }

@@ -1,4 +1,4 @@
-"""`python -m tests.sweep.killed MOMENT ARGUMENTS...`: the command line, killed by SIGKILL at one of the sweep's moments.
+"""`python -m tests.sweep.killed MOMENT ARGUMENTS...`: the command line, killed by SIGKILL at one of its moments.
 
 A moment is just before or after something is written to the store or to runs/, or after a chunk of training. 0 counts
 only: the number of moments is printed at the end.

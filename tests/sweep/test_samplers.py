@@ -70,7 +70,7 @@ def test_optunas_samplers_learn(sampler, space):
         asking.tell([None if m > 1.5 else m for m in own])
         miss += own
     assert np.median(miss[20:]) < 0.8 * np.median(miss[:10])
-    assert len(set(miss)) == 40
+    assert len(set(miss)) >= 35  # within a batch gp may ask for the optimum twice
 
 
 def test_a_resumed_tpe_asks_the_same(space):
