@@ -94,6 +94,13 @@ def _score_ensembles(
     return scores
 
 
+def uses_population(experiment: Experiment) -> bool:
+    """Whether running statistics are taken anew over all training minibatches before anything is measured."""
+    methods = experiment.regularizers
+    averaged = any(method.overrides("averaged") for method in methods)
+    return averaged or next((m.statistics for m in methods if hasattr(m, "statistics")), "ema") == "population"
+
+
 def combine(experiment: Experiment, data: Data, outputs: np.ndarray) -> np.ndarray:
     """(members, n, K) -> (n, K): log of the mean probability or of the share of votes; mean of predictions.
 

@@ -38,7 +38,7 @@ ALLOWED = {
     "experiment": PARTS | METHODS,
     "losses": {"lazy"},
     "metrics": {"lazy", "losses"},
-    "config": LEAVES | METHODS | {"experiment", "metrics"},
+    "config": LEAVES | METHODS | {"experiment", "metrics", "sweep"},  # of sweep its words and its space
     "training": PARTS | {"experiment", "losses", "metrics", "adversary"} | METHODS,
     "scores": {"experiment", "training", "datasets", "losses", "metrics"},
     "manifest": set(),
@@ -54,7 +54,9 @@ ALLOWED = {
     "runner": LEAVES
     | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},
 }
+ALLOWED["sweep"] = ALLOWED["runner"] | {"runner", "metrics"}
 NO_JAX = {
+    "sweep",
     "component",
     "config",
     "runs",
@@ -128,6 +130,11 @@ def test_training_names_no_concrete_method(file):
         and not m.endswith((".base", ".fold"))
     ]
     assert concrete == []
+
+
+def test_config_takes_of_the_sweep_its_words_alone():
+    taken = {m for file in FILES if name_of(file) == "config" for m, _ in imports(file)}
+    assert {m for m in taken if m.startswith("regexp.sweep")} == {"regexp.sweep.section", "regexp.sweep.space"}
 
 
 def test_jit_is_called_in_lanes_alone():
