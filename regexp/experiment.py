@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, Len
 
@@ -15,6 +15,7 @@ from regexp.models.mlp import MLP
 from regexp.optimizers.adam import Adam
 from regexp.optimizers.base import Optimizer
 from regexp.regularizers.base import Regularizer
+from regexp.schedules.base import WHOLE
 
 
 @component
@@ -103,8 +104,18 @@ class Trial(Component):
     member: Natural = 0
 
 
+def monitor(experiment: Experiment) -> str:
+    """What chooses the best epoch: a loop method's `monitor`, else training.monitor."""
+    named = [getattr(method, "monitor", None) for method in experiment.regularizers]
+    return next((name for name in named if name), experiment.training.monitor)
+
+
 def trials(experiment: Experiment) -> list[Trial]:
     """One trial per seed and member of an ensemble, in the order of the config."""
-    alone = replace(experiment, training=replace(experiment.training, seeds=(0,)))
+    schedule: Any = experiment.optimizer.schedule
+    if getattr(schedule, "length", 0.0) is None:
+        schedule = replace(schedule, length=WHOLE)
+    optimizer = replace(experiment.optimizer, schedule=schedule)
+    alone = replace(experiment, optimizer=optimizer, training=replace(experiment.training, seeds=(0,)))
     members = range(max((method.lanes() for method in experiment.regularizers), default=1))
     return [Trial(experiment=alone, seed=seed, member=m) for seed in experiment.training.seeds for m in members]

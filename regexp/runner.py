@@ -20,7 +20,7 @@ import numpy as np
 from regexp.config import Facts, Loaded
 from regexp.datasets.base import Data
 from regexp.datasets.splits import split
-from regexp.errors import Interrupted, RunError
+from regexp.errors import DataError, Interrupted, RunError, UsageError
 from regexp.experiment import Experiment, trials
 from regexp.inference import described
 from regexp.manifest import gather, now
@@ -122,6 +122,7 @@ class Session:
         self.trials = trials(experiment)
         self.data_hash = data_hash(data)
         self.rows_written = 0
+        self.began = False
         self.notes: tuple[str, ...] = ()
         self.seconds = {"compile": 0.0, "train": 0.0}
         self.base = {seed: split(experiment.dataset, data, seed) for seed in experiment.training.seeds}
@@ -139,6 +140,7 @@ class Session:
 
     def events(self, resume: bool = False) -> Iterator[Event]:
         """Do everything; the caller shows what it is given."""
+        self.began = True
         restored = self._load_checkpoint() if resume else None
         first = self.stages[0]
         yield Prepared(
@@ -352,7 +354,7 @@ def train(
         session = Session(loaded.experiment, data, run, interrupted)
         facts = Facts(
             data.task, data.is_image, data.inputs.shape[1:], session.train_size, session.validation_size,
-            data.test is not None,
+            data.test is not None, session.stages[0].groups[0].layers,
         )  # fmt: skip
         session.notes = tuple(str(warning) for warning in loaded.check_data(facts))
         manifest |= {"data": {"source": data.source, "sha256": session.data_hash, "examples": len(data.inputs)}}
@@ -362,10 +364,15 @@ def train(
                 _end(run, manifest, event.summary["status"], None, session)
             yield event
     except BaseException as error:
+        if isinstance(error, UsageError | DataError) and not resume and (session is None or not session.began):
+            run.discard()  # nothing was trained: the name is free again
+            raise
+        if isinstance(error, RunError) and session is not None and session.began:
+            error = RunError(f"{error}; once that is mended: --resume {run.name}")
         status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt | GeneratorExit) else "failed"
         with contextlib.suppress(RunError):  # of a full disk the first error is the one to tell
             _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0], session)
-        raise
+        raise error from None
     finally:
         run.close()
 

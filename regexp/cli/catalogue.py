@@ -105,8 +105,13 @@ def _keys(entry: dict[str, Any]) -> str:
 def show(name: PartName) -> None:
     """Show the card of one part: formula, fields with units and ranges, conventions, source."""
     from regexp.config.build import CATALOGUES
+    from regexp.metrics import METRICS
 
     matches = [(c.kind, c[name]) for c in CATALOGUES.values() if name in c]
+    for metric in METRICS:
+        if metric.name == name:
+            typer.echo(f"{name} (metric) - {metric.definition}")
+            return
     if not matches:
         everything = [n for c in CATALOGUES.values() for n in c]
         close = difflib.get_close_matches(name, everything, 1)
@@ -124,7 +129,7 @@ def card(kind: str, name: str, cls: type) -> str:
 
     lines = [f"{name} ({kind}) - {_first_line(cls)}", "", inspect.getdoc(cls) or "", "", "In YAML:"]
     fields = {f.name: _default(f.default) for f in dataclasses.fields(cls)}
-    shown = {key: value for key, value in fields.items() if value is not None and value != "required"}
+    shown = {key: "..." if value == "required" else value for key, value in fields.items() if value is not None}
     flow = _flow(shown if kind == "regularizer" else {"name": name} | shown)
     lines.append(f"  {name}: {flow}" if kind == "regularizer" else f"  {flow}")
     lines += ["", "Keys:"]

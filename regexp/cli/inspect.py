@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from regexp.errors import UsageError
+
 RunName = Annotated[str, typer.Argument(help="The run's name, or its folder.")]
 RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -51,6 +53,8 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     from regexp.runs.files import write_atomic
     from regexp.training import device
 
+    if output.resolve() == Path(input).resolve():
+        raise UsageError(f"--output {output} is the input: it would be lost")
     folder = Run.read(runs_dir, run)
     device.set_up()
     found = infer(folder, input)

@@ -95,6 +95,6 @@ class LiveDisplay(Lines):
         grid.add_column(ratio=1)
         grid.add_column(no_wrap=True, justify="right")
         epoch = f"epoch {int(self.done) % self.epochs if self.done < total else self.epochs}/{self.epochs}"
-        left = "" if seconds is None else duration(seconds)
+        left = "" if seconds is None else f"{duration(seconds)} left"
         grid.add_row(Text(epoch, "bold"), ProgressBar(total=total, completed=self.done), Text(left))
         return grid

@@ -17,6 +17,8 @@ from rich.text import Text
 
 from regexp.cli.results import closing, conventions
 from regexp.cli.text import safe
+from regexp.experiment import monitor
+from regexp.metrics import smaller_is_better
 
 if TYPE_CHECKING:
     from regexp.experiment import Experiment
@@ -91,7 +93,7 @@ class Lines(Display):
 
     def __init__(self, console: Console, run: Run, experiment: Experiment):
         self.console, self.run, self.experiment = console, run, experiment
-        self.best = Best()
+        self.best = Best(monitor(experiment))
         self.last, self.epochs, self.programs = -math.inf, experiment.training.epochs, 1
         self.part, self.done = 0, 0.0  # the program in training, and epochs over all programs
         self.first: tuple[float, float] | None = None  # (time, done) after the first chunk, which is slower
@@ -159,30 +161,26 @@ class Lines(Display):
 
 
 class Best:
-    """The best validation metric seen, averaged over the seeds of its epoch."""
+    """The best value seen of the metric that chooses the epoch, averaged over the seeds; each seed chooses its own."""
 
-    def __init__(self) -> None:
-        self.value, self.name, self.epoch = -math.inf, "", 0
+    def __init__(self, name: str) -> None:
+        self.name, self.sign = name, -1 if smaller_is_better(name) else 1
+        self.value, self.epoch = -math.inf, 0
 
     def see(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Take new rows into account."""
         for epoch in dict.fromkeys(row["epoch"] for row in rows):
             here = [row for row in rows if row["epoch"] == epoch]
-            name, larger = _watched(here[0])
-            if name:
-                value = _mean(here, name) * (1 if larger else -1)
-                if value > self.value:
-                    self.value, self.name, self.epoch = value, name, epoch
+            value = self.sign * _mean(here, self.name)
+            if value > self.value:
+                self.value, self.epoch = value, epoch
 
     def __str__(self) -> str:
-        return f"best {abs(self.value):.4f} at epoch {self.epoch}" if self.name else ""
+        return f"best {_short(self.name)} {abs(self.value):.4f} at epoch {self.epoch}" if self.epoch else ""
 
 
-def _watched(row: Mapping[str, Any]) -> tuple[str, bool]:
-    for name, larger in (("validation/accuracy", True), ("validation/rmse", False)):
-        if name in row:
-            return name, larger
-    return "", True
+def _short(name: str) -> str:
+    return name.replace("validation/", "val/")
 
 
 def _mean(rows: Sequence[Mapping[str, Any]], name: str) -> float:
@@ -195,9 +193,8 @@ def epoch_line(rows: Sequence[Mapping[str, Any]]) -> str:
     newest = [row for row in rows if row["epoch"] == rows[-1]["epoch"]]
     names = [n for n in newest[0] if n.startswith("loss/") and n != "loss/total"]
     parts = [f"{name.removeprefix('loss/').replace('data', 'loss')} {_mean(newest, name):.4f}" for name in names]
-    watched = _watched(newest[0])[0]
-    if watched:
-        parts.append(f"{watched.replace('validation', 'val')} {_mean(newest, watched):.4f}")
+    shown = [name for name in ("validation/accuracy", "validation/rmse") if name in newest[0]]
+    parts += [f"{_short(name)} {_mean(newest, name):.4f}" for name in shown]
     return "  ".join(parts)
 
 

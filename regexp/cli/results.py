@@ -29,7 +29,7 @@ def conventions(experiment: Experiment) -> str:
         f"{part.name} {field.name} {value}"
         for part in parts
         for field in dataclasses.fields(part)
-        if isinstance(value := getattr(part, field.name), str) and field.name != "monitor"
+        if isinstance(value := getattr(part, field.name), str) and field.name not in ("monitor", "unit")
     )
 
 
@@ -60,9 +60,10 @@ def spread(number: Mapping[str, Any] | None, sign: str = "±") -> str:
     """`0.9812 ± 0.0031`."""
     if number is None or number["mean"] is None:
         return "-"
+    digits = 4 if abs(number["mean"]) < 100 else 1
     if number["std"] is None:
-        return f"{number['mean']:.4f}"
-    return f"{number['mean']:.4f} {sign} {number['std']:.4f}"
+        return f"{number['mean']:.{digits}f}"
+    return f"{number['mean']:.{digits}f} {sign} {number['std']:.{digits}f}"
 
 
 def closing(console: Console, summary: Mapping[str, Any], run: Run, experiment: Experiment) -> None:

@@ -71,7 +71,7 @@ def _begun(config: Path | None, settings: list[str] | None, runs_dir: Path, name
     if config is None:
         raise UsageError("a config is needed: regexp train CONFIG, or regexp init for one to start from")
     loaded = load(config, settings or [])
-    run = Run.create(runs_dir, name or config.stem)
+    run = Run.create(runs_dir, config.stem if name is None else name)
     run.write_config(to_yaml(loaded.experiment))
     return loaded, run
 

@@ -61,6 +61,7 @@ def load(path: str | Path, settings: Sequence[str] = ()) -> Loaded:
 def loads(text: str, settings: Sequence[str] = (), file: str = "config") -> Loaded:
     """Read a config from text; see `load`."""
     document = read(text, file)
+    readable = not document.problems
     experiment: Any = FAILED
     search = None
     with suppress(Stop):
@@ -72,8 +73,31 @@ def loads(text: str, settings: Sequence[str] = (), file: str = "config") -> Load
         if isinstance(document.root.value, dict) and "sweep" in document.root.value:
             search = build_sweep(document.root.value["sweep"], experiment, document)
     if document.problems or experiment is FAILED:
+        with suppress(Stop):
+            if readable:
+                _report_combinations(document)
         raise ConfigError(document.problems)
     return Loaded(experiment, _sort_out(document, check(experiment)), document, search)
+
+
+def _report_combinations(document: Document) -> None:
+    """What makes no sense together, also where single fields are wrong: those are left out, at their defaults.
+
+    Not where a whole section is wrong, nor about a field that is.
+    """
+    if not isinstance(document.root.value, dict):
+        return
+    dropped: list[str] = []
+    document.dropped = dropped
+    experiment: Any = build_fields(Experiment, document.root, "", document, skip=("sweep",))
+    document.dropped = None
+    if experiment is FAILED or any("." not in path for path in dropped):
+        return
+    hidden = [*dropped, *(["optimizer.schedule"] if "training.epochs" in dropped else [])]
+    for remark in check(experiment):
+        below = any(f"{remark.path}.".startswith(f"{path}.") for path in hidden)
+        if not remark.is_warning and not below:
+            document.report(document.place(remark.path), remark.message)
 
 
 def _sort_out(document: Document, remarks: Iterable[Remark]) -> tuple[Problem, ...]:

@@ -46,7 +46,10 @@ def build_fields(cls: type, node: Node, where: str, document: Document, skip: tu
             document.report(document.place(where), f"{where} needs {name}: {describe(annotations[name])}")
             values[name] = FAILED
     if FAILED in values.values():
-        return FAILED
+        if document.dropped is None or any(values.get(name) is FAILED for name in required):
+            return FAILED
+        document.dropped += [f"{where}.{key}" if where else key for key, value in values.items() if value is FAILED]
+        values = {key: value for key, value in values.items() if value is not FAILED}
     return cls(**(_textbook(cls, values) | values if document.lecture else values))
 
 
@@ -98,7 +101,7 @@ def _build_parts(catalogue: Catalogue[Any], node: Node, where: str, document: Do
         parts = [_build_part(catalogue, item, where, document) for item in node.value]
         if catalogue.kind == "regularizer":
             _refuse_twice(parts, node, where, document)
-        return FAILED if FAILED in parts else tuple(parts)
+        return _whole(parts, document)
     if node.value is None:
         return ()
     if catalogue.kind != "regularizer" or not isinstance(node.value, dict):
@@ -106,7 +109,7 @@ def _build_parts(catalogue: Catalogue[Any], node: Node, where: str, document: Do
         _problem(document, node, f"{where} must be a {form} of {catalogue.kind} names, got {_given(node)}")
         return FAILED
     parts = [_build_method(catalogue, name, node, where, document) for name in node.value]
-    return FAILED if FAILED in parts else tuple(p for p in parts if p is not None)
+    return _whole(parts, document)
 
 
 def _build_method(catalogue: Catalogue[Any], name: str, node: Node, where: str, document: Document) -> Any:
@@ -120,6 +123,13 @@ def _build_method(catalogue: Catalogue[Any], name: str, node: Node, where: str, 
     by_default = child.value is None or child.value is True
     fields = Node({}, child.line, child.column) if by_default else child
     return build_fields(catalogue[name], fields, f"{where}.{name}", document)
+
+
+def _whole(parts: list[Any], document: Document) -> Any:
+    """The parts, FAILED where one is; those that could be built where only they are asked for."""
+    if FAILED in parts and document.dropped is None:
+        return FAILED
+    return tuple(part for part in parts if part is not FAILED and part is not None)
 
 
 def _refuse_twice(parts: list[Any], node: Node, where: str, document: Document) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from regexp.datasets.base import Dataset
+from regexp.datasets.base import Dataset, Limit
 from regexp.experiment import Experiment
 from regexp.metrics import names
 
@@ -29,6 +30,7 @@ class Facts:
     train, validation: examples
     shape: of one input
     published_test: whether its test split is published
+    layers: of the model on this data; () where it is not made
     """
 
     task: str
@@ -37,6 +39,7 @@ class Facts:
     train: int
     validation: int
     published_test: bool = False
+    layers: tuple[str, ...] = ()
 
 
 def check(experiment: Experiment) -> Iterator[Remark]:
@@ -51,6 +54,7 @@ def check(experiment: Experiment) -> Iterator[Remark]:
             warning = sentence.startswith("warning: ")
             yield Remark(f"regularizers.{method.name}", sentence.removeprefix("warning: "), warning)
     yield from _probes(experiment)
+    yield from _sizes(experiment)
     yield from _shared(experiment)
     if len(set(experiment.training.seeds)) < len(experiment.training.seeds):
         yield Remark("training.seeds", "a seed stands twice in training.seeds")
@@ -71,6 +75,7 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
         message = f"{experiment.dataset.name} has a published test split; dataset.test changes nothing"
         yield Remark("dataset.test", message, is_warning=True)
     yield from _colours(experiment, facts)
+    yield from _patterns(experiment, facts.layers)
     for method in experiment.regularizers:
         if method.images_only and facts.is_image and getattr(method, "fill", "") == "reflect":
             side = min(facts.shape[:2])
@@ -92,6 +97,15 @@ def _colours(experiment: Experiment, facts: Facts) -> Iterator[Remark]:
                     f"regularizers.{method.name}.{field}",
                     f"{method.name}.{field} needs colour, three channels; these images have {count}: set it to 0",
                 )
+
+
+def _patterns(experiment: Experiment, layers: tuple[str, ...]) -> Iterator[Remark]:
+    for method in experiment.regularizers:
+        for pattern in getattr(method, "layers", None) or {}:
+            names = {*layers, *(layer.partition("/")[0] for layer in layers)}  # a block's own sites, too
+            if layers and not any(fnmatchcase(name, pattern) for name in names):
+                known = ", ".join(layers)
+                yield Remark(f"regularizers.{method.name}.layers", f'no layer is called "{pattern}"; there are {known}')
 
 
 def _against_kind(experiment: Experiment, task: str | None, is_image: bool | None) -> Iterator[Remark]:
@@ -137,6 +151,22 @@ def _penalties(experiment: Experiment) -> Iterator[Remark]:
     if "l2" in present and decays:
         message = f"l2 and {decays[0]} both shrink the weights; one of them is meant, as a rule"
         yield Remark("regularizers.l2", message, is_warning=True)
+
+
+def _sizes(experiment: Experiment) -> Iterator[Remark]:
+    """What the number of training examples tells, where the dataset's class knows it."""
+    dataset, batch = experiment.dataset, experiment.training.batch_size
+    train, limit = dataset.training_examples(), dataset.limit
+    n = limit.n if isinstance(limit, Limit) else limit
+    if isinstance(limit, Limit) and limit.by == "class" and dataset.task == "regression":
+        yield Remark("dataset.limit", "a limit by class needs classes; this dataset is a regression")
+    if train is None:
+        return
+    if n is not None and n > train:
+        yield Remark("dataset.limit", f"dataset.limit {n} is above the {train} training examples")
+    train = min(train, n or train)
+    if batch != "all" and batch > train and not experiment.optimizer.full_batch:
+        yield Remark("training.batch_size", f"training.batch_size {batch} is above the {train} training examples")
 
 
 def _probes(experiment: Experiment) -> Iterator[Remark]:

@@ -56,9 +56,12 @@ class Document:
         self.problems: list[Problem] = []
         self.root = Node({}, 1, 1)
         self.lecture = False  # whether what is left open takes the textbook's form
+        self.dropped: list[str] | None = None  # where what cannot be built is left out in silence: its paths
 
     def report(self, place: tuple[int, int], message: str) -> None:
         """Note a problem at (line, column). Raises Stop where there are too many to be of use."""
+        if self.dropped is not None:
+            return
         line, column = place
         full = len(self.problems) == MOST_PROBLEMS
         if full:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from regexp.component import Catalogue, Component, Count, Rate, component
+from regexp.errors import DataError
 from regexp.preprocessing.base import Preprocessor
 
 
@@ -82,11 +83,20 @@ class Dataset(Component):
 
     task: ClassVar[str | None] = None  # classification or regression, where the class alone tells
     is_image: ClassVar[bool | None] = None
+    examples: ClassVar[int | None] = None  # without those of a published test split, where the class alone tells
+    published_test: ClassVar[bool] = False
 
     validation: Rate = 0.15
     test: Rate = 0.2
     preprocess: tuple[Preprocessor, ...] = ()
     limit: Limit | Count | None = None
+
+    def training_examples(self) -> int | None:
+        """How many examples of this dataset train before `limit`; None where only the data tells."""
+        if self.examples is None:
+            return None
+        rest = self.examples if self.published_test else self.examples - round(self.test * self.examples)
+        return rest - round(self.validation * rest)
 
     def steps(self, codec: dict[str, Any]) -> tuple[Preprocessor, ...]:
         """All preprocessing: what the data itself needs (missing values), then what the config asks for."""
@@ -99,6 +109,8 @@ class Dataset(Component):
         """
         from regexp.datasets.arrays import check_inputs, read_array
 
+        if not path.endswith(".npz"):
+            raise DataError(f"{path}: this run predicts from an .npz file with an array `inputs`, as it was trained on")
         return check_inputs(path, read_array(path, "inputs"))
 
     def load(self) -> Data:

@@ -21,6 +21,7 @@ class BreastCancer(Dataset):
 
     task = "classification"
     is_image = False
+    examples = 569
 
     def load(self) -> Data:
         return bundled_table("breast_cancer")

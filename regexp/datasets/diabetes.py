@@ -21,6 +21,7 @@ class Diabetes(Dataset):
 
     task = "regression"
     is_image = False
+    examples = 442
 
     def load(self) -> Data:
         return bundled_table("diabetes")

@@ -22,6 +22,7 @@ class Digits(Dataset):
 
     task = "classification"
     is_image = True
+    examples = 1797
 
     def load(self) -> Data:
         from sklearn.datasets import load_digits

@@ -38,6 +38,8 @@ class FashionMNIST(Dataset):
 
     task = "classification"
     is_image = True
+    examples = 60000
+    published_test = True
     path: str | None = None
 
     def load(self) -> Data:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -101,12 +102,14 @@ def _fetch(openml: str, classes: tuple[str, ...], searched: list[Path]) -> Data:
     from sklearn.datasets import fetch_openml
 
     try:
-        inputs, targets = fetch_openml(openml, version=1, return_X_y=True, as_frame=False, parser="liac-arff")
+        with warnings.catch_warnings(action="ignore"):  # it tells of each attempt; the error below tells of the last
+            inputs, targets = fetch_openml(openml, version=1, return_X_y=True, as_frame=False, parser="liac-arff")
     except Exception as error:
         looked = "\n".join(f"  {place}" for place in searched)
         raise DataError(
-            f"no IDX files in\n{looked}\nand OpenML cannot be reached ({type(error).__name__}). Put the four files of "
-            f"{openml} into one of these folders, set REGEXP_DATA to their folder, or give dataset.path."
+            f"no IDX files in\n{looked}\nand OpenML has no {openml} for us ({type(error).__name__}). Needed are "
+            f"{', '.join(f'{stem}[.gz]' for part in PARTS.values() for stem in part)}: give their folder as "
+            "dataset.path, or put them into a folder named like the dataset and set REGEXP_DATA to the one above it."
         ) from None
     images = inputs.astype(np.uint8).reshape(-1, 28, 28)
     numbers = targets.astype(np.int64)

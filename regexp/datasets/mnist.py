@@ -27,6 +27,8 @@ class MNIST(Dataset):
 
     task = "classification"
     is_image = True
+    examples = 60000
+    published_test = True
     path: str | None = None
 
     def load(self) -> Data:

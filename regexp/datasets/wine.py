@@ -21,6 +21,7 @@ class Wine(Dataset):
 
     task = "classification"
     is_image = False
+    examples = 178
 
     def load(self) -> Data:
         return bundled_table("wine")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -82,6 +83,11 @@ class Run:
                     raise RunError(f"{self.path}: another process is working on this run") from None
                 raise
         self._lock = descriptor
+
+    def discard(self) -> None:
+        """Remove the folder of a run that came to nothing."""
+        self.close()
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def close(self) -> None:
         """Let other processes in."""

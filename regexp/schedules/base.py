@@ -47,9 +47,13 @@ class Schedule(Component):
         return None if length is None else (self.warmup + length, self.unit)
 
 
+WHOLE = -1.0  # a length that stands for the whole run; a number, so that no program depends on whether one is given
+
+
 def steps_of(length: Array | None, scale: Array, whole: Array) -> Array:
-    """A length in steps, at least one; None is the whole run after the warmup."""
-    return jnp.maximum(whole if length is None else length * scale, 1.0)
+    """A length in steps, at least one; None, or a negative number, is the whole run after the warmup."""
+    length = jnp.asarray(WHOLE if length is None else length)
+    return jnp.maximum(jnp.where(length < 0, whole, length * scale), 1.0)
 
 
 CATALOGUE: Catalogue[Schedule] = Catalogue(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from regexp.experiment import Experiment
+from regexp.experiment import Experiment, monitor
 from regexp.lazy import jax, jnp, lax
 from regexp.metrics import measure, smaller_is_better
 from regexp.training.step import (
@@ -72,12 +72,6 @@ def start(experiment: Experiment, spec: Spec, lane: Lane) -> State:
     zero = jnp.zeros((), jnp.int32)
     best = Best(jnp.asarray(jnp.inf, jnp.float32), zero, variables)
     return State(variables, optimizer, best, memory, jnp.zeros(()), zero, jnp.asarray(False), zero - 1)
-
-
-def monitor(experiment: Experiment) -> str:
-    """What chooses the best epoch: a loop method's `monitor`, else training.monitor."""
-    named = [getattr(m, "monitor", None) for m in experiment.regularizers]
-    return next((name for name in named if name), experiment.training.monitor)
 
 
 def predict(

@@ -10,7 +10,7 @@ import numpy as np
 
 from regexp.datasets.base import Data, Split
 from regexp.errors import RunError
-from regexp.experiment import Experiment, Trial
+from regexp.experiment import Experiment, Trial, monitor
 from regexp.lazy import jax
 from regexp.training import epoch as programs
 from regexp.training.epoch import Segments, State
@@ -55,6 +55,7 @@ class Group:
 
     def _place(self, lanes: Sequence[Lane]) -> None:
         one = jax.eval_shape(lambda e, lane: programs.start(e, self.spec, lane), self.trials[0].experiment, lanes[0])
+        self.layers = tuple(one.variables.parameters["model"])
         arrays = jax.tree.leaves(one.variables.parameters)
         self.parameters = sum(x.size for x in arrays)
         convolutional = any(x.ndim >= 3 for x in arrays)
@@ -283,7 +284,8 @@ def predict_alone(
     empty, ones = np.zeros(0, np.int32), np.ones(spec.outputs, np.float32)
     never = np.asarray(0, np.int32)
     lane = Lane(np.zeros(2, np.uint32), empty, empty, empty, fitted, ones, ones, ones, ones, never, {})
-    shared = Shared(inputs.reshape(len(inputs), -1), np.zeros(len(inputs), np.int32))
+    none = np.zeros(len(inputs), np.int32) if spec.task == "classification" else np.zeros((len(inputs), spec.outputs))
+    shared = Shared(inputs.reshape(len(inputs), -1), none)
     rows = np.arange(len(inputs), dtype=np.int32)
     layout = Layout(1, tuple(jax.devices()[:1]), "map")
     lanes = jax.tree.map(lambda x: np.asarray(x)[None], (lane, variables, rows))
@@ -327,7 +329,7 @@ def select(experiment: Experiment) -> dict[str, str]:
     """Which epoch's variables a run evaluates: {"epoch": "best" or "last", "monitor": ...}."""
     restores = all(getattr(m, "restore_best", True) for m in experiment.regularizers)
     best = restores and experiment.dataset.validation > 0
-    return {"epoch": "best" if best else "last", "monitor": programs.monitor(experiment)}
+    return {"epoch": "best" if best else "last", "monitor": monitor(experiment)}
 
 
 def batch_size(experiment: Experiment, n_train: int) -> int:

@@ -1,4 +1,4 @@
-"""Shift images by a fraction of pixels or more."""
+"""Shift images, by parts of a pixel, too."""
 
 from __future__ import annotations
 
