@@ -11,8 +11,13 @@ Array = Any
 
 
 def project(x: Array, centre: Array, epsilon: Array, low: Array, high: Array) -> Array:
-    """The nearest point with |x - centre| <= epsilon and low <= x <= high in every coordinate."""
-    return jnp.clip(jnp.clip(x, centre - epsilon, centre + epsilon), low, high)
+    """The nearest point with |x - centre| <= epsilon and low <= x <= high in every coordinate.
+
+    A centre beyond the range widens it to itself: clipping to the range alone would leave the ball.
+    """
+    least = jnp.maximum(centre - epsilon, jnp.minimum(low, centre))
+    most = jnp.minimum(centre + epsilon, jnp.maximum(high, centre))
+    return jnp.clip(x, least, most)
 
 
 def ascend(

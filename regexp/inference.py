@@ -100,8 +100,8 @@ def predict(run: Run, path: str) -> Predictions:
         found = _outputs(experiment, meta, below(arrays, f"{number}/"), inputs)
         for seed, own in zip(who["seeds"], found, strict=True):
             by_seed.setdefault(seed, []).append(own)
-    outputs = np.stack([_together(experiment, np.stack(own)) for own in by_seed.values()])
     classes = tuple(meta["classes"])
+    outputs = np.stack([_together(experiment, classes, np.stack(own)) for own in by_seed.values()])
     mean = outputs.mean(0)
     winner = np.argmax(mean, -1) if classes else np.zeros(len(mean), int)
     chosen = outputs[:, np.arange(len(mean)), winner]
@@ -127,9 +127,9 @@ def _outputs(experiment: Experiment, meta: dict[str, Any], arrays: Arrays, input
     return np.stack(rows)
 
 
-def _together(experiment: Experiment, members: np.ndarray) -> np.ndarray:
+def _together(experiment: Experiment, classes: tuple[str, ...], members: np.ndarray) -> np.ndarray:
     """(members, n, outputs) -> (n, outputs): the mean, or the share of votes."""
-    if any(getattr(method, "combine", "") == "vote" for method in experiment.regularizers):
+    if classes and any(getattr(method, "combine", "") == "vote" for method in experiment.regularizers):
         members = np.eye(members.shape[-1])[members.argmax(-1)]
     mean: np.ndarray = members.mean(0)
     return mean

@@ -25,7 +25,7 @@ from regexp.experiment import Experiment, trials
 from regexp.inference import described
 from regexp.manifest import gather, now
 from regexp.runs import Run
-from regexp.scores import Models, Scores, score
+from regexp.scores import Models, Scores, score, uses_population
 from regexp.summary import statistics, summarize
 from regexp.training.device import Device, describe_device, set_up
 from regexp.training.group import select
@@ -99,9 +99,9 @@ Event = Prepared | Compiled | Advanced | Refit | Saved | Finished
 
 
 def data_hash(data: Data) -> str:
-    """sha256 over inputs, targets and the published test rows."""
+    """sha256 over inputs, targets, the published test rows and extra targets."""
     digest = hashlib.sha256()
-    for array in (data.inputs, data.targets, data.test):
+    for array in (data.inputs, data.targets, data.test, *([] if data.extra is None else [data.extra])):
         digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
@@ -300,13 +300,10 @@ class Session:
         """The models with the running statistics that the config asks for, and the gap between the two kinds."""
         if not any(one.group.has_statistics for one in models):
             return models, {}
-        methods = self.experiment.regularizers
-        averaged = any(method.overrides("averaged") for method in methods)
-        kind = next((m.statistics for m in methods if hasattr(m, "statistics")), "ema")
         population = [Models(one.group, one.trials, one.group.recomputed(one.variables)) for one in models]
         ema, other = self._score(stage, models).metrics, self._score(stage, population).metrics
         gap = [{name: b[name] - a[name] for name in a} for a, b in zip(ema, other, strict=True)]
-        chosen = "population" if averaged else kind
+        chosen = "population" if uses_population(self.experiment) else "ema"
         report = {"used": chosen, "population_minus_ema": statistics(gap, good)}
         return population if chosen == "population" else models, {"running_statistics": report}
 

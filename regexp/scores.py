@@ -30,7 +30,12 @@ class Models:
 
 @dataclass
 class Scores:
-    """Per seed: metrics, test outputs (n, K), and of an ensemble {"members": ..., "best_member": ..., ...}."""
+    """Per seed.
+
+    metrics: of the train, validation and test splits
+    outputs: (n, K) of the test split; numbers in the target's units
+    ensemble: {"members": their mean, "best_member": by validation loss, "out_of_bag": ...}, where it is one
+    """
 
     metrics: list[dict[str, float]]
     outputs: list[np.ndarray]
@@ -55,7 +60,8 @@ def score(
         found |= one.group.probed(one.variables) if probe else {}
         for place, index in enumerate(one.trials):
             metrics[index] = {name: float(values[place]) for name, values in found.items()}
-            outputs[index] = logits[place]
+            mean, scale = target_units(data, splits[index].train)
+            outputs[index] = logits[place] * scale + mean
     return Scores(metrics, outputs)
 
 
@@ -78,7 +84,7 @@ def _score_ensembles(
         metrics = _by_split(experiment, data, split, whole, mean, scale)
         scores.metrics.append(metrics)
         scores.outputs.append(whole[len(split.train) + len(split.validation) :])
-        best = min(members, key=lambda m: m[1].get("validation/loss", 0.0))[1]
+        best = min(members, key=lambda m: m[1].get("validation/loss", m[1]["train/loss"]))[1]
         each = {name: float(np.mean([m[1][name] for m in members])) for name in members[0][1]}
         scores.ensemble.append({"members": each, "best_member": best})
         if any(method.resamples for method in experiment.regularizers):
@@ -86,6 +92,13 @@ def _score_ensembles(
             stacked = np.stack([outputs[: len(split.train)] for _, _, outputs in members])
             scores.ensemble[-1]["out_of_bag"] = _out_of_bag(experiment, data, split.train, seen, stacked, mean, scale)
     return scores
+
+
+def uses_population(experiment: Experiment) -> bool:
+    """Whether running statistics are taken anew over all training minibatches before anything is measured."""
+    methods = experiment.regularizers
+    averaged = any(method.overrides("averaged") for method in methods)
+    return averaged or next((m.statistics for m in methods if hasattr(m, "statistics")), "ema") == "population"
 
 
 def combine(experiment: Experiment, data: Data, outputs: np.ndarray) -> np.ndarray:

@@ -38,19 +38,25 @@ ALLOWED = {
     "experiment": PARTS | METHODS,
     "losses": {"lazy"},
     "metrics": {"lazy", "losses"},
-    "config": LEAVES | METHODS | {"experiment", "metrics"},
+    "config": LEAVES | METHODS | {"experiment", "metrics", "sweep"},  # of sweep its words and its space
     "training": PARTS | {"experiment", "losses", "metrics", "adversary"} | METHODS,
     "scores": {"experiment", "training", "datasets", "losses", "metrics"},
     "manifest": set(),
     "runs": {"errors"},
     "summary": set(),
     "statistics": set(),
-    "report": {"errors", "runs", "config", "metrics", "statistics"},
+    "ablation": {"component", "errors", "experiment", "regularizers"},
+    "retune": {"datasets", "experiment", "training"},
+    "timing": {"datasets", "experiment", "training"},
+    "report": {"ablation", "errors", "runs", "config", "metrics", "statistics"},
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
+    "checks": PARTS | METHODS | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "losses"},
     "runner": LEAVES
     | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},
 }
+ALLOWED["sweep"] = ALLOWED["runner"] | {"runner", "metrics"}
 NO_JAX = {
+    "sweep",
     "component",
     "config",
     "runs",
@@ -124,6 +130,11 @@ def test_training_names_no_concrete_method(file):
         and not m.endswith((".base", ".fold"))
     ]
     assert concrete == []
+
+
+def test_config_takes_of_the_sweep_its_words_alone():
+    taken = {m for file in FILES if name_of(file) == "config" for m, _ in imports(file)}
+    assert {m for m in taken if m.startswith("regexp.sweep")} == {"regexp.sweep.section", "regexp.sweep.space"}
 
 
 def test_jit_is_called_in_lanes_alone():

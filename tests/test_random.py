@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from regexp import random
 from regexp.random import drop_mask, hash_bits, hash_normal, stream, symmetric_beta
 
 KEY = np.asarray([0, 3], np.uint32)
@@ -90,6 +91,13 @@ def test_hashed_noise_is_standard_normal():
     between, within = np.corrcoef(drawn)[np.triu_indices(40, 1)], (drawn[:, 1:] * drawn[:, :-1]).mean(1)
     assert np.abs(between).max() < 5 / np.sqrt(5000)
     assert np.abs(within).max() < 5 / np.sqrt(5000)
+
+
+@pytest.mark.parametrize(("bits", "end"), [(0, -1), (2**32 - 1, 1)])
+def test_the_ends_of_hashed_noise_are_finite(bits, end, monkeypatch):
+    monkeypatch.setattr(random, "hash_bits", lambda key, shape: jnp.full(shape, bits, jnp.uint32))
+    (drawn,) = np.asarray(hash_normal(KEY, (1,)), float)
+    assert drawn == pytest.approx(end * stats.norm.isf(2**-24), rel=1e-3)
 
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from regexp import training
 from regexp.component import is_static
-from regexp.experiment import Training
+from regexp.experiment import trials
+from regexp.metrics import measure
 from regexp.models.resnet import ResNet
 from regexp.regularizers.activations.dropout import Dropout
+from regexp.regularizers.activations.stochastic_depth import StochasticDepth
 from regexp.regularizers.base import CATALOGUE, Regularizer
 from regexp.training import lanes
-from regexp.training.lanes import compilations
-from tests.lab import experiment, flat, images, train, weights, with_fields
+from regexp.training.epoch import start
+from regexp.training.group import Group
+from regexp.training.step import Progress, forward, stream_keys, train_step
+from tests.lab import Steps, experiment, flat, images, prepare, with_fields
 
 FOLDER = Path(training.__file__).parents[1] / "regularizers"
 NAMES = list(CATALOGUE)
 WITH_NEUTRAL = [n for n in NAMES if CATALOGUE[n].neutral]
 HELPERS = {"geometry", "reconstruction", "base"}  # what several methods of a folder share
 TRACED = [n for n in NAMES if any(not is_static(CATALOGUE[n], f) for f in CATALOGUE[n].neutral)]
+
+VMAPPED = [n for n in TRACED if n != "stochastic_depth"]  # lanes of its network are looped over
 
 
 @pytest.fixture(params=NAMES)
@@ -52,12 +60,14 @@ def test_file_name_is_yaml_name_and_folder_is_where_it_acts(method):
 HOOKS = {
     "inputs": ("transform_batch", "transform_activation"),
     "targets": ("transform_batch",),
-    "weights": ("transform_weights",),
+    "weights": ("transform_weights", "reparametrize"),
     "activations": ("transform_activation",),
     "parameters": ("penalty", "project", "transform_update"),
     "gradients": ("transform_gradient",),
     "adversarial": ("transform_loss",),
-    "loop": ("after_epoch",),
+    "loop": ("after_step", "after_epoch"),
+    "signal": ("transform_losses", "transform_activation"),
+    "ensembles": ("lanes", "models"),
 }
 
 
@@ -71,81 +81,144 @@ def test_card_names_every_field_its_source_and_its_neutral_value(method):
         assert "off" in card
 
 
-@pytest.mark.parametrize("name", WITH_NEUTRAL)
-def test_neutral_equals_absent(name):
-    cls = CATALOGUE[name]
-    neutral = cls(**cls.neutral)
-    with_it, without = train(lab(neutral), steps=12), train(lab(beside=[neutral]), steps=12)
-    np.testing.assert_allclose(flat(weights(with_it)), flat(weights(without)), rtol=2e-4, atol=2e-6)
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A method at all values that share its structure, each in a lane of one program; `alone`: its default."""
+
+    methods: dict[str, Regularizer]
+    together: Steps
+    alone: Steps
 
 
-@pytest.mark.parametrize("name", TRACED)
-def test_another_value_compiles_nothing(name):
+@pytest.fixture(scope="module")
+def trained():
+    """name -> Trained; compiled when first asked for, and once."""
+    return functools.cache(_trained)
+
+
+def _trained(name: str) -> Trained:
     cls = CATALOGUE[name]
-    train(lab(cls()), steps=1)
-    before = compilations()
+    methods = {"default": cls()}
     for field in cls.neutral:
         if not is_static(cls, field):
-            changed = with_fields(cls(), **{field: getattr(cls(), field) * 0.5})
-            train(lab(changed), steps=1)
-    assert compilations() == before
+            methods[f"half {field}"] = with_fields(cls(), **{field: getattr(cls(), field) * 0.5})
+    methods |= {str(one): one for one in extremes(cls) if same_structure(one, cls())}
+    together = Steps({label: lab(one) for label, one in methods.items()})
+    return Trained(methods, together, Steps({"default": lab(cls())}) if name in VMAPPED else together)
+
+
+def same_structure(one, other) -> bool:
+    return jax.tree.structure(one) == jax.tree.structure(other)
+
+
+@pytest.fixture(scope="module")
+def absent():
+    """(whether on a residual network) -> no method at all."""
+    return functools.cache(lambda residual: Steps({"absent": lab(beside=[StochasticDepth()] if residual else [])}))
+
+
+def numbers(progress) -> np.ndarray:
+    return flat(progress.variables)
+
+
+@pytest.mark.parametrize("name", WITH_NEUTRAL)
+def test_neutral_equals_absent(name, trained, absent):
+    cls = CATALOGUE[name]
+    neutral = cls(**cls.neutral)
+    if same_structure(neutral, cls()):
+        with_it = trained(name).together.run(12)[str(neutral)]
+    else:
+        with_it = Steps({"neutral": lab(neutral)}).run(12)["neutral"]
+    without = absent(name == "stochastic_depth").run(12)["absent"]
+    ours, plain = (one.variables.parameters["model"] for one in (with_it, without))
+    np.testing.assert_allclose(flat(ours), flat(plain), rtol=2e-4, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", TRACED)
-def test_lanes_equal_trials_alone(name):
-    cls = CATALOGUE[name]
-    field = next(f for f in cls.neutral if not is_static(cls, f))
-    both = [cls(), with_fields(cls(), **{field: getattr(cls(), field) * 0.5})]
-    together = train([lab(m) for m in both], steps=8)
-    for lane, one in enumerate(both):
-        alone = train(lab(one), steps=8)
-        np.testing.assert_allclose(flat(weights(together, lane)), flat(weights(alone)), rtol=5e-4, atol=5e-6)
+def test_another_value_compiles_nothing(name, trained):
+    """All values of traced fields are lanes of one group, and a group is one program."""
+    methods = trained(name).methods
+    assert {f"half {field}" for field in CATALOGUE[name].neutral if not is_static(CATALOGUE[name], field)} <= set(
+        methods
+    )
+    several = [trials(lab(one))[0] for one in methods.values()]
+    assert lanes.group(several, [prepare(trial, images())[1] for trial in several]) == [list(range(len(several)))]
+
+
+@pytest.mark.parametrize("name", VMAPPED)
+def test_lanes_equal_trials_alone(name, trained):
+    together, alone = trained(name).together.run(8)["default"], trained(name).alone.run(8)["default"]
+    np.testing.assert_allclose(numbers(together), numbers(alone), rtol=5e-4, atol=5e-6)
 
 
 def test_leaves_initial_weights_and_batch_order_alone(method):
-    with_it, without = train(lab(method), steps=0), train(lab(beside=[method]), steps=0)
-    ours, plain = weights(with_it), weights(without)
-    for layer, arrays in ours.items():
+    with_it, without = (uncompiled(lab(*methods, beside=[method])) for methods in ([method], []))
+    ours, plain = (start(one.trials[0].experiment, one.spec, first(one.lane)) for one in (with_it, without))
+    for layer, arrays in ours.variables.parameters["model"].items():
         for name, array in arrays.items():
-            np.testing.assert_array_equal(array, plain[layer][name])
-    np.testing.assert_array_equal(np.asarray(with_it._order(0, 10)), np.asarray(without._order(0, 10)))
+            np.testing.assert_array_equal(array, plain.variables.parameters["model"][layer][name])
+    if not method.resamples:
+        np.testing.assert_array_equal(first(with_it._order(0, 10)), first(without._order(0, 10)))
+
+
+def uncompiled(what) -> Group:
+    trial = trials(what)[0]
+    split, lane = prepare(trial, images())
+    return Group([trial], [lane], images(), [split])
+
+
+def first(tree):
+    return jax.tree.map(lambda x: np.asarray(x)[0], tree)
 
 
 def test_moves_nobody_elses_noise(method, monkeypatch):
-    """Dropout's masks with and without the method: bit-identical."""
+    """The keys of dropout's masks in a step with and without the method: bit-identical."""
     if method.name == "dropout":
         pytest.skip("the probe itself")
-    masks: dict[str, np.ndarray] = {}
+    keys: dict[str, object] = {}
     plain = Dropout.transform_activation
 
     def spy(self, x, site):
         if site.random and site.kind == "post":
-            jax.debug.callback(lambda key, n=site.name: masks.setdefault(n, np.array(key)), site.key)
+            keys[site.name] = site.key  # the last call's: an attack has calls of its own before, in a loop
         return plain(self, x, site)
 
     monkeypatch.setattr(Dropout, "transform_activation", spy)
-    seen = []
-    for methods in (
-        (Dropout(rate=0.25),),
-        (method, Dropout(rate=0.25)),
-        (Dropout(rate=0.25), method),
-    ):
-        masks.clear()
-        monkeypatch.setattr(lanes, "_programs", {})  # none that was compiled without the spy
-        train(lab(*methods, beside=[method]), steps=1)
-        jax.effects_barrier()
-        seen.append({name: mask.copy() for name, mask in masks.items()})
+    dropout = Dropout(rate=0.25)
+    seen = [
+        step_keys(lab(*methods, beside=[method]), keys) for methods in ([dropout], [method, dropout], [dropout, method])
+    ]
     assert seen[0]
-    assert set(seen[0]) == set(seen[1]) == set(seen[2])
-    for name in seen[0]:
-        np.testing.assert_array_equal(seen[0][name], seen[1][name])
-        np.testing.assert_array_equal(seen[0][name], seen[2][name])
+    for other in seen[1:]:
+        assert set(seen[0]) == set(other)
+        for name, key in seen[0].items():
+            np.testing.assert_array_equal(key, other[name])
 
 
-def test_same_seed_gives_the_same_bytes_and_keeps_dtypes(method):
-    first, second = train(lab(method), steps=6), train(lab(method), steps=6)
-    np.testing.assert_array_equal(flat(first.state.variables), flat(second.state.variables))
-    for leaf in jax.tree.leaves(first.state.variables):
+def step_keys(what, keys) -> dict[str, np.ndarray]:
+    """What a spy leaves in `keys` while the third step is traced; the rest of the step is not compiled."""
+    keys.clear()
+    made = uncompiled(what)
+    lane, rows = first(made.lane), jnp.asarray(made.splits[0].train[:16])
+
+    @jax.jit
+    def third():
+        state = start(what, made.spec, lane)
+        before = Progress(state.variables, state.optimizer, state.memory)
+        train_step(what, made.spec, made.shared, lane, stream_keys(what, lane.key), before, rows, jnp.asarray(2))
+        return dict(keys)
+
+    return {name: np.asarray(key) for name, key in third().items()}
+
+
+def test_same_seed_gives_the_same_bytes_and_keeps_dtypes(method, trained):
+    """Also from another lane of the program."""
+    program = trained(method.name).together
+    one, again, elsewhere = program.run(6), program.run(6), program.run(6, reverse=True)
+    for label in one:
+        np.testing.assert_array_equal(numbers(one[label]), numbers(again[label]))
+        np.testing.assert_array_equal(numbers(one[label]), numbers(elsewhere[label]))
+    for leaf in jax.tree.leaves(one["default"].variables):
         assert leaf.dtype == np.float32
 
 
@@ -179,29 +252,45 @@ def extremes(cls):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_numbers_stay_finite_from_neutral_to_extreme(name):
+def test_numbers_stay_finite_from_neutral_to_extreme(name, trained):
+    found = {label: numbers(one) for label, one in trained(name).together.run(4).items()}
     for one in extremes(CATALOGUE[name]):
-        assert np.all(np.isfinite(flat(train(lab(one), steps=4).state.variables))), one
+        if not same_structure(one, CATALOGUE[name]()):
+            found[str(one)] = numbers(Steps({"one": lab(one)}).run(4)["one"])
+    assert len(found) >= len({str(one) for one in extremes(CATALOGUE[name])})
+    for label, values in found.items():
+        assert np.all(np.isfinite(values)), label
 
 
-def test_twenty_steps_lower_the_loss(method):
+def test_eighty_steps_lower_the_loss(method, trained):
+    program = trained(method.name).together
+    what = lab(method)
     if method.name == "random_crop":  # the tiny images tell their class by a place two pixels high
-        method = with_fields(method, padding=1)
-    made = train(lab(method, training=Training(epochs=8, batch_size=16)))
-    rows = made.rows
-    assert rows[-1]["train/loss"] < rows[0]["train/loss"]
-    assert rows[-1]["train/accuracy"] > 0.5
+        what = lab(with_fields(method, padding=1))
+        program = Steps({"default": what})
+    early, late = (measured_after(program, what, steps) for steps in (1, program.total))
+    assert late["loss"] < early["loss"]
+    assert late["accuracy"] > 0.5
+
+
+def measured_after(program, what, steps):
+    """Loss and accuracy of the trained variables, after so many steps, on the training rows."""
+    made, data = uncompiled(what), images()
+    variables = program.run(steps)["default"].variables
+    rows = made.splits[0].train
+    outputs = forward(what, made.spec, first(made.lane), variables, data.inputs[rows], "eval").outputs
+    return measure("classification", "cross_entropy", outputs, data.targets[rows], 0.0, 1.0, 15)
 
 
 def test_any_subset_trains_together_in_any_order():
     generator = np.random.default_rng(0)
-    for _ in range(3):
-        chosen = [CATALOGUE[n]() for n in generator.permutation(NAMES)[: len(NAMES) // 2 + 1]]
-        made = train(lab(*chosen), steps=10)
-        assert np.all(np.isfinite(flat(made.state.variables)))
+    names = [name for name in NAMES if name != "stochastic_depth"]  # which has its place in the test below
+    chosen = [CATALOGUE[n]() for n in generator.permutation(names)[: len(names) // 2 + 1]]
+    made = Steps({"all": lab(*chosen)}).run(10)["all"]
+    assert np.all(np.isfinite(numbers(made)))
 
 
 def test_all_train_together_on_a_residual_network():
     methods = [CATALOGUE[n]() for n in NAMES]
-    made = train(experiment(*methods, model=ResNet(depth=8, width=4)), images(n=96), steps=3)
-    assert np.all(np.isfinite(flat(made.state.variables)))
+    made = Steps({"all": lab(*methods)}, images(n=96)).run(3)["all"]
+    assert np.all(np.isfinite(numbers(made)))

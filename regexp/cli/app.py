@@ -1,6 +1,6 @@
 """The commands and what happens when one fails: a message and an exit code, a traceback only with --debug.
 
-0 done    1 failed    2 bad config or usage    130, 143 stopped by SIGINT, SIGTERM after saving
+0 done    1 failed    2 bad config or usage    3 a check failed    130, 143 stopped by SIGINT, SIGTERM after saving
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import sys
 
 import typer
 
-from regexp.cli import ablate, catalogue, configure, inspect, report, train
+from regexp.cli import ablate, catalogue, check, configure, inspect, report, sweep, train
 from regexp.errors import RegexpError
 
 STORY = """The laboratory for regularization: a YAML file is a question, a run is its answer.
 
 regexp init lab.yaml      a commented config to start from
+regexp check lab.yaml     is it fit to be trained? a verdict on data, model, gradients, learning rate
 regexp train lab.yaml     train, evaluate, write runs/lab
+regexp sweep lab.yaml     search the values that its sweep section names
 regexp list               every method, model, optimizer and dataset
 regexp show dropout       what one does, its formula and its fields
 regexp report             what helps, by how much and how surely
@@ -26,10 +28,12 @@ DEBUG = "--debug, after any command, shows the traceback of a failure."
 
 app = typer.Typer(help=STORY, epilog=DEBUG, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("train")(train.train)
+app.command("sweep")(sweep.sweep)
 app.command("ablate")(ablate.ablate)
 app.command("validate")(configure.validate)
 app.command("init")(configure.init)
 app.command("schema")(configure.schema)
+app.command("check")(check.check)
 app.command("list")(catalogue.list_parts)
 app.command("show")(catalogue.show)
 app.command("evaluate")(inspect.evaluate)

@@ -24,7 +24,7 @@ WIDE = 76  # columns that the table of three splits takes; below, one table for 
 
 def conventions(experiment: Experiment) -> str:
     """`dropout mode inverted; adam style optax`: the named choices in force, where books and libraries differ."""
-    parts: list[Any] = [*experiment.regularizers, experiment.optimizer]
+    parts: list[Any] = [experiment.model.initializer, *experiment.regularizers, experiment.optimizer]
     return "; ".join(
         f"{part.name} {field.name} {value}"
         for part in parts

@@ -3,6 +3,7 @@
 loaded = load("config.yaml", ["optimizer.learning_rate=3e-3"])     ConfigError: all problems at once
 loaded.experiment, loaded.warnings
 loaded.check_data(facts)                                           once the data is known
+loaded.search                                                      what the `sweep:` section says, or None
 to_yaml(experiment), json_schema()
 """
 
@@ -20,10 +21,11 @@ from regexp.config.document import MOST_BYTES, TOO_LARGE, Document, Stop, read
 from regexp.config.overrides import apply
 from regexp.config.resolved import to_yaml
 from regexp.config.schema import json_schema
+from regexp.config.sweeps import Search, build_sweep
 from regexp.errors import ConfigError, Problem, UsageError
 from regexp.experiment import Experiment
 
-__all__ = ["Facts", "Loaded", "json_schema", "load", "loads", "to_yaml"]
+__all__ = ["Facts", "Loaded", "Search", "json_schema", "load", "loads", "to_yaml"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Loaded:
     experiment: Experiment
     warnings: tuple[Problem, ...]
     document: Document
+    search: Search | None = None  # the `sweep:` section
 
     def check_data(self, facts: Facts) -> tuple[Problem, ...]:
         """Compare with the loaded data. Raises ConfigError; returns warnings."""
@@ -59,15 +62,18 @@ def loads(text: str, settings: Sequence[str] = (), file: str = "config") -> Load
     """Read a config from text; see `load`."""
     document = read(text, file)
     experiment: Any = FAILED
+    search = None
     with suppress(Stop):
         if not document.problems:
             apply(document, settings)
         named = document.root.value.get("conventions") if isinstance(document.root.value, dict) else None
         document.lecture = named is not None and named.value == "lecture"
-        experiment = build_fields(Experiment, document.root, "", document)
+        experiment = build_fields(Experiment, document.root, "", document, skip=("sweep",))
+        if isinstance(document.root.value, dict) and "sweep" in document.root.value:
+            search = build_sweep(document.root.value["sweep"], experiment, document)
     if document.problems or experiment is FAILED:
         raise ConfigError(document.problems)
-    return Loaded(experiment, _sort_out(document, check(experiment)), document)
+    return Loaded(experiment, _sort_out(document, check(experiment)), document, search)
 
 
 def _sort_out(document: Document, remarks: Iterable[Remark]) -> tuple[Problem, ...]:

@@ -51,6 +51,7 @@ def check(experiment: Experiment) -> Iterator[Remark]:
             warning = sentence.startswith("warning: ")
             yield Remark(f"regularizers.{method.name}", sentence.removeprefix("warning: "), warning)
     yield from _probes(experiment)
+    yield from _shared(experiment)
     if len(set(experiment.training.seeds)) < len(experiment.training.seeds):
         yield Remark("training.seeds", "a seed stands twice in training.seeds")
 
@@ -143,6 +144,15 @@ def _probes(experiment: Experiment) -> Iterator[Remark]:
     asked = {"mc_samples": experiment.evaluation.mc_samples > 0, "attacks": experiment.evaluation.attacks is not None}
     for field in [name for name, wanted in asked.items() if wanted and ensembles]:
         yield Remark(f"evaluation.{field}", f"{field} is measured of single models; {ensembles[0]} trains several")
+
+
+def _shared(experiment: Experiment) -> Iterator[Remark]:
+    """Groups of layers that are none; whether the layers exist only the data's shape tells."""
+    named = [layer for group in experiment.model.share for layer in group]
+    for layer in sorted({layer for layer in named if named.count(layer) > 1}):
+        yield Remark("model.share", f'the layer "{layer}" stands twice in model.share')
+    if any(len(group) < 2 for group in experiment.model.share):
+        yield Remark("model.share", "each group in model.share names at least two layers")
 
 
 def _lengths(experiment: Experiment) -> Iterator[Remark]:

@@ -24,6 +24,8 @@ def describe(annotation: Any) -> str:
         return ("one of " if len(arguments) > 1 else "") + ", ".join(str(a) for a in arguments)
     if origin is tuple and arguments[0] in CATALOGUES:
         return f"a list, each item {describe(arguments[0])}"
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return f"a list of {len(arguments)} {_plural(describe(arguments[0]))}"
     if origin is tuple:
         return f"a list of {_plural(describe(arguments[0]))}"
     if origin is dict:
@@ -35,6 +37,7 @@ def describe(annotation: Any) -> str:
         float: "a number",
         bool: "true or false",
         str: "text",
+        Any: "a value",
         type(None): "null",
     }[annotation]
 
@@ -71,7 +74,7 @@ def _with_range(base: Any, marks: tuple[Any, ...]) -> str:
 
 
 def _plural(text: str) -> str:
-    for one, many in (("a number", "numbers"), ("a whole number", "whole numbers")):
+    for one, many in (("a number", "numbers"), ("a whole number", "whole numbers"), ("a value", "values")):
         if text.startswith(one):
             return many + text.removeprefix(one)
     return text

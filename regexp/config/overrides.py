@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from regexp.config.catalogues import CATALOGUES
 from regexp.config.document import Document, Node, read
@@ -69,8 +70,8 @@ class _Setting:
 
     def _name(self, section: Node, key: str) -> None:
         """A section that the file leaves out is the default part: `optimizer.learning_rate=0.1` is Adam's."""
-        default = {f.name: f.default for f in dataclasses.fields(Experiment)}.get(key)
-        if isinstance(default, tuple(CATALOGUES)):
+        default: Any = {f.name: f.default for f in dataclasses.fields(Experiment)}.get(key)
+        if any(isinstance(default, base) for base in CATALOGUES):
             section.value["name"] = Node(default.name, section.line, section.column)
             section.keys["name"] = (section.line, section.column)
 

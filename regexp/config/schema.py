@@ -12,11 +12,13 @@ from pydantic import TypeAdapter
 from regexp.component import Catalogue, field_types
 from regexp.config.build import CATALOGUES, _is_component, _options
 from regexp.experiment import Experiment
+from regexp.sweep.section import Sweep
 
 
 def json_schema() -> dict[str, Any]:
     """The schema of a whole config."""
     schema = _object(Experiment)
+    schema["properties"]["sweep"] = _object(Sweep)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "regexp experiment"
     return schema
@@ -47,6 +49,10 @@ def _value(annotation: Any) -> dict[str, Any]:
             options += _part(CATALOGUES[option])
         elif typing.get_origin(option) is tuple and typing.get_args(option)[0] in CATALOGUES:
             options.append(_parts(CATALOGUES[typing.get_args(option)[0]]))
+        elif typing.get_origin(option) is tuple and _is_component(typing.get_args(option)[0]):
+            options.append({"type": "array", "items": _object(typing.get_args(option)[0])})
+        elif typing.get_origin(option) is dict and _is_component(typing.get_args(option)[1]):
+            options.append({"type": "object", "additionalProperties": _object(typing.get_args(option)[1])})
         elif _is_component(option):
             options += [_object(option), {"type": "null"}]
         else:

@@ -23,6 +23,7 @@ class Data:
     targets  (n,) int32 class numbers, or (n, outputs) float32
     classes  the classes' names in the order of their numbers; () for regression
     test     the rows of a published test split; None: one is drawn
+    extra    (n, k) float32 columns that are no inputs, for a second task (NaN: missing); None: there are none
     columns  the inputs' names, for a table; () for images
     codec    what turns another file of the same form into inputs (JSON-able); for `predict`
     source   where it was read from, for the manifest
@@ -32,6 +33,7 @@ class Data:
     targets: np.ndarray
     classes: tuple[str, ...] = ()
     test: np.ndarray | None = None
+    extra: np.ndarray | None = None
     columns: tuple[str, ...] = ()
     codec: dict[str, Any] = field(default_factory=dict)
     source: str = ""

@@ -24,6 +24,7 @@ class CSV(Dataset):
     path: the file, relative to the working folder
     test_path: a second file of the same form whose rows are the test split
     target: the column to predict, by name or by number (0 is the first, -1 the last)
+    extra: names of numeric columns that are no inputs but targets of the regularizer `auxiliary`; cells may be missing
     header: auto (default: a first row without a number is one), true or false
     delimiter: between cells
     kind: auto (text, or whole numbers of at most 20 kinds: classification), classification or regression
@@ -37,6 +38,7 @@ class CSV(Dataset):
     path: str
     test_path: str | None = None
     target: str | int = -1
+    extra: tuple[str, ...] = ()
     header: bool | Literal["auto"] = "auto"
     delimiter: str = ","
     kind: Literal["auto", "classification", "regression"] = "auto"
@@ -49,7 +51,8 @@ class CSV(Dataset):
             test = np.arange(len(table.rows), len(table.rows) + len(more.rows), dtype=np.int32)
             table = table.joined(more)
         column = table.index(self.target)
-        codec = Codec.fit(table, column)
+        extra = extra_columns(table, column, self.extra)
+        codec = Codec.fit(table, column, self.extra)
         targets, classes = encode_targets(table, column, self.kind)
         if classes and test is not None:
             self._check_test_classes(table, targets, classes, test)
@@ -58,6 +61,7 @@ class CSV(Dataset):
             targets=targets,
             classes=classes,
             test=test,
+            extra=extra,
             columns=codec.names(),
             codec=codec.to_json(),
             source=self.path,
@@ -83,6 +87,20 @@ class CSV(Dataset):
         if not trained.all():
             row = int(test[trained.argmin()])
             raise DataError(f"{table.place(row)}: the class {classes[targets[row]]!r} is in no row of {self.path}")
+
+
+def extra_columns(table: Table, target: int, names: tuple[str, ...]) -> np.ndarray | None:
+    """(n, k) float32, NaN where missing; None of no names. Raises DataError for what is no column of numbers."""
+    columns = [table.index(name) for name in names]
+    if target in columns or len(set(columns)) < len(columns):
+        raise DataError(f"{table.place(0)}: dataset.extra names the target, or a column twice")
+    if names and len(names) + 1 == len(table.names):
+        raise DataError(f"{table.place(0)}: dataset.extra leaves no column for the inputs")
+    values = [table.numbers(column) for column in columns]
+    for name, found in zip(names, values, strict=True):
+        if found is None:
+            raise DataError(f"{table.place(0)}: column {name!r} holds text; dataset.extra takes numbers")
+    return np.stack(values, 1).astype(np.float32) if columns else None  # type: ignore[arg-type]
 
 
 def encode_targets(

@@ -145,20 +145,22 @@ class Codec:
 
     columns: (name, categories), categories None for a number; a category of None stands for missing
     missing_in: the numeric columns that may miss
+    extra: columns that are neither inputs nor the target
     """
 
     columns: tuple[tuple[str, tuple[str | None, ...] | None], ...]
     missing_in: tuple[str, ...]
     target: str
     header: bool
+    extra: tuple[str, ...] = ()
 
     @staticmethod
-    def fit(table: Table, target: int) -> Codec:
+    def fit(table: Table, target: int, extra: tuple[str, ...] = ()) -> Codec:
         """Kinds of columns and their categories, from the whole file; no statistic of any row's value is taken."""
         columns: list[tuple[str, tuple[str | None, ...] | None]] = []
         missing = []
         for index, name in enumerate(table.names):
-            if index == target:
+            if index == target or name in extra:
                 continue
             values = table.numbers(index)
             if values is None:
@@ -167,7 +169,7 @@ class Codec:
             columns.append((name, None))
             if np.isnan(values).any():
                 missing.append(name)
-        return Codec(tuple(columns), tuple(missing), table.names[target], table.header)
+        return Codec(tuple(columns), tuple(missing), table.names[target], table.header, extra)
 
     def names(self) -> tuple[str, ...]:
         """The names of the coded columns: `age`, `colour=red`."""
@@ -221,7 +223,7 @@ class Codec:
         width = len(table.names)
         if width == len(names):
             return Table(tuple(names), table.rows, table.places, table.header)
-        if width == len(names) + 1:  # with the target, at its old place
+        if width == len(names) + 1 + len(self.extra):  # with the target and the others, at their old places
             return table
         raise DataError(f"{table.places[0]}: has {width} columns, expected {len(names)} without the target")
 
@@ -233,13 +235,16 @@ class Codec:
             "missing_in": list(self.missing_in),
             "target": self.target,
             "header": self.header,
+            "extra": list(self.extra),
         }
 
     @staticmethod
     def from_json(saved: dict[str, Any]) -> Codec:
         """From the run folder."""
         columns = tuple((name, None if kinds is None else tuple(kinds)) for name, kinds in saved["columns"])
-        return Codec(columns, tuple(saved["missing_in"]), saved["target"], saved["header"])
+        return Codec(
+            columns, tuple(saved["missing_in"]), saved["target"], saved["header"], tuple(saved.get("extra", ()))
+        )
 
 
 def _one_hot(cells: list[str | None], kinds: tuple[str | None, ...]) -> np.ndarray:

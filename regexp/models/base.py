@@ -50,7 +50,10 @@ class Model(Component):
 
 
 def without_copies(share: tuple[tuple[str, ...], ...], params: Params) -> Params:
-    """Parameters with the first layer of each group alone. Raises UsageError where layers cannot be one."""
+    """Parameters with the first layer of each group alone. Raises UsageError where layers cannot be one.
+
+    The first has a bias where any of the group needs one.
+    """
     copies = set()
     for first, *others in share:
         for name in (first, *others):
@@ -59,6 +62,7 @@ def without_copies(share: tuple[tuple[str, ...], ...], params: Params) -> Params
             ours, theirs = params[first]["kernel"].shape, params[name]["kernel"].shape
             if ours != theirs:
                 raise UsageError(f"model.share: {first} is {ours} and {name} {theirs}; shapes must be equal")
+            params = params | {first: params[name] | params[first]}
         copies |= set(others)
     return {name: layer for name, layer in params.items() if name not in copies}
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from regexp.component import Count, component, static
+from regexp.errors import UsageError
 from regexp.lazy import jax
 from regexp.models.base import Activation, At, HasBias, Model, Params
 from regexp.models.layers import activate, add_bias, conv, dense, hidden, init_layer, init_local, local, pool
@@ -51,6 +52,8 @@ class CNN(Model):
             window = (side, side, channels, filters)
             cut = 0 if self.padding == "same" else side - 1
             height, width, channels = height - cut, width - cut, filters
+            if min(height, width) < (1 if self.pooling == "none" else self.pool_size):
+                raise UsageError(f"model: of images of {shape[0]} x {shape[1]} nothing is left after {name}")
             if self.tied:
                 params[name] = init_layer(self.initializer, key, name, window, has_bias)
             else:

@@ -44,7 +44,7 @@ def hidden(params: Params, name: str, x: Array, at: At, activation: Activation) 
     z = dense(layer, x)
     if "variance" not in layer:
         return at(f"{name}/post", activate(activation, at(f"{name}/pre", z)))
-    deviation = jnp.sqrt(jnp.square(x) @ layer["variance"])
+    deviation = jnp.sqrt(jnp.maximum(jnp.square(x) @ layer["variance"], 1e-24))  # an attack differentiates it at 0, too
 
     def draw(key: Array) -> Array:
         noisy = z + deviation * jax.random.normal(key, z.shape, z.dtype)
@@ -75,25 +75,29 @@ def conv(x: Array, kernel: Array, stride: int = 1, padding: Literal["same", "val
 
 
 def local(x: Array, kernel: Array, side: int, padding: Literal["same", "valid"] = "same") -> Array:
-    """A convolution without sharing: (B, H, W, n_in), kernel (H', W', side side n_in, n_out) -> (B, H', W', n_out)."""
-    if kernel.ndim == 5:
+    """A convolution without sharing: (B, H, W, n_in), kernel (H' W', side side n_in, n_out) -> (B, H', W', n_out).
+
+    A kernel (B, H' W', side side n_in, n_out) is another one for every example.
+    """
+    if kernel.ndim == 4:
         return jax.vmap(lambda one, own: local(one[None], own, side, padding)[0])(x, kernel)
     before, after = ((side - 1) // 2, side // 2) if padding == "same" else (0, 0)
     padded = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
-    height, width = kernel.shape[:2]
+    height, width = padded.shape[1] - side + 1, padded.shape[2] - side + 1
     windows = [padded[:, i : i + height, j : j + width] for i in range(side) for j in range(side)]
-    return jnp.einsum("bhwi,hwio->bhwo", jnp.concatenate(windows, -1), kernel)
+    patches = jnp.concatenate(windows, -1).reshape(x.shape[0], height * width, -1)
+    return jnp.einsum("bpi,pio->bpo", patches, kernel).reshape(x.shape[0], height, width, -1)
 
 
 def init_local(
     initializer: Initializer, key: Array, name: str, shape: tuple[int, int, int, int], place: tuple[int, int],
     has_bias: HasBias,
 ) -> dict[str, Array]:  # fmt: skip
-    """As init_layer, with another draw at each of `place` = (H', W'); kernel (H', W', side side n_in, n_out)."""
+    """As init_layer, with another draw at each of `place` = (H', W'); kernel (H' W', side side n_in, n_out)."""
     own = jax.random.fold_in(key, zlib.crc32(name.encode()))
     keys = jax.random.split(own, place[0] * place[1])
     kernel = jax.vmap(lambda k: initializer.draw(k, shape))(keys)
-    layer = {"kernel": kernel.reshape(*place, -1, shape[-1])}
+    layer = {"kernel": kernel.reshape(len(keys), -1, shape[-1])}
     return layer | ({"bias": jnp.zeros(shape[-1], kernel.dtype)} if has_bias(name) else {})
 
 

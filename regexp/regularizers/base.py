@@ -72,9 +72,9 @@ class Site:
     state       the method's own running statistics here; assign `new_state` to change them in training
     depth       for residual sites: the block's number over the number of blocks, in (0, 1]
     examples    in the batch
-    last        whether this is the last layer before the output
+    last        whether this is the last layer before the output; told to `site_variables` alone
     inputs      (B, *shape) what the network was given, preprocessed, before any method acts on it
-    batch       the minibatch, in training only
+    batch       the minibatch, in training; told to `site_variables` it has only what belongs to no example
     losses      (B,) assign what is to be added to the examples' losses in training
     """
 
@@ -235,6 +235,14 @@ class Regularizer(Component):
 def kernels(params: Params) -> dict[str, Array]:
     """The weights w of the formulas: every layer's kernel, never a bias, gamma or beta."""
     return {layer: arrays["kernel"] for layer, arrays in params.items() if "kernel" in arrays}
+
+
+def unit_axes(w: Array) -> tuple[int, ...]:
+    """The axes of a kernel over which one unit's incoming weights run.
+
+    (n_in, n_out), convolution (h, w, n_in, n_out), untied convolution (places, n_in, n_out): a unit at each place.
+    """
+    return (1,) if w.ndim == 3 else tuple(range(w.ndim - 1))
 
 
 def with_kernels(params: Params, new: Mapping[str, Array]) -> Params:

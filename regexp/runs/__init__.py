@@ -8,7 +8,7 @@ runs/<name>/            made by an exclusive mkdir; a taken name gets -2, -3, ..
 ├── manifest.json         command, versions, device, git commit, seeds, data hash, seconds, status, reason
 ├── metrics.jsonl         one line per epoch and seed
 ├── summary.json          numbers per seed at the chosen and the last epoch, with mean and standard deviation
-├── predictions.npz       seeds, rows, targets, outputs on the test split
+├── predictions.npz       seeds, rows, targets, outputs (numbers in the target's units) on the test split
 └── checkpoints/          last and best, each with the one before it; one file each, checksummed
 
 Every file is written to a temporary one -> fsync -> rename -> fsync of the folder.

@@ -166,6 +166,10 @@ class Run:
         """The resolved config. A folder is a run once this is there."""
         files.write_atomic(self.path / "config.yaml", text.encode())
 
+    def write_text(self, name: str, text: str) -> None:
+        """A file for people or for another command."""
+        files.write_atomic(self.path / name, text.encode())
+
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """manifest.json or summary.json."""
         files.write_atomic(self.path / name, files.to_json(value, indent=2) + b"\n")

@@ -89,7 +89,7 @@ def predict(
     rows: Array,
 ) -> Array:
     """Outputs (n, outputs) in evaluation mode for some rows, in blocks that fit the cache."""
-    block = min(EVALUATION_BLOCK, rows.shape[0])
+    block = max(1, min(EVALUATION_BLOCK, rows.shape[0]))
     blocks = -(-rows.shape[0] // block)
     padded = jnp.pad(rows, (0, blocks * block - rows.shape[0])).reshape(blocks, block)
 
@@ -97,7 +97,7 @@ def predict(
         inputs, _ = gather(spec, shared, lane, part)
         return forward(experiment, spec, lane, variables, inputs, "eval").outputs
 
-    return lax.map(one, padded).reshape(blocks * block, -1)[: rows.shape[0]]
+    return lax.map(one, padded).reshape(blocks * block, spec.outputs)[: rows.shape[0]]
 
 
 EVALUATION_BLOCK = 512

@@ -57,7 +57,7 @@ class Group:
         one = jax.eval_shape(lambda e, lane: programs.start(e, self.spec, lane), self.trials[0].experiment, lanes[0])
         arrays = jax.tree.leaves(one.variables.parameters)
         self.parameters = sum(x.size for x in arrays)
-        convolutional = any(x.ndim == 4 for x in arrays)
+        convolutional = any(x.ndim >= 3 for x in arrays)
         self.layout: Layout = choose_layout(len(lanes), self.parameters, convolutional)
         self.experiments = self._lanes(stack([t.experiment for t in self.trials]))
         self.lane = self._lanes(stack(lanes))
@@ -237,6 +237,7 @@ class Group:
             reason = "stopped early"
         return {
             "seed": self.trials[lane].seed,
+            **({} if self.alone else {"member": self.trials[lane].member}),
             "status": "diverged" if diverged >= 0 else "done",
             "epochs": epochs,
             "selected_epoch": best if chosen == "best" else epochs,

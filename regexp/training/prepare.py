@@ -62,7 +62,7 @@ def target_units(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _own(trial: Trial, data: Data, split: Split) -> dict[str, dict[str, np.ndarray]]:
-    """Each method's constants, from a stream of its own."""
+    """Each method's constants, from a stream of its own that all members of an ensemble share."""
     found = {}
     for method in trial.experiment.regularizers:
         if method.overrides("prepare"):

@@ -26,7 +26,9 @@ def wanted(experiment: Experiment) -> bool:
 def probed(
     experiment: Experiment, spec: Spec, shared: Shared, lane: Lane, variables: Variables, rows: Array
 ) -> dict[str, Array]:
-    """{"mc/accuracy": (), ..., "fgsm/accuracy": (E,), "pgd/accuracy": (E,), ...} of some rows."""
+    """{"mc/accuracy": (), ..., "fgsm/accuracy": (E,), "pgd/accuracy": (E,), ...} of some rows; {} of none."""
+    if not rows.shape[0]:
+        return {}
     targets = shared.targets.at[rows].get(mode="promise_in_bounds")
 
     def metrics(outputs: Array) -> dict[str, Array]:
@@ -36,7 +38,10 @@ def probed(
     found: dict[str, Array] = {}
     if experiment.evaluation.mc_samples:
         samples = monte_carlo(experiment, spec, shared, lane, variables, rows)
-        found |= {f"mc/{name}": value for name, value in metrics(samples.pop("outputs")).items()}
+        measured = metrics(samples.pop("outputs"))
+        if spec.task == "classification":
+            del measured["loss"]  # of logits; of averaged probabilities nll is the loss
+        found |= {f"mc/{name}": value for name, value in measured.items()}
         found |= {f"mc/{name}": jnp.mean(value) for name, value in samples.items()}
     attacks = experiment.evaluation.attacks
     if attacks is not None:
@@ -65,22 +70,28 @@ def monte_carlo(
         number, own = part
         inputs, _ = gather(spec, shared, lane, own)
 
-        def add(total: tuple[Array, Array], sample: Array) -> tuple[tuple[Array, Array], None]:
-            keys = {n: jax.random.fold_in(jax.random.fold_in(k, sample), number) for n, k in streams.items()}
-            outputs = forward(experiment, spec, lane, variables, inputs, "mc", keys).outputs
-            first = jax.nn.softmax(outputs) if spec.task == "classification" else outputs
-            second = _entropy(first) if spec.task == "classification" else jnp.square(outputs)
-            return (total[0] + first / count, total[1] + second / count), None
+        def predicted(mode: str, keys: dict[str, Array] | None) -> Array:
+            outputs = forward(experiment, spec, lane, variables, inputs, mode, keys).outputs
+            return jax.nn.softmax(outputs) if spec.task == "classification" else outputs
 
-        shape = (own.shape[0], spec.outputs)
-        zeros = (jnp.zeros(shape), jnp.zeros(shape[:1] if spec.task == "classification" else shape))
-        (mean, second), _ = lax.scan(add, zeros, jnp.arange(count))
+        usual = predicted("eval", None)
+
+        def add(total: tuple[Array, Array, Array], sample: Array) -> tuple[tuple[Array, Array, Array], None]:
+            keys = {n: jax.random.fold_in(jax.random.fold_in(k, sample), number) for n, k in streams.items()}
+            value = predicted("mc", keys)
+            aside = value - usual  # sums of what differs: sums of all would round a small spread away
+            new = (aside, jnp.square(aside), _entropy(value))
+            return tuple(a + b for a, b in zip(total, new, strict=True)), None
+
+        zeros = (jnp.zeros_like(usual), jnp.zeros_like(usual), jnp.zeros(own.shape))
+        aside, squares, within = (x / count for x in lax.scan(add, zeros, jnp.arange(count))[0])
+        mean = usual + aside
         if spec.task == "classification":
             entropy = _entropy(mean)
             return {"outputs": jnp.log(jnp.maximum(mean, LEAST)), "entropy": entropy,
-                    "mutual_information": entropy - second}  # fmt: skip
-        variance = jnp.maximum(second - jnp.square(mean), 0) * jnp.square(lane.target_scale)
-        return {"outputs": mean, "spread": jnp.mean(jnp.sqrt(variance), -1)}
+                    "mutual_information": jnp.maximum(entropy - within, 0)}  # fmt: skip
+        deviation = jnp.sqrt(jnp.maximum(squares - jnp.square(aside), 0))
+        return {"outputs": mean, "spread": jnp.mean(deviation * lane.target_scale, -1)}
 
     return _in_blocks(block, rows)
 

@@ -163,11 +163,16 @@ def forward(
             params = method.transform_weights(params, Site("weights", mode, key, examples=x.shape[0]))
     params = with_copies(experiment.model.share, params)
     if experiment.training.precision == "bfloat16":
-        x, params = jax.tree.map(lambda a: a.astype(jnp.bfloat16), (x, params))
+        x, params = jax.tree.map(_halved, (x, params))
     sites = _Sites(experiment.regularizers, variables, keys or {}, mode, x, batch)
     outputs = experiment.model.apply(params, x, sites)
     outputs = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
     return Outcome(outputs, sites.new_state, sites.losses)
+
+
+def _halved(x: Array) -> Array:
+    """In bfloat16, where it is a number and not a random key."""
+    return x.astype(jnp.bfloat16) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
 
 def weights(experiment: Experiment, parameters: dict[str, Tree]) -> Tree:
@@ -200,13 +205,14 @@ def init_variables(experiment: Experiment, spec: Spec, lane: Lane) -> Variables:
     first = without_copies(model.share, model.init(key, shape, spec.outputs, has_bias))
     parameters: dict[str, Tree] = {"model": first}
     state: dict[str, Tree] = {}
-    last = list(sites)[-1]
+    last, inputs = list(sites)[-1], jnp.zeros((1, *shape))
+    batch = Batch(example, None, lane.low, lane.high, own=lane.own)
     for method in experiment.regularizers:
         if method.overrides("site_variables"):
             own = stream(lane.key, f"{method.name}/initialization")
             found = {
                 name: method.site_variables(
-                    Site(name, "train", stream(own, name), last=name == last, inputs=jnp.zeros((1, *shape))), s
+                    Site(name, "train", stream(own, name), last=name == last, inputs=inputs, batch=batch), s
                 )
                 for name, s in sites.items()
             }
@@ -249,6 +255,26 @@ class Progress(NamedTuple):
     memory: dict[str, Tree]  # of the loop methods
 
 
+def training_loss(
+    experiment: Experiment, spec: Spec, lane: Lane, keys: Mapping[str, Array]
+) -> Callable[[Variables, Batch], tuple[Array, dict[str, Tree]]]:
+    """The data loss as it is trained, with what methods do around it. `keys`: of this step."""
+
+    def data_loss(variables: Variables, batch: Batch) -> tuple[Array, dict[str, Tree]]:
+        found = forward(experiment, spec, lane, variables, batch.inputs, "train", keys, batch)
+        losses = LOSSES[spec.loss](found.outputs, batch.targets)
+        for method in experiment.regularizers:
+            if method.overrides("transform_losses"):
+                losses = method.transform_losses(losses, found.outputs, batch)
+        return jnp.mean(losses if found.losses is None else losses + found.losses), found.state
+
+    loss: Callable[[Any, Batch], tuple[Array, Any]] = data_loss
+    for method in experiment.regularizers:
+        if method.overrides("transform_loss"):
+            loss = method.transform_loss(loss, keys[f"{method.name}/transform_loss"])
+    return loss
+
+
 def train_step(
     experiment: Experiment,
     spec: Spec,
@@ -267,19 +293,7 @@ def train_step(
     batch = Batch(inputs, targets, lane.low, lane.high, rows, step / steps_per_epoch, lane.own)
     batch = transform_batches(methods, batch, keys)
 
-    def data_loss(variables: Variables, batch: Batch) -> tuple[Array, dict[str, Tree]]:
-        found = forward(experiment, spec, lane, variables, batch.inputs, "train", keys, batch)
-        losses = LOSSES[spec.loss](found.outputs, batch.targets)
-        for method in methods:
-            if method.overrides("transform_losses"):
-                losses = method.transform_losses(losses, found.outputs, batch)
-        return jnp.mean(losses if found.losses is None else losses + found.losses), found.state
-
-    loss: Callable[[Any, Batch], tuple[Array, Any]] = data_loss
-    for method in methods:
-        if method.overrides("transform_loss"):
-            loss = method.transform_loss(loss, keys[f"{method.name}/transform_loss"])
-
+    loss = training_loss(experiment, spec, lane, keys)
     gradient = _gradient(experiment, loss, before.variables.state, batch)
     for method in methods:
         if method.overrides("transform_gradient"):

@@ -17,9 +17,14 @@ class Ensemble(Regularizer):
     is_ensemble: ClassVar[bool] = True
 
     def conflicts(self, experiment: Any) -> list[str]:
-        return self.alone(experiment)
+        return self.against(experiment)
 
-    def alone(self, experiment: Any) -> list[str]:
-        """Ensembles of ensembles are not trained."""
+    def against(self, experiment: Any) -> list[str]:
+        """Ensembles of ensembles are not trained, numbers are not voted on, and only probabilities are averaged."""
         others = [m.name for m in experiment.regularizers if m.is_ensemble and m.name != self.name]
-        return [f"{self.name} and {name} are both ensembles: one of them" for name in others]
+        found = [f"{self.name} and {name} are both ensembles: one of them" for name in others]
+        if experiment.dataset.task == "regression" and getattr(self, "combine", "") == "vote":
+            found.append("members vote for classes; this dataset is a regression: combine mean")
+        if experiment.dataset.task == "classification" and experiment.training.loss == "squared_error":
+            found.append("members' probabilities are averaged: training.loss must be cross_entropy")
+        return found

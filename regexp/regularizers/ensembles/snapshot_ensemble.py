@@ -26,7 +26,7 @@ class SnapshotEnsemble(Ensemble):
     combine: Literal["mean", "vote"] = "mean"
 
     def conflicts(self, experiment: Any) -> list[str]:
-        found = self.alone(experiment)
+        found = self.against(experiment)
         if experiment.optimizer.schedule.name != "constant":
             found.append("snapshot_ensemble brings its own cosine cycles: leave optimizer.schedule constant")
         if experiment.training.epochs < self.members:
@@ -36,7 +36,9 @@ class SnapshotEnsemble(Ensemble):
         return found
 
     def transform_rate(self, rate: Array, progress: Array) -> Array:
-        return rate * (jnp.cos(jnp.pi * ((progress * self.members) % 1.0)) + 1) / 2
+        cycles = progress * self.members
+        begun = jnp.floor(cycles + 3e-7 * self.members)  # 49 * float32(1/49) is below 1: a cycle's first step, rounded
+        return rate * (jnp.cos(jnp.pi * (cycles - begun)) + 1) / 2
 
     def start_memory(self, variables: Any) -> dict[str, Any]:
         return {"models": jax.tree.map(lambda w: jnp.stack([w] * self.members), variables)}

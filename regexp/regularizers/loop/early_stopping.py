@@ -19,7 +19,7 @@ class EarlyStopping(Regularizer):
     restore_best: evaluate the parameters (with batch-norm state) of the best epoch, also when the epoch limit ends the
         run; false: those of the last
     refit: then start again from the same initialisation on training + validation data and train as long as to the best
-        epoch; the test is measured on what that gives
+        epoch, which needs restore_best; the test is measured on what that gives
     unit: as long in epochs (default), or in steps, i.e. updates; the schedule keeps its own length
 
     Source: Prechelt, Early stopping - but when?, 1998; Goodfellow et al., Deep Learning, 2016, 7.8.
@@ -34,8 +34,13 @@ class EarlyStopping(Regularizer):
     unit: Literal["epochs", "steps"] = "epochs"
 
     def conflicts(self, experiment: Any) -> list[str]:
+        if not self.refit:
+            return []
         ensembles = [m.name for m in experiment.regularizers if m.is_ensemble]
-        return [f"refit and {name} do not go together: one or the other" for name in ensembles if self.refit]
+        found = [f"refit and {name} do not go together: one or the other" for name in ensembles]
+        if not self.restore_best:
+            found.append("refit trains as long as to the best epoch: leave restore_best true")
+        return found
 
     def start_memory(self, variables: Any) -> dict[str, Array]:
         return {"best": jnp.asarray(jnp.inf, jnp.float32), "waited": jnp.zeros((), jnp.int32)}

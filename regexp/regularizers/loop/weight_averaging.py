@@ -23,6 +23,7 @@ class WeightAveraging(Regularizer):
     Source: Polyak, Juditsky 1992 (ema); Izmailov et al., Averaging weights leads to wider optima, 2018 (swa).
     """
 
+    neutral = {"decay": 0.0}
     kind: Literal["ema", "swa"] = "ema"
     decay: Fraction = 0.99
     start: NonNegative = 0.0
@@ -31,22 +32,14 @@ class WeightAveraging(Regularizer):
         return {"average": variables, "count": jnp.zeros((), jnp.int32)}
 
     def after_step(self, memory: dict[str, Any], variables: Any, epoch: Array) -> dict[str, Any]:
-        return self._include(memory, variables, epoch > self.start, self.decay) if self.kind == "ema" else memory
-
-    def after_epoch(
-        self, memory: dict[str, Any], score: Array, variables: Any, epoch: Array, epochs: Array
-    ) -> tuple[dict[str, Any], Array]:
-        if self.kind == "swa":
-            count = memory["count"]
-            memory = self._include(memory, variables, epoch > self.start, count / (count + 1))
-        return memory, jnp.asarray(False)
+        """a <- old a + (1 - old) w once averaging has begun; the first w is taken whole."""
+        count = memory["count"]
+        old, now = (self.decay, True) if self.kind == "ema" else (count / (count + 1), epoch == jnp.round(epoch))
+        included = (epoch > self.start) & now
+        weight = jnp.where(included, jnp.where(count > 0, 1 - jnp.asarray(old, jnp.float32), 1.0), 0.0)
+        average = jax.tree.map(lambda a, w: a + weight * (w - a), memory["average"], variables)
+        return {"average": average, "count": count + included.astype(jnp.int32)}
 
     def averaged(self, memory: Mapping[str, Any], variables: Any) -> Any:
         begun = memory["count"] > 0
         return jax.tree.map(lambda a, w: jnp.where(begun, a, w), memory["average"], variables)
-
-    def _include(self, memory: dict[str, Any], variables: Any, begun: Array, old: Array) -> dict[str, Any]:
-        """a <- old a + (1 - old) w once averaging has begun; the first w is taken whole."""
-        weight = jnp.where(begun, jnp.where(memory["count"] > 0, 1 - jnp.asarray(old, jnp.float32), 1.0), 0.0)
-        average = jax.tree.map(lambda a, w: a + weight * (w - a), memory["average"], variables)
-        return {"average": average, "count": memory["count"] + begun.astype(jnp.int32)}

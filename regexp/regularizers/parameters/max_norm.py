@@ -6,7 +6,7 @@ from typing import Any
 
 from regexp.component import Positive, component
 from regexp.lazy import jnp
-from regexp.regularizers.base import Array, Params, Regularizer, kernels, with_kernels
+from regexp.regularizers.base import Array, Params, Regularizer, kernels, unit_axes, with_kernels
 
 
 @component
@@ -27,5 +27,5 @@ class MaxNorm(Regularizer):
         return with_kernels(params, {layer: self._within(w) for layer, w in kernels(params).items()})
 
     def _within(self, w: Array) -> Any:
-        norms = jnp.sqrt(jnp.sum(jnp.square(w), tuple(range(w.ndim - 1)), keepdims=True))
+        norms = jnp.sqrt(jnp.sum(jnp.square(w), unit_axes(w), keepdims=True))
         return w * (self.limit / jnp.maximum(norms, self.limit))

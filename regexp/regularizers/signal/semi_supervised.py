@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -20,12 +21,12 @@ class SemiSupervised(Regularizer):
     pseudo_label: a(t) times the mean over the others of cross entropy with the likeliest class, where its probability
     is above the threshold; a(t) rises from 0 to `weight` over `warmup` epochs
     autoencoder: for `warmup` epochs a head on the last hidden layer reconstructs all inputs, and nothing else is
-    trained; then the classifier learns from the labelled examples alone
+    trained by the loss (penalties act throughout); then the classifier learns from the labelled examples alone
 
     labels: n >= 1, labels kept for each class, drawn by seed
     method: pseudo_label (default) or autoencoder
     weight: of the unlabelled examples' loss, >= 0
-    threshold: probability from which a pseudo label counts, in [0, 1]; 0: always (Lee), 1: never
+    threshold: probability above which a pseudo label counts, in [0, 1]; 0: always (Lee), 1: never
     warmup: epochs, >= 0
 
     Metrics are measured with all true labels; training never sees those that were taken away.
@@ -43,9 +44,19 @@ class SemiSupervised(Regularizer):
         methods = {method.name: method for method in experiment.regularizers}
         found = [f"{name} would mix labels that were taken away into the batch" for name in ("mixup", "cutmix")
                  if name in methods]  # fmt: skip
+        found += [f"{name} gives each member other training rows, so each would keep other labels"
+                  for name, method in methods.items() if method.resamples]  # fmt: skip
+        monitors = [experiment.training.monitor, *(getattr(method, "monitor", None) for method in methods.values())]
+        found += [f"warning: {monitor} selects by labels that were taken away"
+                  for monitor in dict.fromkeys(monitors) if monitor and monitor.startswith("train/")]  # fmt: skip
         if self.method == "autoencoder":
             if not experiment.model.has_hidden():
                 found.append("the autoencoder needs a hidden layer; the model has none")
+            if experiment.training.epochs <= self.warmup:
+                found.append(
+                    f"training.epochs {experiment.training.epochs} ends the run within the {self.warmup:g} epochs of "
+                    "the autoencoder, in which no classifier is trained"
+                )
             stop = methods.get("early_stopping")
             if stop is not None and stop.patience <= self.warmup:
                 found.append(
@@ -71,7 +82,7 @@ class SemiSupervised(Regularizer):
         if self.method == "autoencoder":
             return jnp.where(batch.epoch < self.warmup, 0.0, 1.0) * supervised
         probabilities = jax.nn.softmax(jax.lax.stop_gradient(outputs))
-        sure = (jnp.max(probabilities, -1) >= self.threshold).astype(losses.dtype)
+        sure = (jnp.max(probabilities, -1) > self.threshold).astype(losses.dtype)
         guess = jax.nn.one_hot(jnp.argmax(probabilities, -1), outputs.shape[-1], dtype=losses.dtype)
         against = -jnp.sum(guess * jax.nn.log_softmax(outputs), -1)
         ramp = jnp.minimum(batch.epoch / jnp.maximum(self.warmup, 1e-6), 1.0)
@@ -79,10 +90,10 @@ class SemiSupervised(Regularizer):
 
     def site_variables(self, site: Site, shape: tuple[int, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
         wanted = self.method == "autoencoder" and site.last
-        return (head_variables(site, shape) if wanted else {}), {}
+        return (head_variables(site.key, shape, prod(site.inputs.shape[1:])) if wanted else {}), {}
 
     def transform_activation(self, x: Array, site: Site) -> Array:
-        if site.parameters and site.mode == "train" and site.batch is not None:
+        if site.parameters and site.batch is not None:
             site.losses = jnp.where(site.batch.epoch < self.warmup, 1.0, 0.0) * reconstruction_errors(x, site)
         return x
 

@@ -32,12 +32,17 @@ class LabelNoise(Regularizer):
         return [f"label_noise changes the labels of single examples: put it before {name}" for name in before]
 
     def prepare(self, data: Any, split: Any, generator: Any) -> dict[str, Any]:
-        """How many classes each row's label is moved on: (n,) int32, 0 for the right ones."""
+        """How many classes each row's label is moved on: (rows of the dataset,) int32, 0 for the right ones.
+
+        Rank and move are drawn for every row of the dataset, so that a refit's training part, which has more of them,
+        keeps the wrong labels but for those at the border.
+        """
+        rank = generator.permutation(len(data.targets))
+        moves = generator.integers(1, len(data.classes), len(data.targets))
+        by_rank = split.train[np.argsort(rank[split.train])]
+        wrong = by_rank[: round(float(self.rate) * len(by_rank))]
         shift = np.zeros(len(data.targets), np.int32)
-        rows = generator.permutation(split.train)
-        moves = generator.integers(1, len(data.classes), len(rows))
-        wrong = round(float(self.rate) * len(rows))
-        shift[rows[:wrong]] = moves[:wrong]
+        shift[wrong] = moves[wrong]
         return {"shift": shift}
 
     def transform_batch(self, batch: Batch, key: Array) -> Batch:

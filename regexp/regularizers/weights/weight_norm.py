@@ -7,7 +7,7 @@ from typing import Any
 
 from regexp.component import component
 from regexp.lazy import jnp
-from regexp.regularizers.base import Array, Params, Regularizer, kernels, with_kernels
+from regexp.regularizers.base import Array, Params, Regularizer, kernels, unit_axes, with_kernels
 
 
 @component
@@ -32,8 +32,8 @@ class WeightNorm(Regularizer):
 
 
 def _norm(v: Array) -> Array:
-    """(n_out,) length of each unit's incoming weights; the tiny number keeps the gradient at v = 0 finite."""
-    return jnp.sqrt(jnp.sum(jnp.square(v), tuple(range(v.ndim - 1))) + 1e-24)
+    """Length of each unit's incoming weights, of v's rank; the tiny number keeps the gradient at v = 0 finite."""
+    return jnp.sqrt(jnp.sum(jnp.square(v), unit_axes(v), keepdims=True) + 1e-24)
 
 
 def _projects(method: Regularizer) -> bool:

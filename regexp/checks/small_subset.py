@@ -1,0 +1,41 @@
+"""Twenty examples are learned by heart with regularisation off, as they must if model and gradient work."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regexp.checks.base import Finding, verdict
+from regexp.checks.bench import CAPACITY, Bench, Job, without_regularizers
+from regexp.checks.range_test import range_test
+
+EXAMPLES, TOLERANCE = 20, 0.01
+ENOUGH = 0.002  # a batch's loss at which training ends
+
+
+def check(bench: Bench) -> Finding:
+    """The config's optimizer at two rates that the range test found, falling to zero; the better one counts."""
+    seed, experiment = bench.seeds[0], without_regularizers(bench.experiment)
+    rows = bench.splits[seed].train[: _examples(bench)]
+    falling = (1 + np.cos(np.pi * np.arange(CAPACITY) / CAPACITY)) / 2
+    found = range_test(bench)
+    rates = (found.middle, np.sqrt(found.middle * found.high))
+    trained = bench.train([Job(experiment, seed, rate * falling, rows=rows, enough=ENOUGH) for rate in rates])
+    losses = [float(np.mean(losses)) for _, losses in bench.predict([(seed, t.variables, rows) for t in trained])]
+    best = int(np.nanargmin([*losses, np.inf])) % len(losses)
+    fails = not losses[best] < TOLERANCE
+    return Finding(
+        verdict(fails),
+        f"loss {losses[best]:.2g} on {len(rows)} examples after {len(trained[best].losses)} updates",
+        f"below {TOLERANCE:g} within {CAPACITY}",
+        "the model cannot even learn these by heart: look at its code, its size and the checks gradients and symmetry"
+        if fails
+        else "",
+        {"losses": losses, "rates": [float(r) for r in rates], "examples": len(rows)},
+    )
+
+
+def _examples(bench: Bench) -> int:
+    """A linear model of D inputs can fit any D examples in general position, and no more."""
+    if bench.experiment.model.has_hidden():
+        return EXAMPLES
+    return min(EXAMPLES, bench.inputs.shape[1])

@@ -1,0 +1,126 @@
+"""What a sweep says at its end: the winner, its confirmed score, what mattered, what to be careful about."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from regexp.sweep.records import Record
+from regexp.sweep.samplers import distribution
+from regexp.sweep.section import Sweep
+from regexp.sweep.space import Parameter, Space
+
+CONFIDENCE = 0.95
+FEW_FOR_IMPORTANCE = 8
+FEW_PER_PARAMETER = 5
+
+
+def ranked(records: Sequence[Record], smaller: bool) -> list[Record]:
+    """Those that worked, the best first; of equal ones the earlier."""
+    sign = 1 if smaller else -1
+    good = [r for r in records if r.worked and r.value is not None]
+    return sorted(good, key=lambda r: (sign * (r.value or 0.0), r.number))
+
+
+def interval(values: Sequence[float]) -> dict[str, Any]:
+    """Mean and its 95% interval by Student's t; no interval for one value."""
+    from scipy import stats
+
+    numbers = np.asarray(values, np.float64)
+    mean = float(numbers.mean())
+    if len(numbers) < 2:
+        return {"mean": mean, "low": None, "high": None, "n": len(numbers)}
+    half = stats.t.ppf(0.5 + CONFIDENCE / 2, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers))
+    return {"mean": mean, "low": mean - float(half), "high": mean + float(half), "n": len(numbers)}
+
+
+def conclude(
+    sweep: Sweep, space: Space, records: Sequence[Record], spaces: Sequence[Space], smaller: bool
+) -> dict[str, Any]:
+    """Everything summary.json holds but times. spaces: of each stage."""
+    last, confirmed = len(sweep.stages) - 1, [r for r in records if r.stage == len(sweep.stages)]
+    best = ranked([r for r in confirmed if r.number > 0], smaller)
+    counts = {s: sum(r.status == s for r in records) for s in ("done", "pruned", "diverged", "failed")}
+    found: dict[str, Any] = {
+        "status": "done" if best else "failed",
+        "objective": sweep.objective,
+        "trials": counts,
+        "winner": None,
+    }
+    if best:
+        winner = best[0]
+        chosen = next(r for r in records if r.stage == last and r.setting == winner.setting)
+        found["winner"] = {
+            "setting": winner.setting,
+            "stage_score": interval([s[sweep.objective] for s in chosen.scores]),
+            "confirmed": {name: interval([s[name] for s in winner.scores]) for name in winner.scores[0]},
+            "against_base": _paired(winner, next((r for r in confirmed if r.number == 0), None)),
+        }
+        found["importance"] = importance([r for r in records if r.stage == 0], space, smaller)
+    found["confirm"] = [asdict(r) for r in confirmed]
+    found["warnings"] = cautions(sweep, spaces, best[0] if best else None, records)
+    return found
+
+
+def _paired(winner: Record, base: Record | None) -> dict[str, Any] | None:
+    """Winner less base on the test split, seed by seed; None where the base did not work."""
+    if base is None or not base.worked:
+        return None
+    name = "test/accuracy" if "test/accuracy" in winner.scores[0] else "test/rmse"
+    if name not in winner.scores[0]:
+        return None
+    pairs = [(a[name], b[name]) for a, b in zip(winner.scores, base.scores, strict=True)]
+    mine, theirs = [a for a, _ in pairs], [b for _, b in pairs]
+    return {"metric": name, "winner": mine, "base": theirs,
+            "winner_mean": interval(mine), "base_mean": interval(theirs),
+            "difference": interval([a - b for a, b in pairs])}  # fmt: skip
+
+
+def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[str, float]:
+    """Each parameter's share in what makes the best of the first stage, by Optuna's PED-ANOVA; {} for few trials."""
+    good = ranked(records, smaller)
+    if len(good) < FEW_FOR_IMPORTANCE or len(space) < 2:
+        return {}
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study = optuna.create_study(direction="minimize" if smaller else "maximize")
+        kinds = {p.path: distribution(p) for p in space}
+        for r in good:
+            study.add_trial(optuna.trial.create_trial(params=r.setting, distributions=kinds, value=r.value))
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return {path: float(share) for path, share in found.items()}
+
+
+def cautions(sweep: Sweep, spaces: Sequence[Space], winner: Record | None, records: Sequence[Record]) -> list[str]:
+    """Warnings about what was found."""
+    said = []
+    if winner is None:
+        said.append("no setting worked on every seed of the confirmation; there is no winner")
+    else:
+        for parameter in spaces[-1]:
+            if spaces[-1].active(parameter, winner.setting) and _at_edge(parameter, winner.setting[parameter.path]):
+                said.append(f"the winner's {parameter.path} is at an edge of {parameter}; the optimum may lie outside")
+    if sweep.stages[-1].seeds < 2:
+        said.append("the last stage has one seed for each setting: its ranking is partly luck (stages: seeds)")
+    if sweep.stages[0].trials < FEW_PER_PARAMETER * len(spaces[0]):
+        said.append(f"{sweep.stages[0].trials} trials for {len(spaces[0])} parameters cover the space thinly")
+    lost = sum(r.status in ("diverged", "failed") for r in records)
+    if 2 * lost > len(records):
+        said.append(f"{lost} of {len(records)} trials diverged or failed: the ranges may be too wide")
+    return said
+
+
+def _at_edge(parameter: Parameter, value: Any) -> bool:
+    if not parameter.is_range or (parameter.scale == "int" and parameter.high - parameter.low < 4):
+        return False
+    low, high = parameter.to_scale(parameter.low), parameter.to_scale(parameter.high)
+    place = (parameter.to_scale(value) - low) / (high - low) if high > low else 0.5
+    return not 0.02 < place < 0.98

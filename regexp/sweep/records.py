@@ -1,0 +1,199 @@
+"""What a trial came to, and the store that outlives the process: Optuna's RDB storage, SQLite unless another is named.
+
+A trial enters the database when it has ended, in one transaction: killed at any moment, none is half written and none
+stays RUNNING. What was announced (each stage's ranges and settings) is in the study's attributes, written before the
+first of its trials begins; a resume trains what is announced and not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from regexp.errors import RunError, UsageError
+from regexp.sweep.samplers import distribution
+from regexp.sweep.space import Setting, Space
+
+PATIENCE = 600.0  # seconds that the end of a stage waits for a database that is away
+
+
+@dataclass(frozen=True)
+class Record:
+    """One trial: a setting with all its seeds.
+
+    stage, number: which one; the confirmation is the stage after the last, and its number 0 the file's own setting
+    status: done, pruned (by halving), diverged, failed (it could not be trained)
+    value: the objective, mean over seeds; None unless done or pruned
+    scores: of each seed, metric -> value
+    epochs: trained; of several seeds the most
+    step: where the loss stopped being finite
+    """
+
+    stage: int
+    number: int
+    setting: Setting
+    status: str
+    value: float | None = None
+    scores: list[dict[str, float]] = field(default_factory=list)
+    epochs: int = 0
+    step: int | None = None
+    reason: str = ""
+
+    @property
+    def worked(self) -> bool:
+        """Whether it may be chosen."""
+        return self.status == "done"
+
+
+class Store:
+    """The record of a sweep. What cannot be written now is kept and written later; `flush` waits."""
+
+    def __init__(self, study: Any, space: Space):
+        self.study, self.space = study, space
+        self.waiting: list[tuple[str, Any]] = []
+
+    # -- opening ------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def create(folder: Path, name: str, url: str | None, space: Space, smaller: bool) -> Store:
+        """A new study; of SQLite the file is there whole or not at all. Raises UsageError where the name is taken."""
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        direction: Any = "minimize" if smaller else "maximize"
+        with _explained(url):
+            if url is None:
+                fresh = folder / "study.db.writing"
+                fresh.unlink(missing_ok=True)
+                storage = optuna.storages.RDBStorage(f"sqlite:///{fresh}")
+                optuna.create_study(storage=storage, study_name=name, direction=direction)
+                storage.remove_session()
+                storage.engine.dispose()
+                os.replace(fresh, folder / "study.db")
+                return Store.open(folder, name, None, space)
+            try:
+                study = optuna.create_study(storage=_storage(url), study_name=name, direction=direction)
+            except optuna.exceptions.DuplicatedStudyError:
+                raise UsageError(f"the database has a study {name} already; choose another --name") from None
+        return Store(study, space)
+
+    @staticmethod
+    def open(folder: Path, name: str, url: str | None, space: Space) -> Store:
+        """The study of a sweep that was begun. Raises RunError where it is not there."""
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        with _explained(url):
+            try:
+                study = optuna.load_study(study_name=name, storage=_storage(url or f"sqlite:///{folder / 'study.db'}"))
+            except KeyError:
+                raise RunError(f"the database has no study {name}") from None
+        return Store(study, space)
+
+    # -- what was announced -------------------------------------------------------------------------------------------
+
+    def note(self, key: str, value: Any) -> None:
+        """Write an attribute of the study."""
+        self._put("note", (key, json.dumps(value)))
+        self.flush()
+
+    def notes(self) -> dict[str, Any]:
+        """All attributes."""
+        return {key: json.loads(value) for key, value in self.study.user_attrs.items()}
+
+    # -- trials -------------------------------------------------------------------------------------------------------
+
+    def add(self, record: Record) -> None:
+        """A trial that has ended."""
+        self._put("trial", record)
+
+    def records(self) -> list[Record]:
+        """All trials that have ended, each once."""
+        found = [Record(**json.loads(t.user_attrs["record"])) for t in self.study.get_trials(deepcopy=False)]
+        return list({(r.stage, r.number): r for r in found}.values())
+
+    def _put(self, kind: str, what: Any) -> None:
+        self.waiting.append((kind, what))
+        self._write()
+
+    def _write(self) -> Exception | None:
+        """Write what waits; returns why the database cannot take it now."""
+        from optuna.exceptions import StorageInternalError
+        from sqlalchemy.exc import DBAPIError
+
+        while self.waiting:
+            kind, what = self.waiting[0]
+            try:
+                if kind == "note":
+                    self.study.set_user_attr(*what)
+                else:
+                    self.study.add_trial(self._frozen(what))
+            except (StorageInternalError, DBAPIError) as error:
+                return error
+            self.waiting.pop(0)
+        return None
+
+    def flush(self) -> None:
+        """Wait until all is written. Raises RunError where the database stays away."""
+        pause, until = 0.1, time.monotonic() + PATIENCE
+        while (error := self._write()) is not None:
+            if time.monotonic() > until:
+                reason = str(error).splitlines()[0]
+                raise RunError(f"the database has not answered for {PATIENCE:.0f} s: {reason}") from None
+            time.sleep(pause)
+            pause = min(5.0, 2 * pause)
+
+    def _frozen(self, record: Record) -> Any:
+        import optuna
+
+        states = optuna.trial.TrialState
+        state = {"done": states.COMPLETE, "pruned": states.PRUNED}.get(record.status, states.FAIL)
+        params = {p.path: record.setting[p.path] for p in self.space if p.path in record.setting}
+        shown = {"stage": record.stage + 1, "status": record.status, "reason": record.reason, "step": record.step}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return optuna.trial.create_trial(
+                state=state,
+                value=record.value,
+                params=params,
+                distributions={p.path: distribution(p, params[p.path]) for p in self.space if p.path in params},
+                user_attrs=shown | {"record": json.dumps(asdict(record))},
+            )
+
+
+def _storage(url: str) -> Any:
+    """SQLite with a write-ahead log: a commit need not wait for the disk, and a killed process loses none."""
+    import optuna
+    from sqlalchemy import event
+
+    storage = optuna.storages.RDBStorage(url)
+    if url.startswith("sqlite"):
+        storage.remove_session()
+        storage.engine.dispose()
+        event.listen(storage.engine, "connect", _quick)
+    return storage
+
+
+def _quick(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+@contextmanager
+def _explained(url: str | None) -> Iterator[None]:
+    """What SQLAlchemy says of a database that is not there, in one line and without its password."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError, ImportError) as error:
+        what = "study.db" if url is None else url.rpartition("@")[2].partition("?")[0]
+        raise RunError(f"the database {what} cannot be used: {str(error).splitlines()[0]}") from None

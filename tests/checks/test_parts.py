@@ -1,0 +1,104 @@
+"""The parts of the checks against what is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from regexp.checks import base
+from regexp.checks.bench import Bench, Derivative, alike, batches, bench_of, without_regularizers
+from regexp.checks.chart import WIDTH, column, curve
+from regexp.checks.gradients import relative_error
+from regexp.checks.initial_loss import ignorance
+from regexp.checks.penalty_value import FORMULAS
+from regexp.checks.range_test import read
+from regexp.config import loads
+from regexp.lazy import jax
+from regexp.regularizers.base import CATALOGUE
+from regexp.training.step import Variables
+from tests import lab
+
+RATES = np.geomspace(1e-6, 10, 100)
+
+
+def curves(begins: float, bottom: float, explodes: float) -> np.ndarray:
+    """Loss 2, falling to 0.5 between two rates, and above 4 from a third on."""
+    share = np.clip(np.log(RATES / begins) / np.log(bottom / begins), 0, 1)
+    return np.where(explodes <= RATES, 5.0, 2 - 1.5 * share)[None]
+
+
+def test_the_interval_of_a_known_curve():
+    found = read(RATES, curves(1e-4, 1e-2, 1.0))
+    assert 1e-4 < found.low < 5e-4
+    assert 1e-2 <= found.high < 1
+    assert 1.0 <= found.explodes < 3
+    assert not found.never
+
+
+def test_a_loss_that_is_not_finite_explodes():
+    losses = np.where(RATES > 0.1, np.nan, curves(1e-4, 1e-2, 100.0))
+    found = read(RATES, losses)
+    assert 0.1 < found.explodes < 0.2
+    assert found.high <= 0.1
+
+
+def test_a_loss_that_never_falls():
+    assert read(RATES, np.full((2, 100), 2.0)).never
+
+
+def test_the_drawn_curve_marks_the_rate():
+    found = read(RATES, curves(1e-4, 1e-2, 1.0))
+    lines = curve(found, 1e-3)
+    assert all(line[10 + column(found, 1e-3)] == "|" for line in lines[:2])
+    assert lines[-2].count("=") == column(found, found.high) - column(found, found.low) + 1
+    assert column(found, 10.0) == WIDTH - 1
+    assert not any("|" in line[10:] for line in curve(found, 1e3)[:-2])  # beside the axis it is not drawn
+
+
+def test_relative_error_takes_the_best_width_and_sees_a_wrong_coordinate():
+    truth = np.asarray([1.0, -2.0, 1e-9])
+    differences = np.stack([truth + np.asarray([0, 0.3, 0]), truth])
+    assert relative_error(Derivative({}, truth, differences)) == 0
+    wrong = differences + np.asarray([0.1, 0, 0])
+    assert relative_error(Derivative({}, truth, wrong)) == pytest.approx(0.1 / np.sqrt(5 / 3))
+
+
+def test_every_penalty_has_its_formula():
+    assert set(FORMULAS) == {name for name in CATALOGUE if CATALOGUE[name].overrides("penalty")}
+
+
+def test_units_that_are_alike_are_counted():
+    kernel = np.asarray([[1.0, 2, 1, 3, 1], [0, 1, 0, 1, 0]])
+    model = {"hidden_0": {"kernel": kernel}, "output": {"kernel": np.zeros((5, 3))}}
+    assert alike(Variables({"model": model}, {})) == [3]
+
+
+def test_batches_are_permutations_one_after_another():
+    rows = np.arange(10, 30)
+    found = batches(rows, steps=5, size=8, seed=0)
+    assert found.shape == (5, 8)
+    assert sorted(found.ravel()[:20]) == sorted(found.ravel()[20:]) == rows.tolist()
+
+
+def test_switched_off_is_neutral_and_of_one_structure():
+    dropout = "{rate: 0.4, input_rate: 0.2, layers: {output: 0.1}}"
+    experiment = loads(f"regularizers: {{dropout: {dropout}, l2: true, max_norm: true, batch_norm: true}}").experiment
+    off = without_regularizers(experiment)
+    first, l2, max_norm, _ = off.regularizers
+    assert (first.rate, first.input_rate, first.layers, l2.strength) == (0, 0, {"output": 0}, 0)
+    assert max_norm.limit == 1e9
+    assert jax.tree.structure(off) == jax.tree.structure(experiment)
+
+
+def test_ignorance_is_log_k_or_the_variance():
+    assert ignorance(bench_of(loads("dataset: wine"))) == pytest.approx(np.log(3))
+    assert ignorance(bench_of(loads("dataset: wine\ntraining: {loss: squared_error}"))) == pytest.approx(1 / 3)
+    assert ignorance(Bench(lab.experiment(), lab.table())) == 1
+
+
+def test_every_file_of_a_check_is_in_the_list():
+    from pathlib import Path
+
+    folder = Path(base.__file__).parent
+    tools = {"__init__", "base", "bench", "programs", "chart", "range_test"}
+    assert {file.stem for file in folder.glob("*.py")} - tools == set(base.CHECKS)

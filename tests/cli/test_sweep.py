@@ -1,0 +1,133 @@
+"""`regexp sweep`: what it prints, its files and its exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+
+import pytest
+from rich.console import Console
+
+from regexp.cli.sweep_display import SweepLines, SweepLive
+from regexp.config import load
+from regexp.runs import Run
+from regexp.sweep.records import Record
+from tests.cli.command import inside
+from tests.sweep.lab import BASE, SWEEP
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """The folder of a sweep that is over, and what it printed as JSON."""
+    folder = tmp_path_factory.mktemp("swept")
+    (folder / "wine.yaml").write_text(BASE + SWEEP)
+    with pytest.MonkeyPatch.context() as patch:
+        out = io.StringIO()
+        patch.setattr("sys.stdout", out)
+        code = inside("sweep", folder / "wine.yaml", "--runs-dir", folder / "runs", "--json", "--device", "cpu")
+    assert code == 0
+    return folder, [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_events_as_json(swept):
+    _, events = swept
+    names = [event["event"] for event in events]
+    assert names[0] == "planned"
+    assert names[-1] == "concluded"
+    assert [e["confirming"] for e in events if e["event"] == "began"] == [False, False, True]
+    assert sum(len(e["ended"]) for e in events if e["event"] == "progress") == 12 + 6 + 3
+
+
+def test_the_folder_has_everything(swept):
+    folder, events = swept
+    run = Run.read(folder / "runs", "wine")
+    assert run.read_json("manifest.json")["status"] == "done"
+    assert run.read_json("summary.json")["winner"] == events[-1]["summary"]["winner"]
+    assert load(run.path / "config.yaml").search.sweep == load(folder / "wine.yaml").search.sweep
+    assert load(run.path / "winner.yaml").experiment.training.epochs == 3
+
+
+def test_lines_tell_the_story(swept):
+    text = shown(SweepLines, swept)
+    assert "12 + 6 trials, 3 to confirm; 30 lanes in blocks of " in text
+    assert "stage 2: 6 trials, 3 epochs, 2 seeds each" in text
+    assert "(best 5 of 12" in text
+    assert "validation/accuracy when chosen" in text
+    assert "validation/accuracy confirmed on fresh seeds" in text
+    assert "paired difference" in text
+    assert "importance (PED-ANOVA, stage 1): " in text
+    assert "warning: 12 trials for 4 parameters cover the space thinly" in text
+    assert "next: regexp train" in text
+
+
+def test_the_live_table_has_a_row_for_each_stage(swept):
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown(SweepLive, swept))
+    table = text[text.rindex("best  running") :]
+    rows = {line[:7]: line[7:].split() for line in table.splitlines()}
+    for stage, count in (("stage 1", "12"), ("stage 2", "6"), ("confirm", "3")):
+        best, running, done, failed, *_ = rows[stage]
+        assert 0 < float(best) <= 1
+        assert (running, done, failed) == ("0", count, "0")
+
+
+def shown(kind, swept):
+    """What a display writes of a sweep's events."""
+    from regexp.sweep import driver
+
+    folder, events = swept
+    run, out = Run.read(folder / "runs", "wine"), io.StringIO()
+    display = kind(Console(file=out, width=200, force_terminal=kind is SweepLive), run)
+    classes = {
+        name.lower(): getattr(driver, name) for name in ("Planned", "Narrowed", "Began", "Progress", "Concluded")
+    }
+    with display:
+        for event in events:
+            fields = {k: v for k, v in event.items() if k not in ("event", "run")}
+            if "ended" in fields:
+                fields["ended"] = [Record(**r) for r in fields["ended"]]
+            display.event(classes[event["event"]](**fields))
+    return out.getvalue()
+
+
+def test_a_dry_run_says_what_it_takes_and_writes_nothing(swept, tmp_path, capsys):
+    folder, events = swept
+    code = inside("sweep", folder / "wine.yaml", "--dry-run", "--runs-dir", tmp_path / "runs", "--device", "cpu")
+    said = capsys.readouterr().out
+    assert code == 0
+    assert not (tmp_path / "runs").exists()
+    plan = events[0]
+    assert plan["trials"] == [12, 6, 3]
+    assert plan["lanes"] == 12 + 12 + 6
+    assert plan["lane_steps"] == (12 * 2 + 12 * 3 + 6 * 3) * (121 // 16)  # of 178: 142 without the test, 121 to train
+    assert f"{plan['lane_steps']:,} steps of a lane" in said
+    assert "-> 2 programs" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "a config is needed"),
+        (["base.yaml"], "base.yaml has no sweep section"),
+        (["wine.yaml", "--set", "sweep.stages=3"], "sweep needs stages"),
+        (["--resume", "none"], "no run 'none'"),
+        (["--resume", "wine"], "wine is done already"),
+        (["--resume", "wine", "--name", "x"], "--name and --dry-run are for a new sweep"),
+    ],
+)
+def test_wrong_usage_is_told_and_ends_with_2(swept, arguments, message, capsys):
+    folder, _ = swept
+    (folder / "base.yaml").write_text(BASE)
+    full = [folder / a if a.endswith(".yaml") else a for a in arguments]
+    assert inside("sweep", *full, "--runs-dir", folder / "runs") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_nothing_works_is_exit_code_1(tmp_path, capsys):
+    text = BASE.replace("adam, learning_rate: 1.0e-2", "sgd, learning_rate: 1.0e-2")
+    (tmp_path / "wild.yaml").write_text(text + SWEEP.replace("[1.0e-4, 1.0e-1]", "[1.0e+30, 1.0e+35]"))
+    assert inside("sweep", tmp_path / "wild.yaml", "--runs-dir", tmp_path / "runs", "--device", "cpu") == 1
+    said = capsys.readouterr().out
+    assert "there is no winner" in said
+    assert "trials diverged or failed" in said
+    assert not (tmp_path / "runs" / "wild" / "winner.yaml").exists()

@@ -1,0 +1,255 @@
+"""A sweep from plan to winner: one program, pairs, records, resume."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import optuna
+import pytest
+
+from regexp.config import load
+from regexp.errors import Interrupted
+from regexp.experiment import Trial
+from regexp.runner import Session
+from regexp.runs import Run
+from regexp.sweep import driver
+from regexp.sweep.blocks import Ended, block_size
+from regexp.sweep.driver import Began, Concluded, Narrowed, Planned, Progress
+from regexp.sweep.records import Store
+from regexp.training.lanes import compilations
+from tests.sweep.lab import BASE, SWEEP, run, store_of, sweeping
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """(the sweep, its folder, summary, events, compilations after each stage)."""
+    folder = tmp_path_factory.mktemp("sweep")
+    one = sweeping()
+    events, counts = [], []
+    for event in one.events(store_of(one, folder)):
+        if isinstance(event, Began | Concluded):
+            counts.append(compilations())
+        events.append(event)
+    return one, folder, events[-1].summary, events, counts
+
+
+def records(folder):
+    one = sweeping()
+    return sorted(store_of(one, folder).records(), key=lambda r: (r.stage, r.number))
+
+
+def test_every_trial_that_was_announced_is_there(done):
+    _, folder, summary, events, _ = done
+    (plan,) = [e for e in events if isinstance(e, Planned)]
+    assert plan.trials == [12, 6, 3]
+    found = records(folder)
+    assert [(r.stage, r.number) for r in found] == [(s, n) for s, count in enumerate(plan.trials) for n in range(count)]
+    assert summary["trials"]["done"] == 21
+    study = optuna.load_study(study_name="study", storage=f"sqlite:///{folder / 'study.db'}")
+    assert {t.state.name for t in study.get_trials()} == {"COMPLETE"}
+    assert len(study.get_trials()) == 21
+
+
+def test_later_stages_compile_nothing(done):
+    """Other ranges, lengths, numbers of trials and seeds; only the file's own structure, without methods, is new."""
+    _, _, _, events, (first, second, confirming, end) = done
+    assert first == second == confirming
+    assert end - confirming == 3  # start, train and evaluate the file's own experiment
+    assert next(e for e in events if isinstance(e, Planned)).programs == 2
+
+
+def test_ranges_follow_the_best_and_the_change_is_kept(done):
+    one, folder, _, events, _ = done
+    (narrowed,) = [e for e in events if isinstance(e, Narrowed)]
+    notes = store_of(one, folder).notes()
+    assert notes["stage 2 ranges"]["changes"] == narrowed.lines
+    ranges = notes["stage 2 ranges"]["ranges"]
+    for r in records(folder):
+        if r.stage == 1:
+            assert ranges["optimizer.learning_rate"][0] <= r.setting["optimizer.learning_rate"]
+            assert r.setting["optimizer.learning_rate"] <= ranges["optimizer.learning_rate"][1]
+    best = sorted((r for r in records(folder) if r.stage == 0), key=lambda r: (-r.value, r.number))
+    carried = [r.setting for r in records(folder) if r.stage == 1][:1]
+    assert carried == [best[0].setting]
+
+
+def test_the_choice_sees_no_test_data(done):
+    _, folder, _, _, _ = done
+    for r in records(folder):
+        parts = {name.partition("/")[0] for scores in r.scores for name in scores}
+        assert parts == ({"validation"} if r.stage < 2 else {"train", "validation", "test"})
+
+
+def test_the_winner_is_the_best_confirmed_on_seeds_that_no_stage_used(done):
+    one, folder, summary, _, _ = done
+    assert not set(one.fresh) & set(one.seeds)
+    confirmed = [r for r in records(folder) if r.stage == 2 and r.number]
+    best = max(confirmed, key=lambda r: (r.value, -r.number))
+    assert summary["winner"]["setting"] == best.setting
+    assert summary["winner"]["confirmed"]["validation/accuracy"]["mean"] == pytest.approx(best.value)
+    pair = summary["winner"]["against_base"]
+    assert pair["difference"]["mean"] == pytest.approx(np.mean(np.subtract(pair["winner"], pair["base"])))
+
+
+def test_a_trial_is_what_train_makes_of_the_same_setting(done):
+    """The whole command's scores for one confirmed setting, lane by lane, to rounding."""
+    one, folder, _, _, _ = done
+    record = next(r for r in records(folder) if r.stage == 2 and r.number == 1)
+    experiment = one.search.space.experiment(record.setting, 3, as_file=True)
+    experiment = replace(experiment, training=replace(experiment.training, seeds=tuple(one.fresh)))
+    session = Session(experiment, one.data, Run.create(folder, "alone"))
+    summary = list(session.events())[-1].summary
+    for name in ("validation/loss", "test/loss", "test/accuracy"):
+        assert summary["metrics"][name]["values"] == pytest.approx([s[name] for s in record.scores], rel=2e-3)
+
+
+def test_settings_are_paired(done):
+    """Two settings that say the same give the same, wherever they stand in whichever block."""
+    one, _, _, _, _ = done
+    setting = {p.path: p.at(0.5) for p in one.space}
+    other = setting | {"optimizer.learning_rate": 1e-3}
+    trials = [Trial(experiment=one.space.experiment(s, 2), seed=0) for s in [setting, *[other] * 13, setting]]
+    found = {}
+    for event in one.blocks.train(trials):
+        if isinstance(event, Ended):
+            found |= event.outcomes
+    assert found[0] == found[14]
+    assert found[0] != found[1]
+
+
+def test_a_setting_that_diverges_is_kept_with_its_step_and_never_wins(tmp_path):
+    text = BASE.replace("adam, learning_rate: 1.0e-2", "sgd, learning_rate: 1.0e-2") + SWEEP.replace(
+        "[1.0e-4, 1.0e-1]", "[1.0e-3, 1.0e+30]"
+    ).replace("{top: 2, seeds: 2}", "{top: 1, seeds: 2}")
+    one = sweeping(text)
+    summary, events = run(one, tmp_path)
+    lost = [r for r in records_of(one, tmp_path) if r.status == "diverged"]
+    assert len(lost) == summary["trials"]["diverged"] > 0
+    assert all(r.step is not None and r.value is None and f"step {r.step}" in r.reason for r in lost)
+    assert summary["winner"]["setting"]["optimizer.learning_rate"] < 1e10
+    states = [t.state.name for t in store_of(one, tmp_path).study.get_trials()]
+    assert states.count("FAIL") == len(lost)
+    assert max(e.failed for e in events if isinstance(e, Progress)) > 0
+
+
+def records_of(one, folder):
+    return sorted(store_of(one, folder).records(), key=lambda r: (r.stage, r.number))
+
+
+def test_a_setting_that_cannot_be_trained_is_kept_with_the_reason(tmp_path, monkeypatch):
+    """The warmup of the schedule is longer than some lengths of the training."""
+    space = "    optimizer.schedule.warmup: {uniform: [0.0, 6.0]}\n"
+    text = BASE.replace("1.0e-2}", "1.0e-2, schedule: {name: cosine}}") + SWEEP.replace(
+        "  stages:", f"{space}  stages:"
+    )
+    one = sweeping(text)
+    summary, _ = run(one, tmp_path)
+    failed = [r for r in records_of(one, tmp_path) if r.status == "failed"]
+    assert len(failed) == summary["trials"]["failed"] > 0
+    assert all("longer than the run" in r.reason for r in failed)
+
+
+def test_halving_trains_the_best_longer(tmp_path):
+    text = BASE + SWEEP.replace("{trials: 12, epochs: 2}", "{trials: 12, epochs: 4, halving: 2}")
+    one = sweeping(text)
+    summary, _ = run(one, tmp_path)
+    first = [r for r in records_of(one, tmp_path) if r.stage == 0]
+    assert sorted((r.status, r.epochs) for r in first) == sorted(
+        [("pruned", 1)] * 6 + [("pruned", 2)] * 3 + [("done", 4)] * 3
+    )
+    whole = run(sweeping(text.replace(", halving: 2", "")), _made(tmp_path / "whole"))[0]
+    assert summary["trials"]["pruned"] == 9
+    assert whole["trials"]["pruned"] == 0
+    finished = {r.number: r.value for r in first if r.status == "done"}
+    without = {r.number: r.value for r in records_of(sweeping(text.replace(", halving: 2", "")), tmp_path / "whole")
+               if r.stage == 0}  # fmt: skip
+    assert finished == {n: without[n] for n in finished}  # stopping and going on changes nothing
+
+
+def _made(path):
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_resumed_after_an_interrupt_the_table_is_the_same(done, tmp_path, stop_after):
+    _, folder, summary, _, _ = done
+    one = sweeping()
+    calls = iter([0] * stop_after)
+    one.blocks.interrupted = lambda: next(calls, 2)
+    with pytest.raises(Interrupted):
+        run(one, tmp_path)
+    before = records_of(one, tmp_path)
+    again = sweeping()
+    trained = []
+    real = again._record
+    again._record = lambda index, number, *rest: (trained.append((index, number)), real(index, number, *rest))[1]
+    resumed, _ = run(again, tmp_path)
+    assert not {(r.stage, r.number) for r in before} & set(trained)  # none is trained twice
+    assert records_of(again, tmp_path) == records(folder)
+    assert resumed["winner"] == summary["winner"]
+
+
+def test_an_adaptive_sampler_is_asked_in_batches(tmp_path):
+    one = sweeping(BASE + SWEEP.replace("epochs: 2}", "epochs: 2, sampler: tpe}"))
+    run(one, tmp_path)
+    notes = store_of(one, tmp_path).notes()
+    sizes = [len(notes[f"stage 1 settings {n}"]) for n in range(1, 7)]
+    assert sizes == [2] * 6
+
+
+def test_the_database_may_be_away_for_a_while(done, tmp_path, monkeypatch):
+    from sqlalchemy.exc import OperationalError
+
+    one = sweeping()
+    store = store_of(one, tmp_path)
+    real, calls = store.study.add_trial, []
+
+    def away(trial):
+        calls.append(trial)
+        if 3 < len(calls) < 12:
+            raise OperationalError("insert", {}, Exception("server closed the connection"))
+        real(trial)
+
+    monkeypatch.setattr(store.study, "add_trial", away)
+    list(one.events(store))
+    assert records_of(one, tmp_path) == records(done[1])
+
+
+def test_blocks_fit_the_stages():
+    assert block_size([(16, 10)], 2, 2, 32) == 16
+    assert block_size([(64, 3), (32, 12), (36, 40), (20, 40)], 2, 2, 32) == 8  # (2 + 8) a step: 24 + 48 + 200 + 120
+    assert block_size([(3, 1)], 2, 2, 32) == 4
+    assert block_size([(1000, 1)], 2, 2, 32) == 32
+    assert block_size([(1000, 1)], 1, 2, 1) == 1
+    assert block_size([(512, 1), (8, 100)], 1, 0, 1024) == 8
+
+
+def test_the_store_refuses_what_is_not_there(tmp_path):
+    from regexp.errors import RunError, UsageError
+
+    one = sweeping()
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    Store.create(tmp_path, "study", url, one.space, False)
+    with pytest.raises(UsageError, match="has a study study already"):
+        Store.create(tmp_path, "study", url, one.space, False)
+    with pytest.raises(RunError, match="no study nothing"):
+        Store.open(tmp_path, "nothing", url, one.space)
+    with pytest.raises(RunError, match="cannot be used") as caught:
+        Store.open(tmp_path, "study", "sqlite:////no/such/folder/x.db", one.space)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_the_winners_file_trains(done, tmp_path):
+    one, _, summary, _, _ = done
+    folder = Run.create(tmp_path, "winner")
+    driver._write_winner(one, summary, folder)
+    written = load(folder.path / "winner.yaml").experiment
+    assert written.training.seeds == tuple(one.fresh)
+    assert written.training.epochs == 3
+    assert written.optimizer.learning_rate == summary["winner"]["setting"]["optimizer.learning_rate"]
+    names = [method.name for method in written.regularizers]
+    assert ("dropout" in names) == summary["winner"]["setting"]["regularizers.dropout"]
+    assert json.dumps(summary)
