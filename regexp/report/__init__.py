@@ -1,5 +1,6 @@
 """Does it help, by how much, and how sure are we? From run folders to tables; no JAX, nothing is trained.
 
+records.py      a run's folder -> a record, everything in it checked; sweeps.py: a sweep's -> those of its confirmation
 collect.py      run folders -> records; damaged ones skipped with their reason
 rows.py         records -> rows: runs that differ only in the seed are one; config columns for what differs
 compare.py      rows -> Report: summaries, verdicts against a baseline, several data sets

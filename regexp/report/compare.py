@@ -10,8 +10,9 @@ import numpy as np
 
 from regexp.errors import RunError, UsageError
 from regexp.metrics import smaller_is_better
-from regexp.report.collect import Record, Skipped
+from regexp.report.collect import Skipped
 from regexp.report.predictions import classified
+from regexp.report.records import Record
 from regexp.report.rows import Row, differing, group
 from regexp.statistics import Aggregate, McNemar, Summary, Verdict, iqm, mcnemar, mean_ranks, summarize, wilcoxon_holm
 from regexp.statistics import verdicts as judge

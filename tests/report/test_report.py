@@ -18,6 +18,7 @@ from regexp.errors import UsageError
 from regexp.report import formats
 from regexp.report.collect import collect
 from regexp.report.compare import build
+from regexp.report.sweeps import with_setting
 from regexp.report.tables import tables
 from tests.cli.command import ROOT, inside, regexp
 from tests.report.folders import edit, folder
@@ -318,3 +319,50 @@ def test_ensembles_and_refits_are_read(tmp_path):
     edit(path / "summary.json", lambda s: s["lanes"][7].update(status="done"))
     found = {line.row.name: (line.summary.n, line.row.diverged) for line in report(tmp_path).lines}
     assert found == {"ensemble": (8, 0), "refit": (7, 1)}
+
+
+def sweep(root, name="search"):
+    """As `regexp sweep` leaves it."""
+    path = folder(root, name, BASE)
+    config = (path / "config.yaml").read_text()
+    space = 'sweep:\n  objective: "validation/accuracy"\n  space: {regularizers.dropout: {optional: true}}\n'
+    (path / "config.yaml").write_text(config + space)
+    (path / "winner.yaml").write_text(
+        config.replace("seeds: [0, 1, 2, 3, 4, 5, 6, 7]", f"seeds: {list(range(10, 18))}")
+    )
+    best = {"regularizers.dropout": True, "regularizers.dropout.rate": 0.2, "optimizer.learning_rate": 0.1}
+    confirm = [
+        {"number": n, "setting": setting, "status": status, "scores": [{"test/accuracy": v} for v in values]}
+        for n, setting, status, values in (
+            (0, {}, "done", BASE), (1, best, "done", BETTER), (2, {"optimizer.learning_rate": 9.0}, "diverged", [])
+        )
+    ]  # fmt: skip
+    summary = {"status": "done", "winner": {"setting": best}, "confirm": confirm}
+    (path / "summary.json").write_text(json.dumps(summary))
+    edit(path / "manifest.json", lambda m: m.update(kind="sweep", status="done"))
+    return path
+
+
+def test_a_sweep_shows_its_confirmed_scores(tmp_path):
+    sweep(tmp_path)
+    made = report(tmp_path, baseline="search: as written")
+    found = {line.row.name: line for line in made.lines}
+    assert found["search: winner"].verdict.word == "better"
+    assert found["search: winner"].row.values("test/accuracy") == dict(zip(range(10, 18), BETTER, strict=True))
+    assert (found["search: confirmed 2"].summary, found["search: confirmed 2"].row.diverged) == (None, 8)
+    assert set(made.columns) == {"regularizers.dropout", "optimizer.learning_rate"}
+    assert made.skipped == ()
+
+
+def test_a_sweep_that_found_nothing_or_is_damaged(tmp_path):
+    edit(sweep(tmp_path, "stopped") / "manifest.json", lambda m: m.update(status="interrupted"))
+    edit(sweep(tmp_path, "short") / "summary.json", lambda s: s["confirm"][0]["scores"].pop())
+    (sweep(tmp_path, "lost") / "winner.yaml").unlink()
+    made = report(tmp_path)
+    assert [(line.row.name, line.row.unfinished) for line in made.lines] == [("stopped", 1)]
+    assert [one.name for one in made.skipped] == ["lost", "short"]
+
+
+def test_a_method_that_is_out_is_taken_away():
+    config = {"regularizers.dropout.rate": 0.1, "regularizers.l2.strength": 1.0}
+    assert with_setting(config, {"regularizers.dropout": False}) == {"regularizers.l2.strength": 1.0}
