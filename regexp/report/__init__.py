@@ -7,6 +7,7 @@ compare.py      rows -> Report: summaries, verdicts against a baseline, several 
 tables.py       Report -> tables of words and numbers
 formats.py      tables -> terminal, Markdown, LaTeX, CSV, JSON
 inert.py        users' text, harmless in each of them
+searches.py     a sweep's random trials -> the expected best of a smaller budget
 predictions.py  stored test predictions, checked
 curves.py       metrics.jsonl, checked: values over epochs and seeds
 charts.py       Report -> charts; figures.py: how they look and become PNG, SVG or a part of the page
