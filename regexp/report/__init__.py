@@ -1,11 +1,13 @@
 """Does it help, by how much, and how sure are we? From run folders to tables; no JAX, nothing is trained.
 
+records.py      a run's folder -> a record, everything in it checked; sweeps.py: a sweep's -> those of its confirmation
 collect.py      run folders -> records; damaged ones skipped with their reason
 rows.py         records -> rows: runs that differ only in the seed are one; config columns for what differs
 compare.py      rows -> Report: summaries, verdicts against a baseline, several data sets
 tables.py       Report -> tables of words and numbers
 formats.py      tables -> terminal, Markdown, LaTeX, CSV, JSON
 inert.py        users' text, harmless in each of them
+searches.py     a sweep's random trials -> the expected best of a smaller budget
 predictions.py  stored test predictions, checked
 curves.py       metrics.jsonl, checked: values over epochs and seeds
 charts.py       Report -> charts; figures.py: how they look and become PNG, SVG or a part of the page

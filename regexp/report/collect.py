@@ -1,52 +1,15 @@
-"""Run folders -> records; a folder that cannot be read is skipped with its reason and hides no other.
-
-What stands in a folder is somebody else's: every value is checked before it is used.
-"""
+"""Run folders -> records; a folder that cannot be read is skipped with its reason and hides no other."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from regexp.config.document import read as read_document
-from regexp.errors import RegexpError, RunError, UsageError
-from regexp.runs import Run
-
-FINISHED = {"done", "partly diverged", "diverged"}
-NOT_COMPARED = ("training.seeds", "run.")  # keys that do not make another setting
-
-
-@dataclass(frozen=True)
-class Record:
-    """A run: what it was asked (`config`: dotted key -> value), how it ended and what it measured.
-
-    metrics: {metric: {seed: value}} at the epoch chosen, without diverged seeds; empty unless the run is finished
-    data: the data set's name and hash; only runs on the same data are compared
-    chosen: what the epoch was chosen by
-    """
-
-    name: str
-    path: Path
-    status: str
-    reason: str
-    command: tuple[str, ...]
-    manifest: Mapping[str, Any]
-    config: Mapping[str, Any]
-    data: tuple[str, str]
-    seeds: tuple[int, ...]
-    diverged: tuple[int, ...]
-    metrics: Mapping[str, Mapping[int, float]]
-    chosen: str
-
-    @property
-    def finished(self) -> bool:
-        """Whether it came to its end, diverged or not."""
-        return self.status in FINISHED
+from regexp.errors import RegexpError, UsageError
+from regexp.report.records import Record, record
+from regexp.report.sweeps import confirmed, is_sweep
 
 
 @dataclass(frozen=True)
@@ -63,11 +26,12 @@ def collect(root: Path, names: Sequence[str] = ()) -> tuple[list[Record], list[S
     Raises UsageError where a named one is not there, or nothing is.
     """
     there = [_named(root, name) for name in names] if names else _all(root)
-    records, skipped = [], []
+    records: list[Record] = []
+    skipped = []
     for folder in dict.fromkeys(run for one in there for run in _runs(one)):
         name = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.name
         try:
-            records.append(record(folder, name))
+            records += confirmed(folder, name) if is_sweep(folder) else [record(folder, name)]
         except (RegexpError, OSError, ValueError, RecursionError) as error:
             skipped.append(Skipped(name, _reason(error, folder)))
     return records, skipped
@@ -106,118 +70,3 @@ def _all(root: Path) -> list[Path]:
 def _reason(error: Exception, folder: Path) -> str:
     text = "nested too deeply" if isinstance(error, RecursionError) else str(error)
     return text.partition("\n")[0].replace(f"{folder}/", "")
-
-
-def record(folder: Path, name: str) -> Record:
-    """One run. Raises RunError or ValueError for what is missing or damaged."""
-    run = Run(folder)
-    config = flatten(_config(folder))
-    manifest = run.read_json("manifest.json")
-    status = _text(manifest.get("status"), "manifest.json: status")
-    summary = _summary(run) if status in FINISHED else {}
-    return Record(
-        name=name,
-        path=folder,
-        status=status,
-        reason=str(manifest.get("reason") or ""),
-        command=tuple(map(str, _list(manifest.get("command", []), "manifest.json: command"))),
-        manifest=manifest,
-        config=config,
-        data=(str(config.get("dataset.name", "")), str(_mapping(manifest.get("data", {})).get("sha256", ""))),
-        seeds=_seeds(summary.get("seeds", manifest.get("seeds", []))),
-        diverged=summary.get("diverged", ()),
-        metrics=summary.get("metrics", {}),
-        chosen=summary.get("chosen", ""),
-    )
-
-
-def _config(folder: Path) -> Mapping[str, Any]:
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise RunError("no config.yaml: not a run")
-    document = read_document(path.read_text(encoding="utf-8"), "config.yaml")
-    if document.problems:
-        raise RunError(str(document.problems[0]).partition("\n")[0])
-    found: Mapping[str, Any] = document.root.plain()
-    return found
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"optimizer": {"name": "adam"}} -> {"optimizer.name": "adam"}; lists and empty mappings stay whole."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def identity(config: Mapping[str, Any], without: Iterable[str] = NOT_COMPARED) -> str:
-    """The same text for two configs that differ at most in the keys left out."""
-    left_out = tuple(without)
-    return json.dumps({key: value for key, value in config.items() if not key.startswith(left_out)}, sort_keys=True)
-
-
-# -- summary.json, checked --------------------------------------------------------------------------------------------
-
-
-def _summary(run: Run) -> dict[str, Any]:
-    """{"seeds", "diverged", "metrics": {metric: {seed: value}}, "chosen"}"""
-    raw = run.read_json("summary.json")
-    seeds = _seeds(raw.get("seeds"))
-    diverged = _diverged(raw, seeds)
-    metrics = {}
-    for name, numbers in _mapping(raw.get("metrics")).items():
-        values = _list(_mapping(numbers).get("values"), f"summary.json: {name}")
-        if len(values) != len(seeds):
-            raise ValueError(f"summary.json: {name} has {len(values)} values for {len(seeds)} seeds")
-        found = dict(zip(seeds, map(_number, values), strict=True))
-        metrics[name] = {s: v for s, v in found.items() if v is not None and s not in diverged}
-    diverged |= {seed for seed in seeds if metrics and all(seed not in own for own in metrics.values())}  # in a refit
-    selection = _mapping(raw.get("selection", {}))
-    best = selection.get("epoch") == "best"
-    chosen = f"best {selection.get('monitor')}" if best else "last epoch"
-    return {"seeds": seeds, "diverged": tuple(sorted(diverged)), "metrics": metrics, "chosen": chosen}
-
-
-def _diverged(raw: dict[str, Any], seeds: tuple[int, ...]) -> set[int]:
-    """The seeds of which a lane diverged; an ensemble has several lanes for each."""
-    lanes = [_mapping(lane) for lane in _list(raw.get("lanes"), "summary.json: lanes")]
-    if {lane.get("seed") for lane in lanes} != set(seeds) or not all("status" in lane for lane in lanes):
-        raise ValueError("summary.json: its lanes are not those of its seeds")
-    return {lane["seed"] for lane in lanes if lane["status"] == "diverged"}
-
-
-def _number(value: Any) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("summary.json: a value is not a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        raise ValueError("summary.json: a number is too large") from None
-    return number if math.isfinite(number) else None
-
-
-def _seeds(value: Any) -> tuple[int, ...]:
-    return tuple(_list(value, "seeds", lambda item: isinstance(item, int) and not isinstance(item, bool)))
-
-
-def _list(value: Any, what: str, good: Callable[[Any], bool] = lambda item: True) -> list[Any]:
-    if not isinstance(value, list | tuple) or not all(map(good, value)):
-        raise ValueError(f"damaged: {what}")
-    return list(value)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("damaged: not a mapping")
-    return value
-
-
-def _text(value: Any, what: str) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"damaged: {what}")
-    return value

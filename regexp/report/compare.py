@@ -10,9 +10,11 @@ import numpy as np
 
 from regexp.errors import RunError, UsageError
 from regexp.metrics import smaller_is_better
-from regexp.report.collect import Record, Skipped
+from regexp.report.collect import Skipped
 from regexp.report.predictions import classified
+from regexp.report.records import Record
 from regexp.report.rows import Row, differing, group
+from regexp.report.searches import Search, searches
 from regexp.statistics import Aggregate, McNemar, Summary, Verdict, iqm, mcnemar, mean_ranks, summarize, wilcoxon_holm
 from regexp.statistics import verdicts as judge
 
@@ -63,6 +65,7 @@ class Report:
     baseline: str | None
     datasets: Datasets | None
     skipped: tuple[Skipped, ...]
+    searches: tuple[Search, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -95,6 +98,7 @@ def build(
         baseline=base.name if base else None,
         datasets=_datasets(lines, metric, smaller),
         skipped=tuple(skipped),
+        searches=tuple(searches(records)),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from regexp.errors import RunError
-from regexp.report.collect import Record
+from regexp.report.records import Record
 from regexp.runs import Run
 
 LAST_EPOCH = 2**31

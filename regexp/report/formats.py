@@ -178,6 +178,10 @@ def json(report: Report) -> str:
         "delta": report.delta,
         "rows": [_row(report, line) for line in report.lines],
         "datasets": _datasets(report),
+        "expected_best": [
+            {"sweep": one.name, "objective": one.objective, "of_1_2_3_trials": one.best.tolist()}
+            for one in report.searches
+        ],
         "skipped": [{"folder": one.name, "reason": one.reason} for one in report.skipped],
     }
     return json_module.dumps(finite(made), indent=1) + "\n"

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from regexp.report.charts import MOST_LINES, charts
-from regexp.report.collect import Record
 from regexp.report.compare import Line, Report
 from regexp.report.figures import Chart, inline
 from regexp.report.inert import html
 from regexp.report.look import CSS, SCRIPT
 from regexp.report.methods import paragraph
+from regexp.report.records import Record
 from regexp.report.rows import cell, shown
 from regexp.report.tables import (
     better,

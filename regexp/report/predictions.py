@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from regexp.errors import RunError
-from regexp.report.collect import Record
+from regexp.report.records import Record
 from regexp.runs import Run
 
 

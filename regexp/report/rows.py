@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from regexp.errors import UsageError
-from regexp.report.collect import NOT_COMPARED, Record, identity
+from regexp.report.records import NOT_COMPARED, Record, identity
 
 OFF = "off"
 

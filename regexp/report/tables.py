@@ -60,6 +60,8 @@ def tables(report: Report) -> list[Table]:
         found.append(models(report))
     if report.datasets is not None:
         found.append(datasets(report.datasets, report))
+    if report.searches:
+        found.append(budgets(report))
     if report.skipped:
         rows = tuple((one.name, one.reason) for one in report.skipped)
         found.append(Table("Skipped folders", ("folder", "reason"), rows, words=frozenset({0, 1})))
@@ -175,6 +177,23 @@ def models(report: Report) -> Table:
     note = "a statement about these two trained models on these test examples, not about the settings"
     header = ("run", "only this one right", "only the baseline right", "p")
     return Table("Two trained models (McNemar, exact)", header, rows, (note,))
+
+
+def budgets(report: Report) -> Table:
+    """What a search of 1, 2, 4, ... trials is expected to find."""
+    most = max(len(one.best) for one in report.searches)
+    counts = sorted({*(2**power for power in range(most.bit_length())), most})
+    rows = tuple(
+        (one.name, one.objective, str(len(one.best)),
+         *(number(one.best[k - 1]) if k <= len(one.best) else "-" for k in counts))
+        for one in report.searches
+    )  # fmt: skip
+    notes = (
+        "best validation score of so many random trials, the mean over all subsets of those that worked (unbiased)",
+        "it was chosen by, so it is inflated: a winner's own score is the confirmed one above",
+    )
+    header = ("sweep", "objective", "trials", *(f"best of {k}" for k in counts))
+    return Table("Expected best by budget", header, rows, notes, frozenset({0, 1}))
 
 
 def datasets(found: Datasets, report: Report) -> Table:

@@ -21,7 +21,7 @@ class Comparison:
     """`a` against `b` over their shared seeds.
 
     pairs: how many seeds they share
-    correlation: Pearson's, of a with b over the seeds; NaN where one of them does not vary
+    correlation: Pearson's, of a with b over the seeds; NaN below three or where one of them does not vary
     difference, std: mean and standard deviation of a - b
     interval: of the mean difference, 95%: the shifts that the sign-flip test does not reject; t below 6 pairs
     improvement: probability that a beats b on a seed, ties half; whichever direction is better is the caller's to say
@@ -63,13 +63,13 @@ def compare(a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Pearson's correlation; NaN for fewer than two values or where one side does not vary.
+    """Pearson's correlation; NaN for fewer than three values, of which two always lie on a line, or without variation.
 
     Source: Pearson (1895). High: pairing removes variance that both share (split, first weights, batch order).
     """
     u, v = x - x.mean(), y - y.mean()
     scale = np.sqrt(np.sum(u * u) * np.sum(v * v))
-    return float(np.clip(np.sum(u * v) / scale, -1, 1)) if scale > 0 else float("nan")
+    return float(np.clip(np.sum(u * v) / scale, -1, 1)) if scale > 0 and len(x) > 2 else float("nan")
 
 
 def probability_of_improvement(differences: np.ndarray) -> float:

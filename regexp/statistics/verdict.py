@@ -143,6 +143,6 @@ def _pairs_needed(effect: float, alpha: float, beta: float) -> int | None:
 
 @cache
 def _quantiles(alpha: float, beta: float) -> np.ndarray:
-    """t(1 - alpha) + t(1 - beta) for 2, 3, ... pairs; 0.5 ms, and every row of a report asks for the same."""
+    """t(1 - alpha) + t(1 - beta) for 2, 3, ... pairs; every row of a report asks for the same."""
     freedom = np.arange(1, MOST_SEEDS)
     return special.stdtrit(freedom, 1 - alpha) + special.stdtrit(freedom, 1 - beta)

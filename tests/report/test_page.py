@@ -229,3 +229,15 @@ def test_hostile_names_in_a_browser(tmp_path):
         assert tab.run("return document.querySelectorAll('script, iframe, img').length") == 1
         assert tab.run("return document.getElementById('count').textContent") == "40 of 40 settings"
         assert tab.log() == []
+
+
+def test_several_data_sets_have_charts_of_their_own(tmp_path):
+    for dataset in ("digits", "wine"):
+        folder(tmp_path, f"{dataset}-none", BASE, dataset=dataset, predictions=predictions(1))
+        folder(tmp_path, f"{dataset}-l2", BETTER, "{l2: {strength: 0.1}}", dataset=dataset)
+    made = build(*collect(tmp_path), baseline="wine-none")
+    read = Reader(page(made))
+    assert len(read.ids) == len(set(read.ids))
+    for words in ("Confusion on wine", "Confusion on digits", "Data sets", "mean rank"):
+        assert words in read.text
+    assert [line.row.name for line in made.lines][:1] == ["wine-none"]

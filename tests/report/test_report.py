@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from regexp.errors import UsageError
 from regexp.report import formats
 from regexp.report.collect import collect
 from regexp.report.compare import build
+from regexp.report.sweeps import with_setting
 from regexp.report.tables import tables
 from tests.cli.command import ROOT, inside, regexp
 from tests.report.folders import edit, folder
@@ -318,3 +321,75 @@ def test_ensembles_and_refits_are_read(tmp_path):
     edit(path / "summary.json", lambda s: s["lanes"][7].update(status="done"))
     found = {line.row.name: (line.summary.n, line.row.diverged) for line in report(tmp_path).lines}
     assert found == {"ensemble": (8, 0), "refit": (7, 1)}
+
+
+def sweep(root, name="search"):
+    """As `regexp sweep` leaves it."""
+    path = folder(root, name, BASE)
+    config = (path / "config.yaml").read_text()
+    space = 'sweep:\n  objective: "validation/accuracy"\n  space: {regularizers.dropout: {optional: true}}\n'
+    (path / "config.yaml").write_text(config + space)
+    (path / "winner.yaml").write_text(
+        config.replace("seeds: [0, 1, 2, 3, 4, 5, 6, 7]", f"seeds: {list(range(10, 18))}")
+    )
+    best = {"regularizers.dropout": True, "regularizers.dropout.rate": 0.2, "optimizer.learning_rate": 0.1}
+    confirm = [
+        {"number": n, "setting": setting, "status": status, "scores": [{"test/accuracy": v} for v in values]}
+        for n, setting, status, values in (
+            (0, {}, "done", BASE), (1, best, "done", BETTER), (2, {"optimizer.learning_rate": 9.0}, "diverged", [])
+        )
+    ]  # fmt: skip
+    summary = {"status": "done", "winner": {"setting": best}, "confirm": confirm}
+    (path / "summary.json").write_text(json.dumps(summary))
+    edit(path / "manifest.json", lambda m: m.update(kind="sweep", status="done"))
+    return path
+
+
+def test_a_sweep_shows_its_confirmed_scores(tmp_path):
+    sweep(tmp_path)
+    made = report(tmp_path, baseline="search: as written")
+    found = {line.row.name: line for line in made.lines}
+    assert found["search: winner"].verdict.word == "better"
+    assert found["search: winner"].row.values("test/accuracy") == dict(zip(range(10, 18), BETTER, strict=True))
+    assert (found["search: confirmed 2"].summary, found["search: confirmed 2"].row.diverged) == (None, 8)
+    assert set(made.columns) == {"regularizers.dropout", "optimizer.learning_rate"}
+    assert made.skipped == ()
+
+
+def test_a_sweep_that_found_nothing_or_is_damaged(tmp_path):
+    edit(sweep(tmp_path, "stopped") / "manifest.json", lambda m: m.update(status="interrupted"))
+    edit(sweep(tmp_path, "short") / "summary.json", lambda s: s["confirm"][0]["scores"].pop())
+    (sweep(tmp_path, "lost") / "winner.yaml").unlink()
+    made = report(tmp_path)
+    assert [(line.row.name, line.row.unfinished) for line in made.lines] == [("stopped", 1)]
+    assert [one.name for one in made.skipped] == ["lost", "short"]
+
+
+def test_a_method_that_is_out_is_taken_away():
+    config = {"regularizers.dropout.rate": 0.1, "regularizers.l2.strength": 1.0}
+    assert with_setting(config, {"regularizers.dropout": False}) == {"regularizers.l2.strength": 1.0}
+
+
+def test_expected_best_of_random_trials_and_of_no_others(tmp_path):
+    path, values = sweep(tmp_path), [0.7, 0.9, 0.8]
+    stages = "  stages: [{trials: 3, epochs: 1, sampler: random}, {trials: 3, epochs: 2, sampler: random}]\n"
+    (path / "config.yaml").write_text((path / "config.yaml").read_text() + stages)
+    with closing(sqlite3.connect(path / "study.db")) as database:
+        database.execute("CREATE TABLE trial_user_attributes (trial_id, key, value_json)")
+        for stage in (0, 1):
+            for n, value in enumerate([*values, values[0]]):
+                record = {"stage": stage, "number": n % 3, "status": "done", "value": value - stage}
+                row = (4 * stage + n, "record", json.dumps(json.dumps(record)))
+                database.execute("INSERT INTO trial_user_attributes VALUES (?, ?, ?)", row)
+        database.commit()
+    (one,) = report(tmp_path).searches
+    assert (one.name, one.objective) == ("search", "validation/accuracy")
+    np.testing.assert_allclose(one.best, [0.8, (0.9 + 0.9 + 0.8) / 3, 0.9])
+    assert "Expected best by budget" in as_text(report(tmp_path))
+    whole, text = (path / "study.db").read_bytes(), (path / "config.yaml").read_text()
+    (path / "study.db").write_bytes(b"no database" * 100)
+    assert report(tmp_path).searches == ()
+    (path / "study.db").write_bytes(whole)
+    assert len(report(tmp_path).searches) == 1
+    (path / "config.yaml").write_text(text.replace("epochs: 1, sampler: random", "epochs: 1"))
+    assert report(tmp_path).searches == ()  # sobol

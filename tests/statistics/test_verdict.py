@@ -79,6 +79,7 @@ def test_pairs_are_the_shared_seeds():
     left, right = {3: 1.0, 1: 2.0, 9: 5.0}, {1: 1.0, 3: 0.5, 4: 7.0}
     found = own.compare(left, right)
     assert (found.pairs, found.difference) == (2, 0.75)
+    assert np.isnan(found.correlation)  # two points always lie on a line
     assert own.compare({1: 1.0}, {2: 1.0}) is None
     assert own.verdicts([({1: 1.0}, {2: 1.0})], False)[0].word == "no pairs"
 

@@ -1,0 +1,100 @@
+"""A sweep's folder -> records of its confirmation: the file as written and the best settings, on seeds no stage used.
+
+Scores of the stages themselves are no result: their best is the best of many, and the choice has inflated it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from regexp.report.records import (
+    Record,
+    checked_list,
+    checked_mapping,
+    checked_number,
+    checked_seeds,
+    checked_text,
+    read_config,
+)
+from regexp.runs import Run
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder with a manifest is a sweep's. Raises RunError for a damaged one."""
+    return (folder / "manifest.json").is_file() and Run(folder).read_json("manifest.json").get("kind") == "sweep"
+
+
+def confirmed(folder: Path, name: str) -> list[Record]:
+    """One record for each setting confirmed; of a sweep without a winner one without values.
+
+    Raises RunError or ValueError for what is missing or damaged.
+    """
+    run = Run(folder)
+    config = {k: v for k, v in read_config(folder / "config.yaml").items() if not k.startswith("sweep.")}
+    manifest = run.read_json("manifest.json")
+    status = checked_text(manifest.get("status"), "manifest.json: status")
+    if status != "done":
+        return [_record(folder, name, manifest, status, config, (), {}, "")]
+    summary = run.read_json("summary.json")
+    winner = read_config(folder / "winner.yaml")
+    seeds = checked_seeds(winner.get("training.seeds"))
+    best = checked_mapping(checked_mapping(summary.get("winner")).get("setting"))
+    chosen = f"best {winner.get('training.monitor')}"
+    found = []
+    for one in map(checked_mapping, checked_list(summary.get("confirm"), "summary.json: confirm")):
+        setting, number = checked_mapping(one.get("setting")), one.get("number")
+        title = "as written" if number == 0 else "winner" if setting == best else f"confirmed {number}"
+        whole = with_setting(config, setting) | {"training.epochs": winner.get("training.epochs")}
+        ended = str(one.get("status"))
+        metrics = _metrics(one, seeds) if ended == "done" else {}
+        found.append(_record(folder, f"{name}: {title}", manifest, ended, whole, seeds, metrics, chosen))
+    return found
+
+
+def with_setting(config: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, Any]:
+    """The flat config with a trial's values; a method that is out is taken away."""
+    made = dict(config)
+    for path, value in setting.items():
+        if value is False and path.startswith("regularizers."):
+            made = {key: old for key, old in made.items() if key != path and not key.startswith(f"{path}.")}
+        elif value is True and path.startswith("regularizers."):
+            made.setdefault(path, {})
+        else:
+            made[path] = value
+    return made
+
+
+def _metrics(one: Mapping[str, Any], seeds: tuple[int, ...]) -> dict[str, dict[int, float]]:
+    scores = [checked_mapping(score) for score in checked_list(one.get("scores"), "summary.json: scores")]
+    if len(scores) != len(seeds):
+        raise ValueError(f"summary.json: {len(scores)} scores for {len(seeds)} seeds")
+    found: dict[str, dict[int, float]] = {}
+    for seed, score in zip(seeds, scores, strict=True):
+        for metric, value in score.items():
+            number = checked_number(value)
+            if number is not None:
+                found.setdefault(metric, {})[seed] = number
+    return found
+
+
+def _record(
+    folder: Path, name: str, manifest: Mapping[str, Any], status: str, config: Mapping[str, Any],
+    seeds: tuple[int, ...], metrics: Mapping[str, Mapping[int, float]], chosen: str,
+) -> Record:  # fmt: skip
+    data = str(checked_mapping(manifest.get("data", {})).get("sha256", ""))
+    return Record(
+        name=name,
+        path=folder,
+        status=status,
+        reason=str(manifest.get("reason") or ""),
+        command=tuple(map(str, checked_list(manifest.get("command", []), "manifest.json: command"))),
+        manifest=manifest,
+        config=config,
+        data=(str(config.get("dataset.name", "")), data),
+        seeds=seeds,
+        diverged=seeds if status == "diverged" else (),
+        metrics=metrics,
+        chosen=chosen,
+    )
