@@ -32,7 +32,7 @@ PREPARED = Prepared(2, 1, 100, 20, 30, 1234, 4, 0, ("the newest checkpoint is da
 
 def row(epoch: int, seed: int, accuracy: float | None) -> dict:
     return {"epoch": epoch, "seed": seed, "loss/data": 0.5, "loss/l2": 0.25, "loss/total": 0.75,
-            "validation/accuracy": accuracy}  # fmt: skip
+            "validation/accuracy": accuracy, "validation/loss": None if accuracy is None else 1 - accuracy}  # fmt: skip
 
 
 def summary(statuses=("done", "done")) -> dict:
@@ -72,7 +72,7 @@ def test_lines_tell_everything_once(monkeypatch):
     assert "warning: the newest checkpoint is damaged" in text
     assert "2 trials (1 setting x 2 seeds) -> 1 program; 100 train, 20 validation, 30 test" in text
     assert "conventions: dropout mode inverted; label_smoothing form others; adam style optax" in text
-    assert "epoch 2/4  loss 0.5000  l2 0.2500  val/accuracy 0.2500  best 0.2500 at epoch 2  1 s left" in text
+    assert "epoch 2/4  loss 0.5000  l2 0.2500  val/accuracy 0.2500  best val/loss 0.7500 at epoch 2  1 s left" in text
     assert "compiled in 1.5 s, trained in 2.5 s" in text
     assert "seed: 2 of 3, stopped early; 2 of 4" in text
     assert "next: regexp evaluate a\n" in text
