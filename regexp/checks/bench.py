@@ -1,7 +1,7 @@
 """What the checks share: the config's first lanes, short trainings, predictions; every program is compiled once.
 
-Everything works on copies: the methods that only choose, average or stop (loop, ensembles) are left out, batches have
-at most 32 examples, and a measurement takes at most 256 rows.
+Everything works on copies: the methods that only choose, average or stop (loop, ensembles) are left out, and so is one
+that takes labels away, because batches have at most 32 examples. A measurement takes at most 256 rows.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Bench:
     """A config and its data. `seeds`: three, those of the config first."""
 
     def __init__(self, experiment: Experiment, data: Data):
-        methods = tuple(m for m in experiment.regularizers if m.acts_on() not in ("loop", "ensembles"))
+        methods = tuple(m for m in experiment.regularizers if not _left_out(m))
         training = replace(experiment.training, seeds=(0,))
         self.whole, self.data = experiment, data
         self.experiment = replace(experiment, regularizers=methods, training=training)
@@ -133,13 +133,10 @@ class Bench:
             np.asarray(job.enough, np.float32),
         )  # fmt: skip
 
-    def predict(
-        self, asked: Sequence[tuple[int, Variables, np.ndarray]], data: Data | None = None
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
+    def predict(self, asked: Sequence[tuple[int, Variables, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
         """(outputs, data losses) for each (seed, variables, rows); of at most 256 rows, the first."""
-        data = data or self.data
         lanes = [
-            (self.experiment, self.lane(self.experiment, seed, data), data.targets, variables, padded(rows))
+            (self.experiment, self.lane(self.experiment, seed), self.data.targets, variables, padded(rows))
             for seed, variables, rows in asked
         ]
         found = self._call(programs.predictions, lanes)
@@ -222,6 +219,10 @@ def bench_of(loaded: Loaded) -> Bench:
     facts = (len(split.train), len(split.validation), data.test is not None)
     loaded.check_data(Facts(data.task, data.is_image, data.inputs.shape[1:], *facts))
     return bench
+
+
+def _left_out(method: Regularizer) -> bool:
+    return method.acts_on() in ("loop", "ensembles") or method.overrides("transform_losses")
 
 
 def replace_own(lane: Lane) -> Lane:
