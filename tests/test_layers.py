@@ -45,6 +45,7 @@ ALLOWED = {
     "runs": {"errors"},
     "summary": set(),
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
+    "diagnostics": PARTS | METHODS | {"experiment", "training", "runs", "datasets", "losses", "metrics", "inference"},
     "checks": PARTS | METHODS | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "losses"},
     "runner": LEAVES
     | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},

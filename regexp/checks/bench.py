@@ -1,7 +1,8 @@
 """What the checks share: the config's first lanes, short trainings, predictions; every program is compiled once.
 
 Everything works on copies: the methods that only choose, average or stop (loop, ensembles) are left out, and so is one
-that takes labels away, because batches have at most 32 examples. A measurement takes at most 256 rows.
+that takes labels away, because batches have at most 32 examples. A measurement takes at most 256 rows. All is float32
+or float64, whatever precision the config trains in.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Bench:
 
     def __init__(self, experiment: Experiment, data: Data):
         methods = tuple(m for m in experiment.regularizers if not _left_out(m))
-        training = replace(experiment.training, seeds=(0,))
+        training = replace(experiment.training, seeds=(0,), precision="float32")
         self.whole, self.data = experiment, data
         self.experiment = replace(experiment, regularizers=methods, training=training)
         more = (seed for seed in count() if seed not in experiment.training.seeds)
