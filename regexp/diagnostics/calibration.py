@@ -48,10 +48,11 @@ def confidences(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.
 def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict[str, float]]:
     """{upper, examples, confidence, accuracy} of each bin that is not empty."""
     index = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    inside = {k: index == k for k in range(BINS) if np.any(index == k)}
     return [
-        {"upper": (k + 1) / BINS, "examples": int(np.sum(index == k)), "confidence": float(confidence[index == k].mean()),
-         "accuracy": float(correct[index == k].mean())}
-        for k in range(BINS) if np.any(index == k)
+        {"upper": (k + 1) / BINS, "examples": int(own.sum()), "confidence": float(confidence[own].mean()),
+         "accuracy": float(correct[own].mean())}
+        for k, own in inside.items()
     ]  # fmt: skip
 
 
