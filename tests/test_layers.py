@@ -45,7 +45,9 @@ ALLOWED = {
     "runs": {"errors"},
     "summary": set(),
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
-    "diagnostics": PARTS | METHODS | {"experiment", "training", "runs", "datasets", "losses", "metrics", "inference"},
+    "diagnostics": PARTS
+    | METHODS
+    | {"experiment", "training", "runs", "datasets", "losses", "metrics", "inference", "adversary"},
     "checks": PARTS | METHODS | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "losses"},
     "runner": LEAVES
     | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},

@@ -30,7 +30,7 @@ class Explanation:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-DIAGNOSTICS = ("weights", "hessian", "dropout", "early_stopping", "calibration")
+DIAGNOSTICS = ("weights", "hessian", "dropout", "early_stopping", "calibration", "adversarial")
 
 
 def chosen(names: Sequence[str]) -> list[str]:

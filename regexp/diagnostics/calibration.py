@@ -41,8 +41,14 @@ def explain(subject: Subject) -> Explanation:
 
 def confidences(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n,) the largest probability, (n,) whether its class is the label."""
+    return probabilities(logits).max(-1), (logits.argmax(-1) == labels).astype(float)
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis, float64."""
     shifted = np.exp((logits - logits.max(-1, keepdims=True)).astype(np.float64))
-    return shifted.max(-1) / shifted.sum(-1), (logits.argmax(-1) == labels).astype(float)
+    found: np.ndarray = shifted / shifted.sum(-1, keepdims=True)
+    return found
 
 
 def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict[str, float]]:

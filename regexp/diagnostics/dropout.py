@@ -6,6 +6,7 @@ import numpy as np
 
 from regexp.diagnostics import programs
 from regexp.diagnostics.base import Explanation
+from regexp.diagnostics.calibration import probabilities
 from regexp.diagnostics.subject import Subject
 
 MASKS, ROWS = 64, 1000
@@ -24,7 +25,7 @@ def explain(subject: Subject) -> Explanation:
     lane, variables = subject.lane, subject.variables
     scaled, masked = subject.call(programs.masked, (lane, variables, inputs, np.arange(MASKS, dtype=np.int32)))
     classes = bool(subject.data.classes)
-    whole, each = (_probabilities(x) if classes else x.astype(np.float64) for x in (scaled, masked))
+    whole, each = (probabilities(x) if classes else x.astype(np.float64) for x in (scaled, masked))
     averages = {t: each[:t].mean(0) for t in _lengths(MASKS)}
     singles = [losses(one, targets, classes) for one in each]
     reference = losses(whole, targets, classes)
@@ -65,12 +66,6 @@ def losses(predicted: np.ndarray, targets: np.ndarray, classes: bool) -> np.ndar
 def _numbers(predicted: np.ndarray, targets: np.ndarray, classes: bool) -> list[float]:
     loss = float(np.mean(losses(predicted, targets, classes)))
     return [loss, float(np.mean(predicted.argmax(-1) == targets.argmax(-1)))] if classes else [loss]
-
-
-def _probabilities(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp((logits - logits.max(-1, keepdims=True)).astype(np.float64))
-    found: np.ndarray = shifted / shifted.sum(-1, keepdims=True)
-    return found
 
 
 def _lengths(most: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from regexp.adversary import ascend
 from regexp.lazy import jax, jnp, lax
 from regexp.losses import LOSSES
 from regexp.training.step import Shared, Variables, forward, gather, stream_keys
@@ -78,6 +79,37 @@ def lanczos(
 def outputs(spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array) -> Array:
     """Outputs (n, K) in evaluation mode."""
     return forward(experiment, spec, lane, variables, inputs, "eval").outputs
+
+
+def fgsm(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array
+) -> tuple[Array, Array]:
+    """(attacked inputs (E, n, ...), outputs (E, n, K)) by one step of the whole size."""
+    return _attacked(spec, experiment, lane, variables, inputs, targets, epsilons, 1)
+
+
+def pgd(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array
+) -> tuple[Array, Array]:
+    """The same by ten projected steps."""
+    return _attacked(spec, experiment, lane, variables, inputs, targets, epsilons, PGD_STEPS)
+
+
+PGD_STEPS = 10
+
+
+def _attacked(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array, steps: int
+) -> tuple[Array, Array]:
+    def loss(x: Array) -> Array:
+        logits = forward(experiment, spec, lane, variables, x, "eval").outputs
+        return jnp.sum(LOSSES[spec.loss](logits, targets))
+
+    def one(epsilon: Array) -> tuple[Array, Array]:
+        x = ascend(loss, inputs, inputs, lane.low, lane.high, epsilon, steps)
+        return x, forward(experiment, spec, lane, variables, x, "eval").outputs
+
+    return lax.map(one, epsilons)
 
 
 def masked(spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, numbers: Array) -> tuple[Array, Array]:
