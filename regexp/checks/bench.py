@@ -34,7 +34,7 @@ Tree = Any
 
 BATCH = 32
 ROWS = 256
-CAPACITY = 300  # steps of the longest training
+CAPACITY = 2000  # steps of the longest training; gradient descent on a linear model needs them
 DIFFERENTIATED = 8  # examples under the finite differences
 PLACES = 8  # coordinates of each trained array
 # Three widths: the smallest error counts, because a unit's kink may lie inside one of them, and a bug in all.
