@@ -50,6 +50,9 @@ ALLOWED = {
     "timing": {"datasets", "experiment", "training"},
     "report": {"ablation", "errors", "runs", "config", "metrics", "statistics"},
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
+    "diagnostics": PARTS
+    | METHODS
+    | {"experiment", "training", "runs", "datasets", "losses", "metrics", "inference", "adversary"},
     "checks": PARTS | METHODS | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "losses"},
     "runner": LEAVES
     | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},

@@ -1,7 +1,8 @@
 """What the checks share: the config's first lanes, short trainings, predictions; every program is compiled once.
 
-Everything works on copies: the methods that only choose, average or stop (loop, ensembles) are left out, batches have
-at most 32 examples, and a measurement takes at most 256 rows.
+Everything works on copies: the methods that only choose, average or stop (loop, ensembles) are left out, and so is one
+that takes labels away, because batches have at most 32 examples. A measurement takes at most 256 rows. All is float32
+or float64, whatever precision the config trains in.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Tree = Any
 
 BATCH = 32
 ROWS = 256
-CAPACITY = 300  # steps of the longest training
+CAPACITY = 2000  # steps of the longest training; gradient descent on a linear model needs them
 DIFFERENTIATED = 8  # examples under the finite differences
 PLACES = 8  # coordinates of each trained array
 # Three widths: the smallest error counts, because a unit's kink may lie inside one of them, and a bug in all.
@@ -81,8 +82,8 @@ class Bench:
     """A config and its data. `seeds`: three, those of the config first."""
 
     def __init__(self, experiment: Experiment, data: Data):
-        methods = tuple(m for m in experiment.regularizers if m.acts_on() not in ("loop", "ensembles"))
-        training = replace(experiment.training, seeds=(0,))
+        methods = tuple(m for m in experiment.regularizers if not _left_out(m))
+        training = replace(experiment.training, seeds=(0,), precision="float32")
         self.whole, self.data = experiment, data
         self.experiment = replace(experiment, regularizers=methods, training=training)
         more = (seed for seed in count() if seed not in experiment.training.seeds)
@@ -133,13 +134,10 @@ class Bench:
             np.asarray(job.enough, np.float32),
         )  # fmt: skip
 
-    def predict(
-        self, asked: Sequence[tuple[int, Variables, np.ndarray]], data: Data | None = None
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
+    def predict(self, asked: Sequence[tuple[int, Variables, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
         """(outputs, data losses) for each (seed, variables, rows); of at most 256 rows, the first."""
-        data = data or self.data
         lanes = [
-            (self.experiment, self.lane(self.experiment, seed, data), data.targets, variables, padded(rows))
+            (self.experiment, self.lane(self.experiment, seed), self.data.targets, variables, padded(rows))
             for seed, variables, rows in asked
         ]
         found = self._call(programs.predictions, lanes)
@@ -222,6 +220,10 @@ def bench_of(loaded: Loaded) -> Bench:
     facts = (len(split.train), len(split.validation), data.test is not None)
     loaded.check_data(Facts(data.task, data.is_image, data.inputs.shape[1:], *facts))
     return bench
+
+
+def _left_out(method: Regularizer) -> bool:
+    return method.acts_on() in ("loop", "ensembles") or method.overrides("transform_losses")
 
 
 def replace_own(lane: Lane) -> Lane:

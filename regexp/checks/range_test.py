@@ -51,12 +51,13 @@ def range_test(bench: Bench) -> RangeTest:
 def read(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
     """The interval from the curves (seeds, steps)."""
     smooth = np.mean([smoothed(one) for one in losses], 0)
-    first = float(np.mean(losses[:, : len(rates) // 10]))
+    calm = len(rates) // 10  # rates too small to change anything
+    first, noise = float(np.mean(losses[:, :calm])), float(np.std(smooth[:calm]))
     bottom = int(np.argmin(np.where(np.isfinite(smooth), smooth, np.inf)))
     fall = first - smooth[bottom]
     high_up = np.flatnonzero(~(smooth[:bottom] < first - BEGUN * fall))
     begun = min(int(high_up[-1]) + 1, bottom) if len(high_up) else 0
-    above = np.flatnonzero(~(smooth[bottom:] <= max(first, 0) * 1.1)) + bottom
+    above = np.flatnonzero(~(smooth[bottom:] <= max(1.1 * first, first + 4 * noise))) + bottom
     return RangeTest(
         rates=rates,
         smooth=smooth,

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from regexp.checks.base import Finding, verdict
-from regexp.checks.bench import ROWS, Bench, Job, Trained
+from regexp.checks.bench import ROWS, Bench, Job
 from regexp.checks.range_test import range_test
 from regexp.datasets.base import Data
 
@@ -23,8 +23,11 @@ def check(bench: Bench) -> Finding:
     seeds = [bench.seeds[i % len(bench.seeds)] for i in range(SHUFFLES)]
     shuffled = [_shuffled(bench.data, i) for i in range(SHUFFLES)]
     trained = bench.train([Job(bench.experiment, s, rates, data=d) for s, d in zip(seeds, shuffled, strict=True)])
+    rows = [bench.splits[seed].validation[:ROWS] for seed in seeds]
+    asked = [(s, t.variables, r) for s, t, r in zip(seeds, trained, rows, strict=True)]
+    outputs = [found for found, _ in bench.predict(asked)]
     scores = {
-        kind: np.asarray([_score(bench, s, t, d) for s, t, d in zip(seeds, trained, against, strict=True)])
+        kind: np.asarray([_score(o, d.targets[r], d) for o, r, d in zip(outputs, rows, against, strict=True)])
         for kind, against in (("true", [bench.data] * SHUFFLES), ("shuffled", shuffled))
     }
     kind = max(scores, key=lambda name: float(scores[name].mean()))
@@ -47,11 +50,8 @@ def _shuffled(data: Data, number: int) -> Data:
     return replace(data, targets=generator.permutation(data.targets))
 
 
-def _score(bench: Bench, seed: int, trained: Trained, against: Data) -> float:
-    rows = bench.splits[seed].validation[:ROWS]
-    ((outputs, _),) = bench.predict([(seed, trained.variables, rows)])
-    wanted = against.targets[rows]
-    if against.classes:
+def _score(outputs: np.ndarray, wanted: np.ndarray, data: Data) -> float:
+    if data.classes:
         return float(np.mean(outputs.argmax(1) == wanted))
     both = np.stack([outputs[:, 0], wanted[:, 0]])
     return float(np.corrcoef(both)[0, 1]) if np.all(both.std(1) > 0) else 0.0

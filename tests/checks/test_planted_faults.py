@@ -60,6 +60,11 @@ def test_nothing_fails_where_nothing_is_wrong(text):
     assert {name: f.measured for name, f in findings.items() if f.verdict == "FAIL"} == {}
 
 
+def test_the_precision_of_training_is_no_fault():
+    bench = bench_of(loads(TABLE, ["training.precision=bfloat16"]))
+    assert [finding.verdict for _, finding in run(bench, ["gradients", "penalty_value"])] == ["PASS", "PASS"]
+
+
 @pytest.mark.parametrize(
     ("fault", "setting"),
     [

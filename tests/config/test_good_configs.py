@@ -65,9 +65,8 @@ def test_shipped_configs_load_resolve_and_fit_the_schema(file):
     made = loads(file.read_text(encoding="utf-8")).experiment
     assert loads(to_yaml(made)).experiment == made
     SCHEMA.validate(yaml.safe_load(to_yaml(made)))
-    assert file.read_text(encoding="utf-8").startswith(("# regexp train ", "# regexp ablate ", "# regexp sweep ")), (
-        "the header gives the command"
-    )
+    header = tuple(f"# regexp {command} " for command in ("train", "check", "ablate", "sweep"))
+    assert file.read_text(encoding="utf-8").startswith(header), "the header gives the command"
 
 
 finite = st.floats(0, 1e6, allow_nan=False)

@@ -1,0 +1,71 @@
+"""Confidence against accuracy on test examples: NLL, Brier score, ECE, and the reliability diagram."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regexp.diagnostics import programs
+from regexp.diagnostics.base import Explanation
+from regexp.diagnostics.subject import Subject
+from regexp.metrics import measure
+
+BINS, WIDTH = 10, 40
+
+
+def explain(subject: Subject) -> Explanation:
+    """Equal-width bins (lower, upper] of the largest probability; their gaps, weighted by examples, are the ECE."""
+    if not subject.data.classes:
+        return Explanation("This run is a regression; its predictions have no confidence to calibrate.")
+    rows = subject.split.test if len(subject.split.test) else subject.split.validation
+    if not len(rows):
+        return Explanation("This run has neither test nor validation examples to calibrate on.")
+    inputs, _ = subject.rows(rows)
+    logits = subject.call(programs.outputs, (subject.lane, subject.variables, inputs.astype(np.float32)))
+    labels = subject.data.targets[rows]
+    nothing = np.zeros(1, np.float32)
+    metrics = measure("classification", "cross_entropy", logits, labels, nothing, nothing, BINS)
+    found = {name: float(value) for name, value in metrics.items()}
+    confidence, correct = confidences(logits, labels)
+    bins = reliability(confidence, correct)
+    gap = float(confidence.mean() - correct.mean())
+    names = ("accuracy", "nll", "brier", "ece")
+    return Explanation(
+        f"Mean confidence {confidence.mean():.4f} against accuracy {correct.mean():.4f} on {len(rows)} examples: "
+        f"{'over' if gap > 0 else 'under'}confident by {abs(gap):.4f}, ECE {found['ece']:.4f} over {BINS} bins.",
+        (*names, "confidence"),
+        ((*(f"{found[name]:.4f}" for name in names), f"{confidence.mean():.4f}"),),
+        _chart(bins),
+        {name: found[name] for name in names} | {"confidence": float(confidence.mean()), "bins": bins},
+    )
+
+
+def confidences(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) the largest probability, (n,) whether its class is the label."""
+    return probabilities(logits).max(-1), (logits.argmax(-1) == labels).astype(float)
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis, float64."""
+    shifted = np.exp((logits - logits.max(-1, keepdims=True)).astype(np.float64))
+    found: np.ndarray = shifted / shifted.sum(-1, keepdims=True)
+    return found
+
+
+def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict[str, float]]:
+    """{upper, examples, confidence, accuracy} of each bin that is not empty."""
+    index = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    inside = {k: index == k for k in range(BINS) if np.any(index == k)}
+    return [
+        {"upper": (k + 1) / BINS, "examples": int(own.sum()), "confidence": float(confidence[own].mean()),
+         "accuracy": float(correct[own].mean())}
+        for k, own in inside.items()
+    ]  # fmt: skip
+
+
+def _chart(bins: list[dict[str, float]]) -> tuple[str, ...]:
+    lines = ["accuracy # and confidence | by confidence up to ..., examples"]
+    for one in bins:
+        bar = list(("#" * round(one["accuracy"] * WIDTH)).ljust(WIDTH + 1))
+        bar[round(one["confidence"] * WIDTH)] = "|"
+        lines.append(f"{one['upper']:.1f} {''.join(bar)} {one['examples']:>5}")
+    return tuple(lines)

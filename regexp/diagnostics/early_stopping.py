@@ -1,0 +1,76 @@
+"""Early stopping against L2: the weights' path by gradient descent from zero, and the L2 minimum that is nearest."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from regexp.diagnostics import programs
+from regexp.diagnostics.base import Explanation
+from regexp.diagnostics.quadratic import LARGEST, flat, minimum
+from regexp.diagnostics.subject import Subject
+
+SHARE = 0.1  # eps times the largest curvature: small, so that (1 - eps lambda)^tau is nearly exp(-eps tau lambda)
+LONGEST, POINTS = 20_000, 12  # steps, and how many lengths up to there
+
+
+def explain(subject: Subject) -> Explanation:
+    """In the quadratic model tau steps leave 1 - (1 - eps lambda)^tau of each direction, and L2 lambda/(lambda + a)."""
+    if subject.experiment.model.has_hidden():
+        return Explanation(
+            "The law is about a quadratic loss from w = 0; a network with hidden layers has a saddle there."
+        )
+    weights = flat(subject)
+    if len(weights) > LARGEST:
+        return Explanation(f"The model has {len(weights)} parameters; the exact Hessian is for at most {LARGEST}.")
+    best = minimum(subject, weights, np.zeros(len(weights)))
+    if best is None:
+        return Explanation("The data loss has no minimum (the classes can be separated), so the path has no end.")
+    values, vectors = np.linalg.eigh(best.hessian)
+    rate = SHARE / values.max()
+    lengths = np.unique(np.geomspace(1, LONGEST, POINTS).round().astype(np.int32))
+    arguments = (*subject.double, *subject.analysed, np.zeros(len(weights)), np.asarray(rate), lengths)
+    path = subject.call(programs.descent, arguments, x64=True)
+    end = vectors.T @ best.weights
+    measured, size = path @ vectors, np.linalg.norm(end)
+    predicted = (1 - (1 - rate * values) ** lengths[:, None]) * end
+    law = float(np.max(np.linalg.norm(measured - predicted, axis=1)) / size)
+    nearest = np.asarray([_nearest(values, end, w) for w in measured])
+    left = np.linalg.norm(measured, axis=1) / size
+    gaps = np.asarray([np.linalg.norm(w - values / (values + a) * end) for w, a in zip(measured, nearest, strict=True)])
+    ratio = nearest * rate * lengths
+    ridge = [np.linalg.norm(values / (values + 1 / (rate * t)) * end) for t in lengths]
+    rows = tuple(
+        (f"{t}", f"{n:.4f}", f"{1 / (rate * t):.4g}", f"{a:.4g}", f"{r:.2f}", f"{g / size:.3f}")
+        for t, n, a, r, g in zip(lengths, left, nearest, ratio, gaps, strict=True)
+    )
+    return Explanation(
+        f"Stopped after tau steps of eps = {rate:.3g}, gradient descent is within {gaps.max() / size:.1%} of the "
+        f"weights of an L2 minimum, whose a is {ratio.min():.2f} to {ratio.max():.2f} times 1/(eps tau); the quadratic "
+        f"model gives the path to within {law:.1e}.",
+        ("tau", "|w|/|w*|", "1/(eps tau)", "nearest a", "ratio", "distance"),
+        rows,
+        _chart(lengths, left, np.asarray(ridge) / size),
+        {"rate": rate, "lengths": lengths.tolist(), "nearest": nearest.tolist(), "ratio": ratio.tolist(),
+         "distance": (gaps / size).tolist(), "law": law},
+    )  # fmt: skip
+
+
+def _nearest(values: np.ndarray, end: np.ndarray, w: np.ndarray) -> float:
+    """The strength a whose L2 minimum lambda/(lambda + a) w* is nearest to w."""
+
+    def distance(log_a: float) -> float:
+        return float(np.linalg.norm(w - values / (values + np.exp(log_a)) * end))
+
+    largest = values.max()
+    bounds = (np.log(1e-8 * largest), np.log(1e4 * largest))
+    return float(np.exp(minimize_scalar(distance, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x))
+
+
+def _chart(lengths: np.ndarray, left: np.ndarray, ridge: np.ndarray, width: int = 50) -> tuple[str, ...]:
+    lines = ["|w|/|w*| after tau steps: # descent; | the L2 minimum with a = 1/(eps tau)"]
+    for t, stopped, shrunk in zip(lengths, left, ridge, strict=True):
+        bar = list(("#" * round(stopped * width)).ljust(width + 2))
+        bar[round(shrunk * width)] = "|"
+        lines.append(f"{t:>6} {''.join(bar).rstrip()}")
+    return tuple(lines)

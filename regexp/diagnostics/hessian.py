@@ -1,0 +1,91 @@
+"""The spectrum of the data loss's Hessian, and how L2 shrinks the minimum along its directions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regexp.diagnostics import programs
+from regexp.diagnostics.base import Explanation
+from regexp.diagnostics.quadratic import LARGEST, Point, flat, is_kernel, minimum, profiled
+from regexp.diagnostics.subject import Subject
+
+SHOWN = 10  # rows of the table
+KRYLOV = 40  # steps of Lanczos' method
+COUNTS = 1e-3  # of the largest coordinate: smaller ones have no ratio worth a number
+COLUMNS = ("lambda", "lambda/(lambda + a)", "measured")
+
+
+def explain(subject: Subject) -> Explanation:
+    """Exactly where the model is small, at the minimum that continuing the run without penalties leads to."""
+    weights = flat(subject)
+    if len(weights) > LARGEST:
+        return _large(subject, weights)
+    best = minimum(subject, weights, np.zeros(len(weights)))
+    if best is None:
+        return Explanation("No minimum of the data loss was found from this run, so there is no law to compare with.")
+    return _shrinkage(subject, best)
+
+
+def strength_of(subject: Subject, values: np.ndarray) -> float:
+    """a: the run's own L2, or the median curvature."""
+    own = [m.strength for m in subject.experiment.regularizers if m.name == "l2"]  # type: ignore[attr-defined]
+    return float(own[0]) if own and own[0] > 0 else float(np.median(values[values > 0]))
+
+
+def _shrinkage(subject: Subject, best: Point) -> Explanation:
+    inside = is_kernel(subject)
+    values, vectors = np.linalg.eigh(profiled(best, inside))
+    a = strength_of(subject, values)
+    shrunk = minimum(subject, best.weights, a * inside)
+    if shrunk is None:
+        return Explanation(f"The run continued with L2 a = {a:.3g} came to no minimum, so nothing is compared.")
+    before, after = vectors.T @ best.weights[inside], vectors.T @ shrunk.weights[inside]
+    counts = np.abs(before) > COUNTS * np.abs(before).max()
+    predicted, measured = values[counts] / (values[counts] + a), after[counts] / before[counts]
+    gap = float(np.max(np.abs(predicted - measured)))
+    order = np.argsort(-values[counts])
+    shown = order[np.unique(np.linspace(0, len(order) - 1, SHOWN).round().astype(int))]
+    rows = tuple((f"{values[counts][i]:.4g}", f"{predicted[i]:.6f}", f"{measured[i]:.6f}") for i in shown)
+    return Explanation(
+        f"Continued with L2 a = {a:.3g}, the minimum shrinks along the Hessian's directions as lambda/(lambda + a) "
+        f"says, to within {gap:.1e}.",
+        COLUMNS,
+        rows,
+        bars(predicted[order], measured[order]),
+        {"a": a, "eigenvalues": values.tolist(), "predicted": predicted.tolist(), "measured": measured.tolist(),
+         "gap": gap},
+    )  # fmt: skip
+
+
+def bars(predicted: np.ndarray, measured: np.ndarray, width: int = 50) -> tuple[str, ...]:
+    """A line for each direction, steep ones first: # as far as measured, | where predicted."""
+    lines = ["steep directions first: # what is left, measured; | predicted"]
+    for p, m in list(zip(predicted, measured, strict=True))[:: max(1, len(predicted) // 20)]:
+        bar = list(("#" * round(float(np.clip(m, 0, 1)) * width)).ljust(width + 1))
+        bar[round(float(np.clip(p, 0, 1)) * width)] = "|"
+        lines.append("".join(bar).rstrip())
+    return tuple(lines)
+
+
+def _large(subject: Subject, weights: np.ndarray) -> Explanation:
+    """Extreme eigenvalues by Lanczos through Hessian-vector products, where the run stands."""
+    basis = np.zeros((min(KRYLOV, len(weights)), len(weights)))
+    start = np.random.default_rng(0).normal(size=len(weights))
+    basis[0] = start / np.linalg.norm(start)
+    arguments = (*subject.double, *subject.analysed, weights, basis)
+    slope, diagonal, off = subject.call(programs.lanczos, arguments, x64=True)
+    matrix = np.diag(diagonal) + np.diag(off[:-1], 1) + np.diag(off[:-1], -1)
+    ritz, vectors = np.linalg.eigh(matrix)
+    errors = np.abs(off[-1] * vectors[-1])
+    order = [*range(len(ritz) - 1, len(ritz) - 6, -1), 0]
+    a = strength_of(subject, ritz)
+    rows = tuple((f"{ritz[i]:.4g} +- {errors[i]:.1g}", f"{max(ritz[i], 0) / (max(ritz[i], 0) + a):.4f}", "-")
+                 for i in order)  # fmt: skip
+    return Explanation(
+        f"The {len(weights)} parameters are too many for an exact Hessian; Lanczos finds curvatures from "
+        f"{ritz[0]:.3g} to {ritz[-1]:.4g} where the gradient is {slope:.2g}; for a = {a:.3g} the shrinkage is "
+        "predicted, not measured.",
+        COLUMNS,
+        rows,
+        values={"a": a, "ritz": ritz.tolist(), "errors": errors.tolist(), "gradient": float(slope)},
+    )

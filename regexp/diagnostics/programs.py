@@ -1,0 +1,138 @@
+"""What the diagnostics compile; pure, for one lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from regexp.adversary import ascend
+from regexp.lazy import jax, jnp, lax
+from regexp.losses import LOSSES
+from regexp.training.step import Shared, Variables, forward, gather, stream_keys
+
+Array = Any
+
+
+def raw(spec: Any, experiment: Any, lane: Any, rows: Array, inputs: Array, targets: Array) -> tuple[Array, Array]:
+    """(raw inputs, targets) of some rows."""
+    return gather(spec, Shared(inputs, targets), lane, rows)
+
+
+def loss_of(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array
+) -> Callable[[Array], Array]:
+    """Flat model parameters -> mean data loss in evaluation mode, nothing of any penalty."""
+    from jax.flatten_util import ravel_pytree
+
+    _, unflatten = ravel_pytree(variables.parameters["model"])
+
+    def loss(flat: Array) -> Array:
+        parameters = variables.parameters | {"model": unflatten(flat)}
+        outputs = forward(experiment, spec, lane, Variables(parameters, variables.state), inputs, "eval").outputs
+        return jnp.mean(LOSSES[spec.loss](outputs, targets))
+
+    return loss
+
+
+def data_loss(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array
+) -> Array:
+    """The mean data loss at some weights."""
+    return loss_of(spec, experiment, lane, variables, inputs, targets)(flat)
+
+
+def curvature(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array
+) -> tuple[Array, Array, Array]:
+    """(data loss, gradient (P,), Hessian (P, P))."""
+    loss = loss_of(spec, experiment, lane, variables, inputs, targets)
+    return loss(flat), jax.grad(loss)(flat), jax.hessian(loss)(flat)
+
+
+def lanczos(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array, basis: Array
+) -> tuple[Array, Array, Array]:
+    """(gradient's norm, diagonal, off-diagonal) of the Hessian in a Krylov basis (steps, P) that is filled here.
+
+    basis: zeros but for its first row, a unit vector; every new one is made orthogonal to all before, twice.
+    """
+    slope = jax.grad(loss_of(spec, experiment, lane, variables, inputs, targets))
+    steps = basis.shape[0]
+
+    def step(k: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        basis, diagonal, off = carry
+        v = basis[k]
+        new = jax.jvp(slope, (flat,), (v,))[1]
+        diagonal = diagonal.at[k].set(v @ new)
+        for _ in range(2):
+            new = new - basis.T @ (basis @ new)
+        norm = jnp.linalg.norm(new)
+        following = new / jnp.where(norm > 0, norm, 1)
+        basis = basis.at[jnp.minimum(k + 1, steps - 1)].set(jnp.where(k + 1 < steps, following, basis[steps - 1]))
+        return basis, diagonal, off.at[k].set(norm)
+
+    zeros = jnp.zeros(steps, basis.dtype)
+    _, diagonal, off = lax.fori_loop(0, steps, step, (basis, zeros, zeros))
+    return jnp.linalg.norm(slope(flat)), diagonal, off
+
+
+def outputs(spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array) -> Array:
+    """Outputs (n, K) in evaluation mode."""
+    return forward(experiment, spec, lane, variables, inputs, "eval").outputs
+
+
+def fgsm(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array
+) -> tuple[Array, Array]:
+    """(attacked inputs (E, n, ...), outputs (E, n, K)) by one step of the whole size."""
+    return _attacked(spec, experiment, lane, variables, inputs, targets, epsilons, 1)
+
+
+def pgd(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array
+) -> tuple[Array, Array]:
+    """The same by ten projected steps."""
+    return _attacked(spec, experiment, lane, variables, inputs, targets, epsilons, PGD_STEPS)
+
+
+PGD_STEPS = 10
+
+
+def _attacked(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array, steps: int
+) -> tuple[Array, Array]:
+    def loss(x: Array) -> Array:
+        logits = forward(experiment, spec, lane, variables, x, "eval").outputs
+        return jnp.sum(LOSSES[spec.loss](logits, targets))
+
+    def one(epsilon: Array) -> tuple[Array, Array]:
+        x = ascend(loss, inputs, inputs, lane.low, lane.high, epsilon, steps)
+        return x, forward(experiment, spec, lane, variables, x, "eval").outputs
+
+    return lax.map(one, epsilons)
+
+
+def masked(spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, numbers: Array) -> tuple[Array, Array]:
+    """(outputs (n, K) by weight scaling, outputs (T, n, K) with masks drawn, one for each of `numbers`)."""
+    streams = stream_keys(experiment, lane.key)
+
+    def one(number: Array) -> Array:
+        keys = {name: jax.random.fold_in(key, number) for name, key in streams.items()}
+        return forward(experiment, spec, lane, variables, inputs, "mc", keys).outputs
+
+    return forward(experiment, spec, lane, variables, inputs, "eval").outputs, lax.map(one, numbers)
+
+
+def descent(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array, rate: Array,
+    lengths: Array,
+) -> Array:  # fmt: skip
+    """Weights (lengths, P) after so many steps of gradient descent on the data loss; lengths (L,) rise."""
+    slope = jax.grad(loss_of(spec, experiment, lane, variables, inputs, targets))
+
+    def further(carry: tuple[Array, Array], length: Array) -> tuple[tuple[Array, Array], Array]:
+        done, w = carry
+        w = lax.fori_loop(done, length, lambda _, w: w - rate * slope(w), w)
+        return (length, w), w
+
+    return lax.scan(further, (jnp.zeros_like(lengths[0]), flat), lengths)[1]

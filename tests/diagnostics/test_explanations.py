@@ -1,0 +1,119 @@
+"""Histograms, priors and masks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import log_loss
+
+from regexp.diagnostics import calibration, dropout, weights
+from regexp.models.linear import Linear
+from regexp.models.mlp import MLP
+from regexp.regularizers.activations.dropout import Dropout
+from regexp.regularizers.parameters.l1 import L1
+from regexp.regularizers.parameters.l2 import L2
+from tests import lab
+from tests.diagnostics.bodies import subject
+
+
+def test_kurtosis_and_zeros_are_those_of_scipy():
+    w = np.random.default_rng(0).laplace(size=5000)
+    w[:500] = 0
+    found = weights.describe(w)
+    assert found["kurtosis"] == pytest.approx(stats.kurtosis(w), rel=1e-12)
+    assert found["rms"] == pytest.approx(np.sqrt(np.mean(w**2)))
+    assert found["zero"] == 0.1
+    assert found["near"] == np.mean(np.abs(w) <= 0.01 * found["rms"]) > 0.1
+
+
+def test_a_layer_of_zeros_has_a_description():
+    assert weights.describe(np.zeros(9)) == {"weights": 9, "rms": 0, "zero": 1, "near": 1, "kurtosis": 0}
+    assert weights.histogram("output", np.zeros(9)) == ("output: all weights are zero",)
+
+
+def test_the_priors_of_a_classification():
+    made = subject(lab.experiment(L2(strength=0.01), L1(strength=0.1)), lab.images())
+    n = len(made.split.train)
+    assert weights.priors(made) == [
+        f"l2 stands for a Gaussian of std {1 / np.sqrt(n * 0.01):.3g}",
+        f"l1 stands for a Laplace of scale {1 / (n * 0.1):.3g}",
+    ]
+
+
+def test_the_prior_of_a_regression_counts_the_residuals():
+    made = subject(lab.experiment(L2(strength=0.5), model=Linear()), lab.table())
+    inputs, targets = made.analysed
+    layer = made.variables.parameters["model"]["output"]
+    residual = np.mean((inputs @ layer["kernel"] + layer["bias"] - targets) ** 2)
+    assert weights.residual(made) == pytest.approx(residual, rel=1e-6)
+    assert weights.priors(made) == [f"l2 stands for a Gaussian of std {np.sqrt(2 * residual / len(inputs) / 0.5):.3g}"]
+
+
+def test_the_histogram_counts_every_layer():
+    made = subject(lab.experiment(), lab.images())
+    found = weights.explain(made)
+    assert [row[0] for row in found.rows] == ["hidden_0", "hidden_1", "output", "all"]
+    assert found.values["all"]["weights"] == 108 * 12 + 12 * 12 + 12 * 3
+    assert found.lines[0].startswith("hidden_0:")  # the largest
+
+
+def test_masks_of_rate_zero_are_weight_scaling():
+    found = dropout.explain(subject(lab.experiment(Dropout(rate=0.0)), lab.images()))
+    single = np.asarray(found.values["single"])
+    np.testing.assert_allclose(single, np.broadcast_to(found.values["weight_scaling"], single.shape), rtol=1e-6)
+    assert found.values["meets"] == 1
+
+
+def test_averages_over_masks_are_of_probabilities():
+    made = subject(lab.experiment(Dropout(rate=0.5)), lab.images())
+    found = dropout.explain(made)
+    single, averages = np.asarray(found.values["single"]), found.values["averages"]
+    np.testing.assert_allclose(averages["1"], single[0])
+    assert averages["64"][0] < single[:, 0].mean()  # Jensen: the loss of a mean is below the mean of losses
+    assert found.columns[-1] == "accuracy"
+
+
+def test_a_linear_model_with_linear_outputs_averages_to_weight_scaling():
+    """Masks on the inputs of a linear regression: the mean output is the scaled one, by linearity."""
+    method = Dropout(rate=0.0, input_rate=0.3)
+    found = dropout.explain(subject(lab.experiment(method, model=Linear()), lab.table()))
+    assert found.values["averages"]["64"][0] == pytest.approx(found.values["weight_scaling"][0], rel=0.1)
+    assert np.asarray(found.values["single"]).mean() > found.values["weight_scaling"][0]
+
+
+def test_losses_are_those_of_scikit_learn():
+    generator = np.random.default_rng(0)
+    p = generator.dirichlet(np.ones(3), 20)
+    labels = np.arange(20) % 3
+    found = dropout.losses(p, np.eye(3)[labels], classes=True)
+    assert found.mean() == pytest.approx(log_loss(labels, p))
+
+
+def test_what_does_not_fit_is_refused():
+    assert "no dropout" in dropout.explain(subject(lab.experiment(), lab.images())).sentence
+    made = subject(lab.experiment(Dropout(), model=MLP(hidden=(4,))), lab.images())
+    empty = np.zeros(0, np.int32)
+    alone = replace(made, split=replace(made.split, validation=empty, test=empty))
+    assert "neither test nor validation" in dropout.explain(alone).sentence
+
+
+def test_the_bins_make_the_expected_calibration_error():
+    found = calibration.explain(subject(lab.experiment(), lab.images())).values
+    gaps = [one["examples"] * abs(one["accuracy"] - one["confidence"]) for one in found["bins"]]
+    assert sum(gaps) / sum(one["examples"] for one in found["bins"]) == pytest.approx(found["ece"], rel=1e-5)
+
+
+def test_confidence_and_reliability_of_known_outputs():
+    logits = np.log(np.asarray([[0.7, 0.3], [0.35, 0.65], [0.1, 0.9], [0.75, 0.25]]))
+    confidence, correct = calibration.confidences(logits, np.asarray([0, 0, 1, 1]))
+    np.testing.assert_allclose(confidence, [0.7, 0.65, 0.9, 0.75])
+    assert correct.tolist() == [1, 0, 1, 0]
+    last = calibration.reliability(np.asarray([0.95, 0.96, 0.55]), np.asarray([1.0, 0.0, 1.0]))[-1]
+    assert last == {"upper": 1.0, "examples": 2, "confidence": pytest.approx(0.955), "accuracy": 0.5}
+
+
+def test_a_regression_has_no_calibration():
+    assert "regression" in calibration.explain(subject(lab.experiment(), lab.table())).sentence
