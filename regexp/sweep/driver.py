@@ -374,11 +374,8 @@ def run_sweep(
         manifest |= {"device": describe_device()}
         digest = data_hash(sweeping.data)
         manifest |= {"data": {"source": sweeping.data.source, "sha256": digest, "examples": len(sweeping.data.inputs)}}
-        begun = resume and (storage is not None or (run.path / "study.db").exists())
-        if begun:
-            store = Store.open(run.path, run.name, storage, sweeping.space)
-        else:
-            store = Store.create(run.path, run.name, storage, sweeping.space, sweeping.smaller)
+        begin = Store.resume if resume else Store.create
+        store = begin(run.path, run.name, storage, sweeping.space, sweeping.smaller)
         _same(store, description(loaded), digest, run)
         before = compilations()
         began = time.perf_counter()

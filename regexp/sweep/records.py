@@ -85,8 +85,18 @@ class Store:
         return Store(study, space)
 
     @staticmethod
+    def resume(folder: Path, name: str, url: str | None, space: Space, smaller: bool) -> Store:
+        """The study of a sweep that was begun; a new one where it died before it had any."""
+        if url is None and not (folder / "study.db").exists():
+            return Store.create(folder, name, url, space, smaller)
+        try:
+            return Store.open(folder, name, url, space)
+        except UsageError:
+            return Store.create(folder, name, url, space, smaller)
+
+    @staticmethod
     def open(folder: Path, name: str, url: str | None, space: Space) -> Store:
-        """The study of a sweep that was begun. Raises RunError where it is not there."""
+        """The study that is there. Raises UsageError where it is not."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -94,7 +104,7 @@ class Store:
             try:
                 study = optuna.load_study(study_name=name, storage=_storage(url or f"sqlite:///{folder / 'study.db'}"))
             except KeyError:
-                raise RunError(f"the database has no study {name}") from None
+                raise UsageError(f"the database has no study {name}") from None
         return Store(study, space)
 
     # -- what was announced -------------------------------------------------------------------------------------------

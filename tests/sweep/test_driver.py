@@ -235,8 +235,9 @@ def test_the_store_refuses_what_is_not_there(tmp_path):
     Store.create(tmp_path, "study", url, one.space, False)
     with pytest.raises(UsageError, match="has a study study already"):
         Store.create(tmp_path, "study", url, one.space, False)
-    with pytest.raises(RunError, match="no study nothing"):
+    with pytest.raises(UsageError, match="no study nothing"):
         Store.open(tmp_path, "nothing", url, one.space)
+    assert Store.resume(tmp_path, "nothing", url, one.space, False).records() == []
     with pytest.raises(RunError, match="cannot be used") as caught:
         Store.open(tmp_path, "study", "sqlite:////no/such/folder/x.db", one.space)
     assert "Traceback" not in str(caught.value)

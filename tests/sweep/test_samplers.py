@@ -85,5 +85,5 @@ def test_a_resumed_tpe_asks_the_same(space):
 
 def test_a_sampler_that_is_not_installed_says_what_to_do(monkeypatch):
     monkeypatch.setattr(samplers, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"^the sampler cma_es needs cmaes: pip install cmaes$"):
+    with pytest.raises(UsageError, match=r"^the sampler cma_es needs cmaes: pip install '.\[samplers\]'$"):
         check_installed("cma_es")
