@@ -41,7 +41,7 @@ class Search:
         }
 
     def config(self) -> str:
-        """The same search as this project's config; one stage, no confirmation beyond one setting."""
+        """The same search as this project's config; one stage, nothing confirmed."""
         return f"""\
 dataset: {{name: {self.data}, validation: 0.15}}
 model: {{name: mlp, hidden: {list(self.hidden)}}}
@@ -56,7 +56,7 @@ sweep:
     regularizers.label_smoothing.epsilon: {{uniform: {list(SMOOTHING)}}}
   stages:
     - {{trials: {self.trials}, epochs: {self.epochs}, sampler: random}}
-  confirm: {{top: 1, seeds: 1}}
+  confirm: null
 """
 
 

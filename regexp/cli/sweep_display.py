@@ -175,8 +175,8 @@ def conclusion(summary: Mapping[str, Any], run: Run | None) -> list[tuple[str, s
         first = winner["stage_score"]
         objective = summary["objective"]
         lines.append((f"{objective} when chosen {_interval(first)}: inflated by the choosing", ""))
-        confirmed = winner["confirmed"][objective]
-        lines.append((f"{objective} confirmed on fresh seeds {_interval(confirmed)}", "bold"))
+        if confirmed := winner["confirmed"]:
+            lines.append((f"{objective} confirmed on fresh seeds {_interval(confirmed[objective])}", "bold"))
         if pair := winner["against_base"]:
             mine, theirs = (_interval(pair[who]) for who in ("winner_mean", "base_mean"))
             lines.append((f"{pair['metric']} {mine}; the file as it is {theirs}", "bold"))

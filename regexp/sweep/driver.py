@@ -28,7 +28,7 @@ from regexp.sweep.conclude import conclude, ranked
 from regexp.sweep.narrow import narrow
 from regexp.sweep.records import Record, Store
 from regexp.sweep.samplers import ADAPTIVE, BATCHES, AskAndTell, check_installed, fixed, grid
-from regexp.sweep.section import SweepStage
+from regexp.sweep.section import Confirm, SweepStage
 from regexp.sweep.space import Setting, Space, ranges_of, with_ranges
 from regexp.sweep.text import description, difference
 from regexp.training.device import Device, describe_device, set_up
@@ -111,7 +111,7 @@ class Sweeping:
         unused = (n for n in range(10**6) if n not in given)
         self.seeds = (given + list(islice(unused, most)))[:most]
         fresh = (n for n in range(10**6) if n not in given and n not in self.seeds)
-        self.fresh = list(islice(fresh, self.sweep.confirm.seeds))
+        self.fresh = list(islice(fresh, self.sweep.confirm.seeds)) if self.sweep.confirm else self.seeds
         self.blocks = Blocks(data, experiment.dataset, self._needs(), interrupted)
         self.records: dict[tuple[int, int], Record] = {}
 
@@ -120,7 +120,7 @@ class Sweeping:
     def trials(self, stage: int) -> int:
         """Settings of a stage, or of the confirmation with the file's own."""
         if stage == len(self.sweep.stages):
-            return min(self.sweep.confirm.top, self.trials(stage - 1)) + 1
+            return min(self.sweep.confirm.top, self.trials(stage - 1)) + 1 if self.sweep.confirm else 0
         one = self.sweep.stages[stage]
         return len(grid(self.space, one.trials)) if one.sampler == "grid" else one.trials
 
@@ -128,7 +128,8 @@ class Sweeping:
         """(lanes, epochs) of each stage and round of halving, as far as all trials have one structure."""
         last = len(self.sweep.stages)
         stages = [need for i, s in enumerate(self.sweep.stages) for need in _rounds(self.trials(i) * s.seeds, s)]
-        return [*stages, (self.trials(last) * self.sweep.confirm.seeds, self.sweep.stages[-1].epochs)]
+        seeds = self.sweep.confirm.seeds if self.sweep.confirm else 0
+        return [*stages, (self.trials(last) * seeds, self.sweep.stages[-1].epochs)]
 
     def programs(self) -> int:
         """Structures in the space, and the file's own."""
@@ -136,7 +137,8 @@ class Sweeping:
         structural = [p for p in self.space if not p.is_range]
         combinations = islice(product(*(p.choices for p in structural)), MOST_STRUCTURES)
         settings = [fixed_values | {p.path: v for p, v in zip(structural, c, strict=True)} for c in combinations]
-        return structures([*(self.space.experiment(s, 1) for s in settings), lean(self.experiment)])
+        own = [lean(self.experiment)] if self.sweep.confirm else []
+        return structures([*(self.space.experiment(s, 1) for s in settings), *own])
 
     def plan(self) -> Planned:
         """Measures some steps."""
@@ -169,7 +171,8 @@ class Sweeping:
                 yield Narrowed(index, lines)
             yield Began(index, self.trials(index), stage.epochs, stage.seeds, False)
             yield from self._stage(index, stage, space, notes, store)
-        yield from self._confirm(notes, store)
+        if self.sweep.confirm is not None:
+            yield from self._confirm(self.sweep.confirm, notes, store)
         store.flush()
         records = [self.records[key] for key in sorted(self.records)]
         yield Concluded(conclude(self.sweep, self.space, records, spaces, self.smaller))
@@ -226,13 +229,13 @@ class Sweeping:
             return carried
         return asking.ask(min(-(-total // BATCHES), total - begin))
 
-    def _confirm(self, notes: dict[str, Any], store: Store) -> Iterator[Event]:
+    def _confirm(self, confirm: Confirm, notes: dict[str, Any], store: Store) -> Iterator[Event]:
         last = len(self.sweep.stages)
         if "confirm" not in notes:
             best = ranked([r for r in self.records.values() if r.stage == last - 1], self.smaller)
-            notes["confirm"] = [{}, *(r.setting for r in best[: self.sweep.confirm.top])]
+            notes["confirm"] = [{}, *(r.setting for r in best[: confirm.top])]
             store.note("confirm", notes["confirm"])
-        epochs, seeds = self.sweep.stages[-1].epochs, self.sweep.confirm.seeds
+        epochs, seeds = self.sweep.stages[-1].epochs, confirm.seeds
         yield Began(last, len(notes["confirm"]), epochs, seeds, True)
         stage = SweepStage(trials=len(notes["confirm"]), epochs=epochs, seeds=seeds)
         yield from self._train(last, dict(enumerate(notes["confirm"])), stage, store)
@@ -421,7 +424,9 @@ def _write_winner(sweeping: Sweeping, summary: dict[str, Any], run: Run) -> None
     setting, epochs = summary["winner"]["setting"], sweeping.sweep.stages[-1].epochs
     winner = sweeping.search.space.experiment(setting, epochs, as_file=True)
     winner = replace(winner, training=replace(winner.training, seeds=tuple(sweeping.fresh)))
-    run.write_text("winner.yaml", f"# The winner of {run.name}, on the seeds of its confirmation.\n{to_yaml(winner)}")
+    run.write_text(
+        "winner.yaml", f"# The winner of {run.name}, on the seeds it was last trained on.\n{to_yaml(winner)}"
+    )
 
 
 def _end(run: Run, manifest: dict[str, Any], status: str, reason: str | None) -> None:

@@ -62,10 +62,13 @@ def test_warnings_are_no_errors():
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda f: f.stem)
 def test_shipped_configs_load_resolve_and_fit_the_schema(file):
-    made = loads(file.read_text(encoding="utf-8")).experiment
+    loaded = loads(file.read_text(encoding="utf-8"))
+    made = loaded.experiment
     assert loads(to_yaml(made)).experiment == made
     SCHEMA.validate(yaml.safe_load(to_yaml(made)))
-    assert file.read_text(encoding="utf-8").startswith("# regexp train "), "the header gives the command"
+    SCHEMA.validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    command = "train" if loaded.search is None else "sweep"
+    assert file.read_text(encoding="utf-8").startswith(f"# regexp {command} "), "the header gives the command"
 
 
 finite = st.floats(0, 1e6, allow_nan=False)

@@ -254,3 +254,13 @@ def test_the_winners_file_trains(done, tmp_path):
     names = [method.name for method in written.regularizers]
     assert ("dropout" in names) == summary["winner"]["setting"]["regularizers.dropout"]
     assert json.dumps(summary)
+
+
+def test_without_confirmation_the_best_of_the_last_stage_wins_and_is_warned_of(tmp_path):
+    one = sweeping(BASE + SWEEP.replace("confirm: {top: 2, seeds: 2}", "confirm: null"))
+    summary, events = run(one, tmp_path)
+    last = [r for r in records_of(one, tmp_path) if r.stage == 1]
+    assert summary["winner"]["setting"] == max(last, key=lambda r: (r.value, -r.number)).setting
+    assert summary["winner"]["confirmed"] is None
+    assert "nothing was confirmed: the score is inflated by the choosing" in summary["warnings"]
+    assert events[0].programs == 1
