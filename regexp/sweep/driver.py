@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any
@@ -156,11 +157,11 @@ class Sweeping:
 
     # -- the work -----------------------------------------------------------------------------------------------------
 
-    def events(self, store: Store) -> Iterator[Event]:
+    def events(self, store: Store, plan: Planned | None = None) -> Iterator[Event]:
         """Do everything that the store does not have yet."""
+        plan = plan or self.plan()
         self.records = {(r.stage, r.number): r for r in store.records()}
         notes = store.notes()
-        plan = self.plan()
         self.steps_left -= int(plan.lane_steps * len(self.records) / sum(plan.trials))
         yield replace(plan, finished=len(self.records))
         spaces: list[Space] = []
@@ -378,11 +379,13 @@ def run_sweep(
         digest = data_hash(sweeping.data)
         manifest |= {"data": {"source": sweeping.data.source, "sha256": digest, "examples": len(sweeping.data.inputs)}}
         begin = Store.resume if resume else Store.create
-        store = begin(run.path, run.name, storage, sweeping.space, sweeping.smaller)
+        before, began = compilations(), time.perf_counter()
+        with ThreadPoolExecutor(1) as beside:  # the database is opened while the first program is compiled
+            opening = beside.submit(begin, run.path, run.name, storage, sweeping.space, sweeping.smaller)
+            plan = sweeping.plan()
+            store = opening.result()
         _same(store, description(loaded), digest, run)
-        before = compilations()
-        began = time.perf_counter()
-        for event in sweeping.events(store):
+        for event in sweeping.events(store, plan):
             if isinstance(event, Concluded):
                 event.summary["seconds"] = round(time.perf_counter() - began, 3)
                 event.summary["compilations"] = compilations() - before

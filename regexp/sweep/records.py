@@ -11,7 +11,9 @@ import json
 import os
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -53,11 +55,15 @@ class Record:
 
 
 class Store:
-    """The record of a sweep. What cannot be written now is kept and written later; `flush` waits."""
+    """The record of a sweep. A thread writes while training goes on; what cannot be written now is kept for later.
+
+    `flush` waits until all is written.
+    """
 
     def __init__(self, study: Any, space: Space):
         self.study, self.space = study, space
-        self.waiting: list[tuple[str, Any]] = []
+        self.waiting: deque[tuple[str, Any]] = deque()
+        self.writer = ThreadPoolExecutor(1)
 
     # -- opening ------------------------------------------------------------------------------------------------------
 
@@ -131,7 +137,7 @@ class Store:
 
     def _put(self, kind: str, what: Any) -> None:
         self.waiting.append((kind, what))
-        self._write()
+        self.writer.submit(self._write)
 
     def _write(self) -> Exception | None:
         """Write what waits; returns why the database cannot take it now."""
@@ -147,13 +153,13 @@ class Store:
                     self.study.add_trial(self._frozen(what))
             except (StorageInternalError, DBAPIError) as error:
                 return error
-            self.waiting.pop(0)
+            self.waiting.popleft()
         return None
 
     def flush(self) -> None:
         """Wait until all is written. Raises RunError where the database stays away."""
         pause, until = 0.1, time.monotonic() + PATIENCE
-        while (error := self._write()) is not None:
+        while (error := self.writer.submit(self._write).result()) is not None:
             if time.monotonic() > until:
                 reason = str(error).splitlines()[0]
                 raise RunError(f"the database has not answered for {PATIENCE:.0f} s: {reason}") from None
