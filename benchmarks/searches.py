@@ -16,6 +16,7 @@ RATE, L2, DROPOUT, SMOOTHING = (1e-4, 1e-1), (1e-7, 1e-2), (0.0, 0.5), (0.0, 0.2
 class Search:
     """Random settings of learning rate, L2, dropout and label smoothing of an MLP.
 
+    threads: of PyTorch; one is enough for a small product
     targets: the ratios that are aimed at, peer -> at least
     """
 
@@ -25,6 +26,7 @@ class Search:
     trials: int
     epochs: int
     batch: int
+    threads: int
     targets: tuple[tuple[str, float], ...]
 
     def sized(self, trials: int) -> Search:
@@ -63,8 +65,8 @@ sweep:
 SEARCHES = {
     search.name: search
     for search in (
-        Search("digits", "digits", (64, 64, 64), 128, 20, 64, (("optuna_torch", 10.0), ("optuna_keras", 20.0))),
-        Search("fashion", "fashion_mnist", (128, 128), 32, 5, 128, (("optuna_torch", 2.5),)),
+        Search("digits", "digits", (64, 64, 64), 128, 20, 64, 1, (("optuna_torch", 10.0), ("optuna_keras", 20.0))),
+        Search("fashion", "fashion_mnist", (128, 128), 32, 5, 128, 2, (("optuna_torch", 2.5),)),
     )
 }
 

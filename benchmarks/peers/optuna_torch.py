@@ -36,6 +36,7 @@ def train(search: Search, arrays: tuple[torch.Tensor, ...], setting: dict[str, f
 
 
 def main(search: Search) -> None:
+    torch.set_num_threads(search.threads)
     x, y, x_val, y_val = splits(search)
     arrays = (torch.tensor(x), torch.tensor(y).long(), torch.tensor(x_val), torch.tensor(y_val).long())
     optuna.logging.set_verbosity(optuna.logging.ERROR)

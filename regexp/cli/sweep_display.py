@@ -102,7 +102,7 @@ class SweepLines(Display):
                  f"{event.seeds} {seeds}{'s' * (event.seeds > 1)} each", "bold")  # fmt: skip
 
     def progress(self, event: Any) -> None:
-        if event.running == 0 or time.monotonic() - self.last >= LINE_SECONDS:
+        if event.done == event.trials or time.monotonic() - self.last >= LINE_SECONDS:
             self.last = time.monotonic()
             self.say("  " + "  ".join(f"{name} {value}" for name, value in _columns(event).items()))
 
@@ -151,7 +151,7 @@ class SweepLive(SweepLines):
     def table(self) -> Table:
         """A row for each stage so far."""
         table = Table(box=None, padding=(0, 2, 0, 0))
-        names = ["best", "running", "done", "failed", "left"]
+        names = ["best", "running", "done", "failed", "of", "left"]
         for name in ("", *names):
             table.add_column(name, justify="right" if name else "left")
         for stage, columns in self.rows.items():
@@ -161,9 +161,9 @@ class SweepLive(SweepLines):
 
 def _columns(event: Any) -> dict[str, str]:
     best = {} if event.best is None else {"best": f"{event.best:.4f}"}
-    counts = {"running": str(event.running), "done": str(event.done), "failed": str(event.failed)}
+    counts = {"running": event.running, "done": event.done, "failed": event.failed, "of": event.trials}
     left = {} if event.seconds_left is None else {"left": duration(event.seconds_left)}
-    return best | counts | left
+    return best | {name: str(count) for name, count in counts.items()} | left
 
 
 def conclusion(summary: Mapping[str, Any], run: Run | None) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ from regexp.sweep.narrow import narrow
 from regexp.sweep.records import Record, Store
 from regexp.sweep.samplers import ADAPTIVE, BATCHES, AskAndTell, check_installed, fixed, grid
 from regexp.sweep.section import Confirm, SweepStage
-from regexp.sweep.space import Setting, Space, ranges_of, with_ranges
+from regexp.sweep.space import Parameter, Setting, Space, ranges_of, with_ranges
 from regexp.sweep.text import description, difference
 from regexp.training.device import Device, describe_device, set_up
 from regexp.training.lanes import compilations
@@ -78,9 +78,14 @@ class Began:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the stage is."""
+    """Where the stage is.
+
+    done: trials that have ended, those that failed included
+    running: those with a lane in the block in training
+    """
 
     stage: int
+    trials: int
     done: int
     failed: int
     running: int
@@ -112,7 +117,11 @@ class Sweeping:
         unused = (n for n in range(10**6) if n not in given)
         self.seeds = (given + list(islice(unused, most)))[:most]
         fresh = (n for n in range(10**6) if n not in given and n not in self.seeds)
-        self.fresh = list(islice(fresh, self.sweep.confirm.seeds)) if self.sweep.confirm else self.seeds
+        self.fresh = (
+            list(islice(fresh, self.sweep.confirm.seeds))
+            if self.sweep.confirm
+            else self.seeds[: self.sweep.stages[-1].seeds]
+        )
         self.blocks = Blocks(data, experiment.dataset, self._needs(), interrupted)
         self.records: dict[tuple[int, int], Record] = {}
 
@@ -134,12 +143,23 @@ class Sweeping:
 
     def programs(self) -> int:
         """Structures in the space, and the file's own."""
-        fixed_values = {p.path: p.at(0.5) for p in self.space}
-        structural = [p for p in self.space if not p.is_range]
-        combinations = islice(product(*(p.choices for p in structural)), MOST_STRUCTURES)
-        settings = [fixed_values | {p.path: v for p, v in zip(structural, c, strict=True)} for c in combinations]
+        middle = {p.path: p.at(0.5) for p in self.space}
+        structural = {p.path: values for p in self.space if len(values := self._structural(p, middle)) > 1}
+        combinations = islice(product(*structural.values()), MOST_STRUCTURES)
+        settings = [middle | dict(zip(structural, c, strict=True)) for c in combinations]
         own = [lean(self.experiment)] if self.sweep.confirm else []
         return structures([*(self.space.experiment(s, 1) for s in settings), *own])
+
+    def _structural(self, parameter: Parameter, setting: Setting) -> list[Any]:
+        """The values of a parameter whose experiments differ in structure from one another."""
+        if parameter.scale in ("log", "linear"):
+            return []
+        everything = parameter.choices
+        if parameter.scale == "int":
+            everything = tuple(range(int(parameter.low), int(parameter.high) + 1))
+        ends = [self.space.experiment(setting | {parameter.path: v}, 1) for v in (everything[0], everything[-1])]
+        changes = not parameter.is_range or structures(ends) > 1
+        return list(everything) if changes else []
 
     def plan(self) -> Planned:
         """Measures some steps."""
@@ -254,6 +274,7 @@ class Sweeping:
         seeds = self.fresh if index == len(self.sweep.stages) else self.seeds[: stage.seeds]
         trials, owners = [], []
         ended: list[Record] = []
+        running = 0
         for number in todo:
             experiment = self._experiment(settings[number], stage.epochs)
             wrong = next((r.message for r in check(experiment) if not r.is_warning), None)
@@ -271,6 +292,7 @@ class Sweeping:
                 self.moved += event.lane_steps
                 self.steps_left -= event.lane_steps
                 self.spent += event.seconds
+                running = len({owners[lane] for lane in event.lanes})
             if isinstance(event, Ended):
                 for lane, outcome in event.outcomes.items():
                     mine = outcomes[owners[lane]]
@@ -278,7 +300,8 @@ class Sweeping:
                     if len(mine) == len(seeds):
                         own = [mine[i] for i in sorted(mine)]
                         ended.append(self._record(index, owners[lane], settings[owners[lane]], own, store))
-            yield self._progress(index, ended)
+                running = 0
+            yield self._progress(index, running, ended)
             ended = []
 
     def _survivors(
@@ -312,13 +335,13 @@ class Sweeping:
         store.add(record)
         return record
 
-    def _progress(self, index: int, ended: list[Record]) -> Progress:
+    def _progress(self, index: int, running: int, ended: list[Record]) -> Progress:
         here = [r for r in self.records.values() if r.stage == index]
         best = ranked([r for r in here if r.setting], self.smaller)
         left = max(0, self.steps_left) * self.spent / self.moved if self.moved else None
         lost = sum(r.status in ("diverged", "failed") for r in here)
-        return Progress(index, len(here), lost, self.trials(index) - len(here), best[0].value if best else None,
-                        left, ended)  # fmt: skip
+        value = best[0].value if best else None
+        return Progress(index, self.trials(index), len(here), lost, running, value, left, ended)
 
 
 def _rounds(lanes: int, stage: SweepStage) -> list[tuple[int, int]]:

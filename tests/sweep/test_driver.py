@@ -131,6 +131,7 @@ def test_a_setting_that_diverges_is_kept_with_its_step_and_never_wins(tmp_path):
     assert summary["winner"]["setting"]["optimizer.learning_rate"] < 1e10
     states = [t.state.name for t in store_of(one, tmp_path).study.get_trials()]
     assert states.count("FAIL") == len(lost)
+    assert max(e.running for e in events if isinstance(e, Progress)) > 0
     assert max(e.failed for e in events if isinstance(e, Progress)) > 0
 
 
@@ -264,3 +265,25 @@ def test_without_confirmation_the_best_of_the_last_stage_wins_and_is_warned_of(t
     assert summary["winner"]["confirmed"] is None
     assert "nothing was confirmed: the score is inflated by the choosing" in summary["warnings"]
     assert events[0].programs == 1
+
+
+def test_structures_are_counted():
+    """Three lengths of a batch times two models, and the file's own; a number of epochs is no structure."""
+    more = """\
+    training.batch_size: {int_uniform: [15, 17]}
+    model.hidden: {choice: [[6], [4, 4]]}
+    regularizers.early_stopping.patience: {int_uniform: [3, 9]}
+  stages:
+"""
+    assert sweeping(BASE + SWEEP.replace("  stages:\n", more)).programs() == 3 * 2 + 1
+    assert sweeping(BASE + SWEEP.replace("regularizers.dropout:", "regularizers.batch_norm:")).programs() == 3
+
+
+def test_lanes_that_diverged_leave_at_a_rung(tmp_path):
+    text = BASE.replace("adam, learning_rate: 1.0e-2", "sgd, learning_rate: 1.0e-2") + SWEEP.replace(
+        "[1.0e-4, 1.0e-1]", "[1.0e+10, 1.0e+30]"
+    ).replace("epochs: 2}", "epochs: 4, halving: 2}").replace("{top: 2, seeds: 2}", "null")
+    one = sweeping(text)
+    summary, _ = run(one, tmp_path)
+    assert {(r.status, r.epochs) for r in records_of(one, tmp_path) if r.stage == 0} == {("diverged", 1)}
+    assert summary["status"] == "failed"
