@@ -154,17 +154,18 @@ class Blocks:
         self, trials: Sequence[Trial], block: list[int], rung: int | None, states: dict[int, dict[str, np.ndarray]]
     ) -> Iterator[Moved | Ended]:
         """A block to a rung or to its end; where its memory does not suffice, in halves from now on."""
-        try:
-            yield from self._trained(trials, block, rung, states)
-        except (jax.errors.JaxRuntimeError, MemoryError) as error:
-            if self.size is None or self.size == 1 or not _is_memory(error):
+        while block:
+            size = self.size or 1
+            part = block[:size]
+            try:
+                yield from self._trained(trials, part, rung, states)
+            except (jax.errors.JaxRuntimeError, MemoryError) as error:
+                if _is_memory(error) and size > 1:
+                    self.size = (size + 1) // 2
+                    continue
                 reason = str(error).partition("\n")[0][:200]
-                yield Ended({i: Outcome("failed", 0, reason=reason) for i in block})
-                return
-            self.size = max(1, self.size // 2)
-            for part in (block[: self.size], block[self.size :]):
-                if part:
-                    yield from self._one(trials, part, rung, states)
+                yield Ended({i: Outcome("failed", 0, reason=reason) for i in part})
+            block = block[len(part) :]
 
     def _trained(
         self, trials: Sequence[Trial], block: list[int], rung: int | None, states: dict[int, dict[str, np.ndarray]]

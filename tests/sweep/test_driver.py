@@ -287,3 +287,48 @@ def test_lanes_that_diverged_leave_at_a_rung(tmp_path):
     summary, _ = run(one, tmp_path)
     assert {(r.status, r.epochs) for r in records_of(one, tmp_path) if r.stage == 0} == {("diverged", 1)}
     assert summary["status"] == "failed"
+
+
+def test_a_block_that_does_not_fit_is_halved(done, tmp_path, monkeypatch):
+    """Memory for four lanes: the table is the one of the larger blocks."""
+    import jax
+
+    from regexp.training.group import Group
+
+    real = Group.compile
+
+    def small(group):
+        if len(group.trials) > 4:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory allocating 1 byte")
+        real(group)
+
+    one = sweeping()
+    one.blocks.size = 4
+    one.plan()
+    one.blocks.size = 12
+    monkeypatch.setattr(Group, "compile", small)
+    plan = Planned([12, 6, 3], 30, 2, 12, 100, 1.0, 1.0)
+    list(one.events(store_of(one, tmp_path), plan))
+    assert one.blocks.size == 3
+    for mine, theirs in zip(records_of(one, tmp_path), records(done[1]), strict=True):
+        assert (mine.setting, mine.status) == (theirs.setting, theirs.status)
+        assert mine.value == pytest.approx(theirs.value, rel=1e-3)
+
+
+def test_a_block_that_fails_is_kept_as_failed(tmp_path, monkeypatch):
+    import jax
+
+    from regexp.training.group import Group
+
+    one = sweeping()
+    plan = one.plan()
+
+    def broken(group, steps):
+        raise jax.errors.JaxRuntimeError("INTERNAL: the device is gone\nand more")
+
+    monkeypatch.setattr(Group, "advance", broken)
+    events = list(one.events(store_of(one, tmp_path), plan))
+    assert events[-1].summary["status"] == "failed"
+    found = records_of(one, tmp_path)
+    assert {(r.status, r.reason) for r in found} == {("failed", "INTERNAL: the device is gone")}
+    assert [r.stage for r in found].count(1) == 6
