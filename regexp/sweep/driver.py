@@ -122,7 +122,10 @@ class Sweeping:
             if self.sweep.confirm
             else self.seeds[: self.sweep.stages[-1].seeds]
         )
-        self.blocks = Blocks(data, experiment.dataset, self._needs(), interrupted)
+        self.confirming: int | None = None  # trials of the confirmation, once they are known
+        self.kinds = structures(self._experiments())  # among which the trials of a stage are divided
+        needs = [(-(-lanes // self.kinds), epochs) for lanes, epochs in self._needs()]
+        self.blocks = Blocks(data, experiment.dataset, needs, interrupted)
         self.records: dict[tuple[int, int], Record] = {}
 
     # -- the plan -----------------------------------------------------------------------------------------------------
@@ -130,6 +133,8 @@ class Sweeping:
     def trials(self, stage: int) -> int:
         """Settings of a stage, or of the confirmation with the file's own."""
         if stage == len(self.sweep.stages):
+            if self.confirming is not None:
+                return self.confirming
             return min(self.sweep.confirm.top, self.trials(stage - 1)) + 1 if self.sweep.confirm else 0
         one = self.sweep.stages[stage]
         return len(grid(self.space, one.trials)) if one.sampler == "grid" else one.trials
@@ -141,14 +146,17 @@ class Sweeping:
         seeds = self.sweep.confirm.seeds if self.sweep.confirm else 0
         return [*stages, (self.trials(last) * seeds, self.sweep.stages[-1].epochs)]
 
-    def programs(self) -> int:
-        """Structures in the space, and the file's own."""
+    def _experiments(self) -> list[Experiment]:
+        """One of each combination of the values that make other structures."""
         middle = {p.path: p.at(0.5) for p in self.space}
         structural = {p.path: values for p in self.space if len(values := self._structural(p, middle)) > 1}
         combinations = islice(product(*structural.values()), MOST_STRUCTURES)
         settings = [middle | dict(zip(structural, c, strict=True)) for c in combinations]
-        own = [lean(self.experiment)] if self.sweep.confirm else []
-        return structures([*(self.space.experiment(s, 1) for s in settings), *own])
+        return [self.space.experiment(setting, 1) for setting in settings]
+
+    def programs(self) -> int:
+        """Structures in the space, and the file's own where it is trained beside them."""
+        return structures([*self._experiments(), *([lean(self.experiment)] if self.sweep.confirm else [])])
 
     def _structural(self, parameter: Parameter, setting: Setting) -> list[Any]:
         """The values of a parameter whose experiments differ in structure from one another."""
@@ -170,7 +178,7 @@ class Sweeping:
         self.steps_left = steps
         programs = self.programs()
         size = self.blocks.size or 1
-        padded = sum(-(-lanes // size) * size * epochs * per_epoch for lanes, epochs in needs)
+        padded = sum(self.kinds * -(-n // size) * size * epochs * per_epoch for n, epochs in self.blocks.needs)
         counts = [self.trials(i) for i in range(len(self.sweep.stages) + 1)]
         return Planned(counts, sum(n for n, _ in needs), programs, size, steps,
                        programs * compiling + padded * step, 1e6 * step)  # fmt: skip
@@ -257,8 +265,9 @@ class Sweeping:
             notes["confirm"] = [{}, *(r.setting for r in best[: confirm.top])]
             store.note("confirm", notes["confirm"])
         epochs, seeds = self.sweep.stages[-1].epochs, confirm.seeds
-        yield Began(last, len(notes["confirm"]), epochs, seeds, True)
-        stage = SweepStage(trials=len(notes["confirm"]), epochs=epochs, seeds=seeds)
+        self.confirming = len(notes["confirm"])
+        yield Began(last, self.confirming, epochs, seeds, True)
+        stage = SweepStage(trials=self.confirming, epochs=epochs, seeds=seeds)
         yield from self._train(last, dict(enumerate(notes["confirm"])), stage, store)
 
     def _experiment(self, setting: Setting, epochs: int) -> Experiment:
