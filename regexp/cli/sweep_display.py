@@ -171,7 +171,9 @@ def conclusion(summary: Mapping[str, Any], run: Run | None) -> list[tuple[str, s
     lines: list[tuple[str, str]] = []
     if winner := summary["winner"]:
         lines.append(("winner", "bold"))
-        lines += [(f"  {path}: {_value(value)}", "") for path, value in winner["setting"].items()]
+        setting = winner["setting"]
+        out = tuple(f"{path}." for path, value in setting.items() if value is False)  # whose fields mean nothing
+        lines += [(f"  {path}: {_value(value)}", "") for path, value in setting.items() if not path.startswith(out)]
         first = winner["stage_score"]
         objective = summary["objective"]
         lines.append((f"{objective} when chosen {_interval(first)}: inflated by the choosing", ""))

@@ -312,6 +312,8 @@ class Sweeping:
                 running = 0
             yield self._progress(index, running, ended)
             ended = []
+        if ended:
+            yield self._progress(index, 0, ended)
 
     def _survivors(
         self, rung: int, found: dict[int, Outcome], owners: Sequence[int], stage: SweepStage, trials: int

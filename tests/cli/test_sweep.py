@@ -153,3 +153,14 @@ def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
     assert run.read_json("manifest.json")["status"] == "interrupted"
     study = optuna.load_study(study_name="wine", storage=f"sqlite:///{run.path / 'study.db'}")
     assert [t.user_attrs["stage"] for t in study.get_trials()] == [1] * 12
+
+
+def test_a_winner_without_a_method_shows_none_of_its_fields(swept):
+    from regexp.cli.sweep_display import conclusion
+
+    _, events = swept
+    summary = events[-1]["summary"]
+    setting = summary["winner"]["setting"] | {"regularizers.dropout": False}
+    lines = [line for line, _ in conclusion(summary | {"winner": summary["winner"] | {"setting": setting}}, None)]
+    assert "  regularizers.dropout: out" in lines
+    assert not any(line.startswith("  regularizers.dropout.rate") for line in lines)
