@@ -332,3 +332,18 @@ def test_a_block_that_fails_is_kept_as_failed(tmp_path, monkeypatch):
     found = records_of(one, tmp_path)
     assert {(r.status, r.reason) for r in found} == {("failed", "INTERNAL: the device is gone")}
     assert [r.stage for r in found].count(1) == 6
+
+
+def test_a_resumed_halving_keeps_as_many_as_were_announced(tmp_path):
+    """Killed after the first rung's trials are recorded: the survivors are not halved again."""
+    text = BASE + SWEEP.replace("{trials: 12, epochs: 2}", "{trials: 12, epochs: 4, halving: 2}")
+    whole = sweeping(text)
+    run(whole, _made(tmp_path / "whole"))
+    one, stopped = sweeping(text), _made(tmp_path / "stopped")
+    events = one.events(store_of(one, stopped))
+    first = next(e for e in events if isinstance(e, Progress) and e.ended)
+    assert {r.status for r in first.ended} == {"pruned"}
+    events.close()
+    again = sweeping(text)
+    run(again, stopped)
+    assert records_of(again, stopped) == records_of(whole, tmp_path / "whole")
