@@ -102,7 +102,7 @@ class SweepLines(Display):
                  f"{event.seeds} {seeds}{'s' * (event.seeds > 1)} each", "bold")  # fmt: skip
 
     def progress(self, event: Any) -> None:
-        if event.running == 0 or time.monotonic() - self.last >= LINE_SECONDS:
+        if event.done == event.trials or time.monotonic() - self.last >= LINE_SECONDS:
             self.last = time.monotonic()
             self.say("  " + "  ".join(f"{name} {value}" for name, value in _columns(event).items()))
 
@@ -151,7 +151,7 @@ class SweepLive(SweepLines):
     def table(self) -> Table:
         """A row for each stage so far."""
         table = Table(box=None, padding=(0, 2, 0, 0))
-        names = ["best", "running", "done", "failed", "left"]
+        names = ["best", "running", "done", "failed", "of", "left"]
         for name in ("", *names):
             table.add_column(name, justify="right" if name else "left")
         for stage, columns in self.rows.items():
@@ -161,9 +161,9 @@ class SweepLive(SweepLines):
 
 def _columns(event: Any) -> dict[str, str]:
     best = {} if event.best is None else {"best": f"{event.best:.4f}"}
-    counts = {"running": str(event.running), "done": str(event.done), "failed": str(event.failed)}
+    counts = {"running": event.running, "done": event.done, "failed": event.failed, "of": event.trials}
     left = {} if event.seconds_left is None else {"left": duration(event.seconds_left)}
-    return best | counts | left
+    return best | {name: str(count) for name, count in counts.items()} | left
 
 
 def conclusion(summary: Mapping[str, Any], run: Run | None) -> list[tuple[str, str]]:
@@ -171,12 +171,14 @@ def conclusion(summary: Mapping[str, Any], run: Run | None) -> list[tuple[str, s
     lines: list[tuple[str, str]] = []
     if winner := summary["winner"]:
         lines.append(("winner", "bold"))
-        lines += [(f"  {path}: {_value(value)}", "") for path, value in winner["setting"].items()]
+        setting = winner["setting"]
+        out = tuple(f"{path}." for path, value in setting.items() if value is False)  # whose fields mean nothing
+        lines += [(f"  {path}: {_value(value)}", "") for path, value in setting.items() if not path.startswith(out)]
         first = winner["stage_score"]
         objective = summary["objective"]
         lines.append((f"{objective} when chosen {_interval(first)}: inflated by the choosing", ""))
-        confirmed = winner["confirmed"][objective]
-        lines.append((f"{objective} confirmed on fresh seeds {_interval(confirmed)}", "bold"))
+        if confirmed := winner["confirmed"]:
+            lines.append((f"{objective} confirmed on fresh seeds {_interval(confirmed[objective])}", "bold"))
         if pair := winner["against_base"]:
             mine, theirs = (_interval(pair[who]) for who in ("winner_mean", "base_mean"))
             lines.append((f"{pair['metric']} {mine}; the file as it is {theirs}", "bold"))

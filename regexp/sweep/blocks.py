@@ -47,10 +47,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Moved:
-    """Lanes made so many steps, together."""
+    """Lanes, by their index in the call, made so many steps, together."""
 
     lane_steps: int
     seconds: float
+    lanes: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Blocks:
                     else:
                         yield event
             if rung is not None and survivors is not None:
-                on = survivors(number, found)
+                on = survivors(number, found) & {i for i, o in found.items() if o.status == "done"}
                 yield Ended({i: replace(o, status="pruned") if o.status == "done" else o
                              for i, o in found.items() if i not in on})  # fmt: skip
                 alive = [i for i in alive if i in on]
@@ -153,17 +154,18 @@ class Blocks:
         self, trials: Sequence[Trial], block: list[int], rung: int | None, states: dict[int, dict[str, np.ndarray]]
     ) -> Iterator[Moved | Ended]:
         """A block to a rung or to its end; where its memory does not suffice, in halves from now on."""
-        try:
-            yield from self._trained(trials, block, rung, states)
-        except (jax.errors.JaxRuntimeError, MemoryError) as error:
-            if self.size is None or self.size == 1 or not _is_memory(error):
+        while block:
+            size = self.size or 1
+            part = block[:size]
+            try:
+                yield from self._trained(trials, part, rung, states)
+            except (jax.errors.JaxRuntimeError, MemoryError) as error:
+                if _is_memory(error) and size > 1:
+                    self.size = (size + 1) // 2
+                    continue
                 reason = str(error).partition("\n")[0][:200]
-                yield Ended({i: Outcome("failed", 0, reason=reason) for i in block})
-                return
-            self.size = max(1, self.size // 2)
-            for part in (block[: self.size], block[self.size :]):
-                if part:
-                    yield from self._one(trials, part, rung, states)
+                yield Ended({i: Outcome("failed", 0, reason=reason) for i in part})
+            block = block[len(part) :]
 
     def _trained(
         self, trials: Sequence[Trial], block: list[int], rung: int | None, states: dict[int, dict[str, np.ndarray]]
@@ -173,14 +175,14 @@ class Blocks:
             own = [states[i] for i in block] + [states[block[-1]]] * (len(made.trials) - len(block))
             arrays = {name: np.stack([one[name] for one in own]) for name in own[0] if name != POSITION}
             made.restore(arrays, int(own[0][POSITION]))
-        yield from self._advance(made, made.total_steps if rung is None else rung * made.steps_per_epoch, len(block))
+        yield from self._advance(made, made.total_steps if rung is None else rung * made.steps_per_epoch, block)
         yield Ended(dict(zip(block, _outcomes(made), strict=False)))
         if rung is not None:
             for place, index in enumerate(block):
                 kept = {name: array[place] for name, array in made.snapshot().items()}
                 states[index] = kept | {POSITION: np.asarray(made.position)}
 
-    def _advance(self, made: Group, end: int, lanes: int) -> Iterator[Moved]:
+    def _advance(self, made: Group, end: int, lanes: Sequence[int]) -> Iterator[Moved]:
         steps = min(made.steps_per_epoch, 64)
         while made.position < end and not made.done:
             began, first = time.perf_counter(), made.position
@@ -188,11 +190,11 @@ class Blocks:
             took, moved = time.perf_counter() - began, made.position - first
             self.step_seconds = took / moved / len(made.trials)
             steps = max(1, int(min(4.0, CHUNK_SECONDS / max(took, 1e-6)) * moved))
-            yield Moved(moved * lanes, took)
+            yield Moved(moved * len(lanes), took, lanes)
             if number := self.interrupted():
                 raise Interrupted("stopped by a signal", number)
         if made.position < end:  # all lanes have stopped before it
-            yield Moved((end - made.position) * lanes, 0.0)
+            yield Moved((end - made.position) * len(lanes), 0.0, lanes)
 
     def measure(self, trial: Trial) -> tuple[float, float, int]:
         """(seconds to compile, seconds of a lane's step, steps of an epoch), by training some steps of a block."""
@@ -201,7 +203,7 @@ class Blocks:
             self.size = self._choose_size(trial)
         made = self.group([trial])
         for _ in range(2):  # the first has to warm up
-            for _ in self._advance(made, made.position + min(made.steps_per_epoch, 256), 1):
+            for _ in self._advance(made, made.position + min(made.steps_per_epoch, 256), [0]):
                 pass
         return compile_seconds() - before, self.step_seconds or 0.0, made.steps_per_epoch
 

@@ -43,7 +43,8 @@ def conclude(
 ) -> dict[str, Any]:
     """Everything summary.json holds but times. spaces: of each stage."""
     last, confirmed = len(sweep.stages) - 1, [r for r in records if r.stage == len(sweep.stages)]
-    best = ranked([r for r in confirmed if r.number > 0], smaller)
+    final = confirmed if sweep.confirm else [r for r in records if r.stage == last]
+    best = ranked([r for r in final if r.setting], smaller)
     counts = {s: sum(r.status == s for r in records) for s in ("done", "pruned", "diverged", "failed")}
     found: dict[str, Any] = {
         "status": "done" if best else "failed",
@@ -57,13 +58,17 @@ def conclude(
         found["winner"] = {
             "setting": winner.setting,
             "stage_score": interval([s[sweep.objective] for s in chosen.scores]),
-            "confirmed": {name: interval([s[name] for s in winner.scores]) for name in winner.scores[0]},
+            "confirmed": _intervals(winner) if sweep.confirm else None,
             "against_base": _paired(winner, next((r for r in confirmed if r.number == 0), None)),
         }
         found["importance"] = importance([r for r in records if r.stage == 0], space, smaller)
     found["confirm"] = [asdict(r) for r in confirmed]
     found["warnings"] = cautions(sweep, spaces, best[0] if best else None, records)
     return found
+
+
+def _intervals(record: Record) -> dict[str, Any]:
+    return {name: interval([scores[name] for scores in record.scores]) for name in record.scores[0]}
 
 
 def _paired(winner: Record, base: Record | None) -> dict[str, Any] | None:
@@ -103,11 +108,13 @@ def cautions(sweep: Sweep, spaces: Sequence[Space], winner: Record | None, recor
     """Warnings about what was found."""
     said = []
     if winner is None:
-        said.append("no setting worked on every seed of the confirmation; there is no winner")
+        said.append("no setting worked on every seed; there is no winner")
     else:
         for parameter in spaces[-1]:
             if spaces[-1].active(parameter, winner.setting) and _at_edge(parameter, winner.setting[parameter.path]):
                 said.append(f"the winner's {parameter.path} is at an edge of {parameter}; the optimum may lie outside")
+    if sweep.confirm is None:
+        said.append("nothing was confirmed: the score is inflated by the choosing")
     if sweep.stages[-1].seeds < 2:
         said.append("the last stage has one seed for each setting: its ranking is partly luck (stages: seeds)")
     if sweep.stages[0].trials < FEW_PER_PARAMETER * len(spaces[0]):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any
@@ -28,8 +29,8 @@ from regexp.sweep.conclude import conclude, ranked
 from regexp.sweep.narrow import narrow
 from regexp.sweep.records import Record, Store
 from regexp.sweep.samplers import ADAPTIVE, BATCHES, AskAndTell, check_installed, fixed, grid
-from regexp.sweep.section import SweepStage
-from regexp.sweep.space import Setting, Space, ranges_of, with_ranges
+from regexp.sweep.section import Confirm, SweepStage
+from regexp.sweep.space import Parameter, Setting, Space, ranges_of, with_ranges
 from regexp.sweep.text import description, difference
 from regexp.training.device import Device, describe_device, set_up
 from regexp.training.lanes import compilations
@@ -77,9 +78,14 @@ class Began:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the stage is."""
+    """Where the stage is.
+
+    done: trials that have ended, those that failed included
+    running: those with a lane in the block in training
+    """
 
     stage: int
+    trials: int
     done: int
     failed: int
     running: int
@@ -111,8 +117,15 @@ class Sweeping:
         unused = (n for n in range(10**6) if n not in given)
         self.seeds = (given + list(islice(unused, most)))[:most]
         fresh = (n for n in range(10**6) if n not in given and n not in self.seeds)
-        self.fresh = list(islice(fresh, self.sweep.confirm.seeds))
-        self.blocks = Blocks(data, experiment.dataset, self._needs(), interrupted)
+        self.fresh = (
+            list(islice(fresh, self.sweep.confirm.seeds))
+            if self.sweep.confirm
+            else self.seeds[: self.sweep.stages[-1].seeds]
+        )
+        self.confirming: int | None = None  # trials of the confirmation, once they are known
+        self.kinds = structures(self._experiments())  # among which the trials of a stage are divided
+        needs = [(-(-lanes // self.kinds), epochs) for lanes, epochs in self._needs()]
+        self.blocks = Blocks(data, experiment.dataset, needs, interrupted)
         self.records: dict[tuple[int, int], Record] = {}
 
     # -- the plan -----------------------------------------------------------------------------------------------------
@@ -120,7 +133,9 @@ class Sweeping:
     def trials(self, stage: int) -> int:
         """Settings of a stage, or of the confirmation with the file's own."""
         if stage == len(self.sweep.stages):
-            return min(self.sweep.confirm.top, self.trials(stage - 1)) + 1
+            if self.confirming is not None:
+                return self.confirming
+            return min(self.sweep.confirm.top, self.trials(stage - 1)) + 1 if self.sweep.confirm else 0
         one = self.sweep.stages[stage]
         return len(grid(self.space, one.trials)) if one.sampler == "grid" else one.trials
 
@@ -128,15 +143,31 @@ class Sweeping:
         """(lanes, epochs) of each stage and round of halving, as far as all trials have one structure."""
         last = len(self.sweep.stages)
         stages = [need for i, s in enumerate(self.sweep.stages) for need in _rounds(self.trials(i) * s.seeds, s)]
-        return [*stages, (self.trials(last) * self.sweep.confirm.seeds, self.sweep.stages[-1].epochs)]
+        seeds = self.sweep.confirm.seeds if self.sweep.confirm else 0
+        return [*stages, (self.trials(last) * seeds, self.sweep.stages[-1].epochs)]
+
+    def _experiments(self) -> list[Experiment]:
+        """One of each combination of the values that make other structures."""
+        middle = {p.path: p.at(0.5) for p in self.space}
+        structural = {p.path: values for p in self.space if len(values := self._structural(p, middle)) > 1}
+        combinations = islice(product(*structural.values()), MOST_STRUCTURES)
+        settings = [middle | dict(zip(structural, c, strict=True)) for c in combinations]
+        return [self.space.experiment(setting, 1) for setting in settings]
 
     def programs(self) -> int:
-        """Structures in the space, and the file's own."""
-        fixed_values = {p.path: p.at(0.5) for p in self.space}
-        structural = [p for p in self.space if not p.is_range]
-        combinations = islice(product(*(p.choices for p in structural)), MOST_STRUCTURES)
-        settings = [fixed_values | {p.path: v for p, v in zip(structural, c, strict=True)} for c in combinations]
-        return structures([*(self.space.experiment(s, 1) for s in settings), lean(self.experiment)])
+        """Structures in the space, and the file's own where it is trained beside them."""
+        return structures([*self._experiments(), *([lean(self.experiment)] if self.sweep.confirm else [])])
+
+    def _structural(self, parameter: Parameter, setting: Setting) -> list[Any]:
+        """The values of a parameter whose experiments differ in structure from one another."""
+        if parameter.scale in ("log", "linear"):
+            return []
+        everything = parameter.choices
+        if parameter.scale == "int":
+            everything = tuple(range(int(parameter.low), int(parameter.high) + 1))
+        ends = [self.space.experiment(setting | {parameter.path: v}, 1) for v in (everything[0], everything[-1])]
+        changes = not parameter.is_range or structures(ends) > 1
+        return list(everything) if changes else []
 
     def plan(self) -> Planned:
         """Measures some steps."""
@@ -147,18 +178,18 @@ class Sweeping:
         self.steps_left = steps
         programs = self.programs()
         size = self.blocks.size or 1
-        padded = sum(-(-lanes // size) * size * epochs * per_epoch for lanes, epochs in needs)
+        padded = sum(self.kinds * -(-n // size) * size * epochs * per_epoch for n, epochs in self.blocks.needs)
         counts = [self.trials(i) for i in range(len(self.sweep.stages) + 1)]
         return Planned(counts, sum(n for n, _ in needs), programs, size, steps,
                        programs * compiling + padded * step, 1e6 * step)  # fmt: skip
 
     # -- the work -----------------------------------------------------------------------------------------------------
 
-    def events(self, store: Store) -> Iterator[Event]:
+    def events(self, store: Store, plan: Planned | None = None) -> Iterator[Event]:
         """Do everything that the store does not have yet."""
+        plan = plan or self.plan()
         self.records = {(r.stage, r.number): r for r in store.records()}
         notes = store.notes()
-        plan = self.plan()
         self.steps_left -= int(plan.lane_steps * len(self.records) / sum(plan.trials))
         yield replace(plan, finished=len(self.records))
         spaces: list[Space] = []
@@ -169,7 +200,8 @@ class Sweeping:
                 yield Narrowed(index, lines)
             yield Began(index, self.trials(index), stage.epochs, stage.seeds, False)
             yield from self._stage(index, stage, space, notes, store)
-        yield from self._confirm(notes, store)
+        if self.sweep.confirm is not None:
+            yield from self._confirm(self.sweep.confirm, notes, store)
         store.flush()
         records = [self.records[key] for key in sorted(self.records)]
         yield Concluded(conclude(self.sweep, self.space, records, spaces, self.smaller))
@@ -226,15 +258,16 @@ class Sweeping:
             return carried
         return asking.ask(min(-(-total // BATCHES), total - begin))
 
-    def _confirm(self, notes: dict[str, Any], store: Store) -> Iterator[Event]:
+    def _confirm(self, confirm: Confirm, notes: dict[str, Any], store: Store) -> Iterator[Event]:
         last = len(self.sweep.stages)
         if "confirm" not in notes:
             best = ranked([r for r in self.records.values() if r.stage == last - 1], self.smaller)
-            notes["confirm"] = [{}, *(r.setting for r in best[: self.sweep.confirm.top])]
+            notes["confirm"] = [{}, *(r.setting for r in best[: confirm.top])]
             store.note("confirm", notes["confirm"])
-        epochs, seeds = self.sweep.stages[-1].epochs, self.sweep.confirm.seeds
-        yield Began(last, len(notes["confirm"]), epochs, seeds, True)
-        stage = SweepStage(trials=len(notes["confirm"]), epochs=epochs, seeds=seeds)
+        epochs, seeds = self.sweep.stages[-1].epochs, confirm.seeds
+        self.confirming = len(notes["confirm"])
+        yield Began(last, self.confirming, epochs, seeds, True)
+        stage = SweepStage(trials=self.confirming, epochs=epochs, seeds=seeds)
         yield from self._train(last, dict(enumerate(notes["confirm"])), stage, store)
 
     def _experiment(self, setting: Setting, epochs: int) -> Experiment:
@@ -250,6 +283,7 @@ class Sweeping:
         seeds = self.fresh if index == len(self.sweep.stages) else self.seeds[: stage.seeds]
         trials, owners = [], []
         ended: list[Record] = []
+        running = 0
         for number in todo:
             experiment = self._experiment(settings[number], stage.epochs)
             wrong = next((r.message for r in check(experiment) if not r.is_warning), None)
@@ -267,6 +301,7 @@ class Sweeping:
                 self.moved += event.lane_steps
                 self.steps_left -= event.lane_steps
                 self.spent += event.seconds
+                running = len({owners[lane] for lane in event.lanes})
             if isinstance(event, Ended):
                 for lane, outcome in event.outcomes.items():
                     mine = outcomes[owners[lane]]
@@ -274,8 +309,11 @@ class Sweeping:
                     if len(mine) == len(seeds):
                         own = [mine[i] for i in sorted(mine)]
                         ended.append(self._record(index, owners[lane], settings[owners[lane]], own, store))
-            yield self._progress(index, ended)
+                running = 0
+            yield self._progress(index, running, ended)
             ended = []
+        if ended:
+            yield self._progress(index, 0, ended)
 
     def _survivors(
         self, rung: int, found: dict[int, Outcome], owners: Sequence[int], stage: SweepStage, trials: int
@@ -308,13 +346,13 @@ class Sweeping:
         store.add(record)
         return record
 
-    def _progress(self, index: int, ended: list[Record]) -> Progress:
+    def _progress(self, index: int, running: int, ended: list[Record]) -> Progress:
         here = [r for r in self.records.values() if r.stage == index]
         best = ranked([r for r in here if r.setting], self.smaller)
         left = max(0, self.steps_left) * self.spent / self.moved if self.moved else None
         lost = sum(r.status in ("diverged", "failed") for r in here)
-        return Progress(index, len(here), lost, self.trials(index) - len(here), best[0].value if best else None,
-                        left, ended)  # fmt: skip
+        value = best[0].value if best else None
+        return Progress(index, self.trials(index), len(here), lost, running, value, left, ended)
 
 
 def _rounds(lanes: int, stage: SweepStage) -> list[tuple[int, int]]:
@@ -374,15 +412,14 @@ def run_sweep(
         manifest |= {"device": describe_device()}
         digest = data_hash(sweeping.data)
         manifest |= {"data": {"source": sweeping.data.source, "sha256": digest, "examples": len(sweeping.data.inputs)}}
-        begun = resume and (storage is not None or (run.path / "study.db").exists())
-        if begun:
-            store = Store.open(run.path, run.name, storage, sweeping.space)
-        else:
-            store = Store.create(run.path, run.name, storage, sweeping.space, sweeping.smaller)
+        begin = Store.resume if resume else Store.create
+        before, began = compilations(), time.perf_counter()
+        with ThreadPoolExecutor(1) as beside:  # the database is opened while the first program is compiled
+            opening = beside.submit(begin, run.path, run.name, storage, sweeping.space, sweeping.smaller)
+            plan = sweeping.plan()
+            store = opening.result()
         _same(store, description(loaded), digest, run)
-        before = compilations()
-        began = time.perf_counter()
-        for event in sweeping.events(store):
+        for event in sweeping.events(store, plan):
             if isinstance(event, Concluded):
                 event.summary["seconds"] = round(time.perf_counter() - began, 3)
                 event.summary["compilations"] = compilations() - before
@@ -424,7 +461,9 @@ def _write_winner(sweeping: Sweeping, summary: dict[str, Any], run: Run) -> None
     setting, epochs = summary["winner"]["setting"], sweeping.sweep.stages[-1].epochs
     winner = sweeping.search.space.experiment(setting, epochs, as_file=True)
     winner = replace(winner, training=replace(winner.training, seeds=tuple(sweeping.fresh)))
-    run.write_text("winner.yaml", f"# The winner of {run.name}, on the seeds of its confirmation.\n{to_yaml(winner)}")
+    run.write_text(
+        "winner.yaml", f"# The winner of {run.name}, on the seeds it was last trained on.\n{to_yaml(winner)}"
+    )
 
 
 def _end(run: Run, manifest: dict[str, Any], status: str, reason: str | None) -> None:

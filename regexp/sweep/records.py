@@ -11,7 +11,9 @@ import json
 import os
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -53,11 +55,15 @@ class Record:
 
 
 class Store:
-    """The record of a sweep. What cannot be written now is kept and written later; `flush` waits."""
+    """The record of a sweep. A thread writes while training goes on; what cannot be written now is kept for later.
+
+    `flush` waits until all is written.
+    """
 
     def __init__(self, study: Any, space: Space):
         self.study, self.space = study, space
-        self.waiting: list[tuple[str, Any]] = []
+        self.waiting: deque[tuple[str, Any]] = deque()
+        self.writer = ThreadPoolExecutor(1)
 
     # -- opening ------------------------------------------------------------------------------------------------------
 
@@ -85,8 +91,18 @@ class Store:
         return Store(study, space)
 
     @staticmethod
+    def resume(folder: Path, name: str, url: str | None, space: Space, smaller: bool) -> Store:
+        """The study of a sweep that was begun; a new one where it died before it had any."""
+        if url is None and not (folder / "study.db").exists():
+            return Store.create(folder, name, url, space, smaller)
+        try:
+            return Store.open(folder, name, url, space)
+        except UsageError:
+            return Store.create(folder, name, url, space, smaller)
+
+    @staticmethod
     def open(folder: Path, name: str, url: str | None, space: Space) -> Store:
-        """The study of a sweep that was begun. Raises RunError where it is not there."""
+        """The study that is there. Raises UsageError where it is not."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -94,7 +110,7 @@ class Store:
             try:
                 study = optuna.load_study(study_name=name, storage=_storage(url or f"sqlite:///{folder / 'study.db'}"))
             except KeyError:
-                raise RunError(f"the database has no study {name}") from None
+                raise UsageError(f"the database has no study {name}") from None
         return Store(study, space)
 
     # -- what was announced -------------------------------------------------------------------------------------------
@@ -121,7 +137,7 @@ class Store:
 
     def _put(self, kind: str, what: Any) -> None:
         self.waiting.append((kind, what))
-        self._write()
+        self.writer.submit(self._write)
 
     def _write(self) -> Exception | None:
         """Write what waits; returns why the database cannot take it now."""
@@ -137,13 +153,13 @@ class Store:
                     self.study.add_trial(self._frozen(what))
             except (StorageInternalError, DBAPIError) as error:
                 return error
-            self.waiting.pop(0)
+            self.waiting.popleft()
         return None
 
     def flush(self) -> None:
         """Wait until all is written. Raises RunError where the database stays away."""
         pause, until = 0.1, time.monotonic() + PATIENCE
-        while (error := self._write()) is not None:
+        while (error := self.writer.submit(self._write).result()) is not None:
             if time.monotonic() > until:
                 reason = str(error).splitlines()[0]
                 raise RunError(f"the database has not answered for {PATIENCE:.0f} s: {reason}") from None

@@ -16,7 +16,7 @@ from regexp.errors import UsageError
 from regexp.sweep.space import Parameter, Setting, Space
 
 ADAPTIVE = ("tpe", "gp", "cma_es")
-NEEDS = {"gp": ("torch", "pip install torch"), "cma_es": ("cmaes", "pip install cmaes")}
+NEEDS = {"gp": ("torch", "pip install '.[samplers]'"), "cma_es": ("cmaes", "pip install '.[samplers]'")}
 BATCHES = 8  # an adaptive stage asks so many times
 
 

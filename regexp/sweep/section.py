@@ -70,10 +70,10 @@ class Sweep(Component):
     objective: validation/accuracy, validation/loss, ...; of the epoch that training.monitor selects
     space: dotted path of a value -> where it is searched
     stages: one after another
-    confirm: the best again on fresh seeds
+    confirm: the best again on fresh seeds; null: the best of the last stage wins unconfirmed
     """
 
     objective: str = "validation/loss"
     space: dict[str, Range]
     stages: tuple[SweepStage, ...]
-    confirm: Confirm = Confirm()
+    confirm: Confirm | None = Confirm()

@@ -5,7 +5,11 @@ from __future__ import annotations
 import io
 import json
 import re
+import signal
+import subprocess
+import sys
 
+import optuna
 import pytest
 from rich.console import Console
 
@@ -13,7 +17,7 @@ from regexp.cli.sweep_display import SweepLines, SweepLive
 from regexp.config import load
 from regexp.runs import Run
 from regexp.sweep.records import Record
-from tests.cli.command import inside
+from tests.cli.command import ROOT, inside
 from tests.sweep.lab import BASE, SWEEP
 
 
@@ -131,3 +135,32 @@ def test_nothing_works_is_exit_code_1(tmp_path, capsys):
     assert "there is no winner" in said
     assert "trials diverged or failed" in said
     assert not (tmp_path / "runs" / "wild" / "winner.yaml").exists()
+
+
+def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
+    (tmp_path / "wine.yaml").write_text(BASE + SWEEP.replace("epochs: 3", "epochs: 200000"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "regexp", "sweep", str(tmp_path / "wine.yaml"), "--runs-dir", str(tmp_path / "runs")],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while "stage 2:" not in (line := process.stdout.readline()):
+        assert line, process.stderr.read()
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "go on with: regexp sweep --resume wine" in error
+    run = Run.read(tmp_path / "runs", "wine")
+    assert run.read_json("manifest.json")["status"] == "interrupted"
+    study = optuna.load_study(study_name="wine", storage=f"sqlite:///{run.path / 'study.db'}")
+    assert [t.user_attrs["stage"] for t in study.get_trials()] == [1] * 12
+
+
+def test_a_winner_without_a_method_shows_none_of_its_fields(swept):
+    from regexp.cli.sweep_display import conclusion
+
+    _, events = swept
+    summary = events[-1]["summary"]
+    setting = summary["winner"]["setting"] | {"regularizers.dropout": False}
+    lines = [line for line, _ in conclusion(summary | {"winner": summary["winner"] | {"setting": setting}}, None)]
+    assert "  regularizers.dropout: out" in lines
+    assert not any(line.startswith("  regularizers.dropout.rate") for line in lines)

@@ -62,7 +62,8 @@ def test_warnings_are_no_errors():
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda f: f.stem)
 def test_shipped_configs_load_resolve_and_fit_the_schema(file):
-    made = loads(file.read_text(encoding="utf-8")).experiment
+    loaded = loads(file.read_text(encoding="utf-8"))
+    made = loaded.experiment
     assert loads(to_yaml(made)).experiment == made
     SCHEMA.validate(yaml.safe_load(to_yaml(made)))
     header = tuple(f"# regexp {command} " for command in ("train", "check", "ablate", "sweep"))

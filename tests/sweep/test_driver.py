@@ -131,6 +131,7 @@ def test_a_setting_that_diverges_is_kept_with_its_step_and_never_wins(tmp_path):
     assert summary["winner"]["setting"]["optimizer.learning_rate"] < 1e10
     states = [t.state.name for t in store_of(one, tmp_path).study.get_trials()]
     assert states.count("FAIL") == len(lost)
+    assert max(e.running for e in events if isinstance(e, Progress)) > 0
     assert max(e.failed for e in events if isinstance(e, Progress)) > 0
 
 
@@ -235,8 +236,9 @@ def test_the_store_refuses_what_is_not_there(tmp_path):
     Store.create(tmp_path, "study", url, one.space, False)
     with pytest.raises(UsageError, match="has a study study already"):
         Store.create(tmp_path, "study", url, one.space, False)
-    with pytest.raises(RunError, match="no study nothing"):
+    with pytest.raises(UsageError, match="no study nothing"):
         Store.open(tmp_path, "nothing", url, one.space)
+    assert Store.resume(tmp_path, "nothing", url, one.space, False).records() == []
     with pytest.raises(RunError, match="cannot be used") as caught:
         Store.open(tmp_path, "study", "sqlite:////no/such/folder/x.db", one.space)
     assert "Traceback" not in str(caught.value)
@@ -253,3 +255,95 @@ def test_the_winners_file_trains(done, tmp_path):
     names = [method.name for method in written.regularizers]
     assert ("dropout" in names) == summary["winner"]["setting"]["regularizers.dropout"]
     assert json.dumps(summary)
+
+
+def test_without_confirmation_the_best_of_the_last_stage_wins_and_is_warned_of(tmp_path):
+    one = sweeping(BASE + SWEEP.replace("confirm: {top: 2, seeds: 2}", "confirm: null"))
+    summary, events = run(one, tmp_path)
+    last = [r for r in records_of(one, tmp_path) if r.stage == 1]
+    assert summary["winner"]["setting"] == max(last, key=lambda r: (r.value, -r.number)).setting
+    assert summary["winner"]["confirmed"] is None
+    assert "nothing was confirmed: the score is inflated by the choosing" in summary["warnings"]
+    assert events[0].programs == 1
+
+
+def test_structures_are_counted():
+    """Three lengths of a batch times two models, and the file's own; a number of epochs is no structure."""
+    more = """\
+    training.batch_size: {int_uniform: [15, 17]}
+    model.hidden: {choice: [[6], [4, 4]]}
+    regularizers.early_stopping.patience: {int_uniform: [3, 9]}
+  stages:
+"""
+    assert sweeping(BASE + SWEEP.replace("  stages:\n", more)).programs() == 3 * 2 + 1
+    assert sweeping(BASE + SWEEP.replace("regularizers.dropout:", "regularizers.batch_norm:")).programs() == 3
+
+
+def test_lanes_that_diverged_leave_at_a_rung(tmp_path):
+    text = BASE.replace("adam, learning_rate: 1.0e-2", "sgd, learning_rate: 1.0e-2") + SWEEP.replace(
+        "[1.0e-4, 1.0e-1]", "[1.0e+10, 1.0e+30]"
+    ).replace("epochs: 2}", "epochs: 4, halving: 2}").replace("{top: 2, seeds: 2}", "null")
+    one = sweeping(text)
+    summary, _ = run(one, tmp_path)
+    assert {(r.status, r.epochs) for r in records_of(one, tmp_path) if r.stage == 0} == {("diverged", 1)}
+    assert summary["status"] == "failed"
+
+
+def test_a_block_that_does_not_fit_is_halved(done, tmp_path, monkeypatch):
+    """Memory for four lanes: the table is the one of the larger blocks."""
+    import jax
+
+    from regexp.training.group import Group
+
+    real = Group.compile
+
+    def small(group):
+        if len(group.trials) > 4:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory allocating 1 byte")
+        real(group)
+
+    one = sweeping()
+    one.blocks.size = 4
+    one.plan()
+    one.blocks.size = 12
+    monkeypatch.setattr(Group, "compile", small)
+    plan = Planned([12, 6, 3], 30, 2, 12, 100, 1.0, 1.0)
+    list(one.events(store_of(one, tmp_path), plan))
+    assert one.blocks.size == 3
+    for mine, theirs in zip(records_of(one, tmp_path), records(done[1]), strict=True):
+        assert (mine.setting, mine.status) == (theirs.setting, theirs.status)
+        assert mine.value == pytest.approx(theirs.value, rel=1e-3)
+
+
+def test_a_block_that_fails_is_kept_as_failed(tmp_path, monkeypatch):
+    import jax
+
+    from regexp.training.group import Group
+
+    one = sweeping()
+    plan = one.plan()
+
+    def broken(group, steps):
+        raise jax.errors.JaxRuntimeError("INTERNAL: the device is gone\nand more")
+
+    monkeypatch.setattr(Group, "advance", broken)
+    events = list(one.events(store_of(one, tmp_path), plan))
+    assert events[-1].summary["status"] == "failed"
+    found = records_of(one, tmp_path)
+    assert {(r.status, r.reason) for r in found} == {("failed", "INTERNAL: the device is gone")}
+    assert [r.stage for r in found].count(1) == 6
+
+
+def test_a_resumed_halving_keeps_as_many_as_were_announced(tmp_path):
+    """Killed after the first rung's trials are recorded: the survivors are not halved again."""
+    text = BASE + SWEEP.replace("{trials: 12, epochs: 2}", "{trials: 12, epochs: 4, halving: 2}")
+    whole = sweeping(text)
+    run(whole, _made(tmp_path / "whole"))
+    one, stopped = sweeping(text), _made(tmp_path / "stopped")
+    events = one.events(store_of(one, stopped))
+    first = next(e for e in events if isinstance(e, Progress) and e.ended)
+    assert {r.status for r in first.ended} == {"pruned"}
+    events.close()
+    again = sweeping(text)
+    run(again, stopped)
+    assert records_of(again, stopped) == records_of(whole, tmp_path / "whole")

@@ -58,19 +58,19 @@ def test_a_grid_is_all_combinations_that_fit(space):
     assert levels[RATE] == pytest.approx([1e-4, 10**-2.5, 1e-1], rel=1e-5)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "cma_es"])
+@pytest.mark.parametrize("sampler", ["tpe", pytest.param("gp", marks=pytest.mark.slow), "cma_es"])
 def test_optunas_samplers_learn(sampler, space):
     """The best rate is 10^-2: the later half of what is asked is nearer to it than the first."""
     pytest.importorskip(samplers.NEEDS.get(sampler, ("optuna",))[0], reason="an extra of Optuna")
-    asking = AskAndTell(sampler, space, 40, 0, smaller=True)
+    asking = AskAndTell(sampler, space, 25, 0, smaller=True)
     miss = []
-    for _ in range(8):
+    for _ in range(5):
         asked = asking.ask(5)
         own = [abs(np.log10(s[RATE]) + 2) for s in asked]
         asking.tell([None if m > 1.5 else m for m in own])
         miss += own
-    assert np.median(miss[20:]) < 0.8 * np.median(miss[:10])
-    assert len(set(miss)) >= 35  # within a batch gp may ask for the optimum twice
+    assert np.median(miss[15:]) < 0.8 * np.median(miss[:10])
+    assert len(set(miss)) >= 20  # within a batch gp may ask for the optimum twice
 
 
 def test_a_resumed_tpe_asks_the_same(space):
@@ -85,5 +85,5 @@ def test_a_resumed_tpe_asks_the_same(space):
 
 def test_a_sampler_that_is_not_installed_says_what_to_do(monkeypatch):
     monkeypatch.setattr(samplers, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"^the sampler cma_es needs cmaes: pip install cmaes$"):
+    with pytest.raises(UsageError, match=r"^the sampler cma_es needs cmaes: pip install '.\[samplers\]'$"):
         check_installed("cma_es")
