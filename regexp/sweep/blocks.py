@@ -28,7 +28,7 @@ from regexp.training.prepare import prepare_lane
 from regexp.training.step import Lane
 
 CHUNK_SECONDS = 0.4  # progress moves, and an interrupt is obeyed, at least this often
-# Lanes below which one more costs less than its share (docs/architecture.md: digits MLP, 1 lane 58 us a step, 8 lanes 25 us each).
+# What a step costs beside its lanes, in lanes (docs/architecture.md: digits MLP, 1 lane 58 us, 8 lanes 25 us each).
 OVERHEAD = {"cpu": 2, "gpu": 256}
 MOST_LANES = {"cpu": 32, "gpu": 1024}
 MEMORY_SHARE = 0.25  # of what is free, for one block
