@@ -23,12 +23,12 @@ from regexp.lazy import jax
 from regexp.scores import uses_population
 from regexp.training.epoch import EVALUATION_BLOCK, monitor
 from regexp.training.group import Group
-from regexp.training.lanes import compilations, compile_seconds, group
+from regexp.training.lanes import compile_seconds, group
 from regexp.training.prepare import prepare_lane
 from regexp.training.step import Lane
 
 CHUNK_SECONDS = 0.4  # progress moves, and an interrupt is obeyed, at least this often
-# Lanes below which one more costs less than its share (docs: digits MLP, 1 lane 58 us a step, 8 lanes 25 us each).
+# What a step costs beside its lanes, in lanes (docs/architecture.md: digits MLP, 1 lane 58 us, 8 lanes 25 us each).
 OVERHEAD = {"cpu": 2, "gpu": 256}
 MOST_LANES = {"cpu": 32, "gpu": 1024}
 MEMORY_SHARE = 0.25  # of what is free, for one block
@@ -254,11 +254,6 @@ def lean(experiment: Experiment) -> Experiment:
 def structures(experiments: Sequence[Experiment]) -> int:
     """How many programs they need."""
     return len({(jax.tree.structure(e), e.training.batch_size) for e in experiments})
-
-
-def programs_made() -> int:
-    """Compilations of this process so far."""
-    return compilations()
 
 
 def _is_memory(error: Exception) -> bool:

@@ -140,9 +140,9 @@ class Sweeping:
         return len(grid(self.space, one.trials)) if one.sampler == "grid" else one.trials
 
     def _needs(self) -> list[tuple[int, int]]:
-        """(lanes, epochs) of each stage and round of halving, as far as all trials have one structure."""
+        """(lanes trained together, epochs) of each stage, batch and round of halving, were all of one structure."""
         last = len(self.sweep.stages)
-        stages = [need for i, s in enumerate(self.sweep.stages) for need in _rounds(self.trials(i) * s.seeds, s)]
+        stages = [need for i, s in enumerate(self.sweep.stages) for need in _rounds(self.trials(i), s)]
         seeds = self.sweep.confirm.seeds if self.sweep.confirm else 0
         return [*stages, (self.trials(last) * seeds, self.sweep.stages[-1].epochs)]
 
@@ -180,8 +180,10 @@ class Sweeping:
         size = self.blocks.size or 1
         padded = sum(self.kinds * -(-n // size) * size * epochs * per_epoch for n, epochs in self.blocks.needs)
         counts = [self.trials(i) for i in range(len(self.sweep.stages) + 1)]
-        return Planned(counts, sum(n for n, _ in needs), programs, size, steps,
-                       programs * compiling + padded * step, 1e6 * step)  # fmt: skip
+        seeds = [*(stage.seeds for stage in self.sweep.stages), len(self.fresh)]
+        lanes = sum(n * own for n, own in zip(counts, seeds, strict=True))
+        seconds = programs * compiling + padded * step
+        return Planned(counts, lanes, programs, size, steps, seconds, 1e6 * step)
 
     # -- the work -----------------------------------------------------------------------------------------------------
 
@@ -355,11 +357,16 @@ class Sweeping:
         return Progress(index, self.trials(index), len(here), lost, running, value, left, ended)
 
 
-def _rounds(lanes: int, stage: SweepStage) -> list[tuple[int, int]]:
-    """(lanes, epochs trained by them) between two rungs."""
+def _rounds(trials: int, stage: SweepStage) -> list[tuple[int, int]]:
+    """(lanes, epochs trained by them) between two rungs, of each batch."""
+    size = -(-trials // BATCHES) if stage.sampler in ADAPTIVE else trials
     ends = [0, *_rungs(stage), stage.epochs]
-    counts = [max(1, lanes // (stage.halving or 1) ** k) for k in range(len(ends) - 1)]
-    return [(n, end - begin) for n, begin, end in zip(counts, ends, ends[1:], strict=False)]
+    found = []
+    for begin in range(0, trials, size):
+        batch = min(size, trials - begin)
+        counts = [max(1, batch // (stage.halving or 1) ** k) * stage.seeds for k in range(len(ends) - 1)]
+        found += [(n, end - start) for n, start, end in zip(counts, ends, ends[1:], strict=False)]
+    return found
 
 
 def _rungs(stage: SweepStage) -> list[int]:

@@ -347,3 +347,10 @@ def test_a_resumed_halving_keeps_as_many_as_were_announced(tmp_path):
     again = sweeping(text)
     run(again, stopped)
     assert records_of(again, stopped) == records_of(whole, tmp_path / "whole")
+
+
+def test_an_adaptive_stage_needs_lanes_for_a_batch():
+    one = sweeping(BASE + SWEEP.replace("{trials: 12, epochs: 2}", "{trials: 20, epochs: 4, sampler: tpe, halving: 2}"))
+    batch = [(3, 1), (1, 1), (1, 2)]
+    assert one._needs() == [*batch * 6, (2, 1), (1, 1), (1, 2), (12, 3), (6, 3)]
+    assert one.plan().lanes == 20 + 6 * 2 + 3 * 2
