@@ -24,6 +24,7 @@ def test_there_is_one_for_every_method():
         assert name in [method.name for method in methods]
 
 
+@pytest.mark.slow  # all of them: two minutes on two cores
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_it_runs_and_its_header_is_true(file, tmp_path):
     header = [line for line in file.read_text().splitlines() if line.startswith("#")]

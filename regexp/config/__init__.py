@@ -61,20 +61,22 @@ def load(path: str | Path, settings: Sequence[str] = ()) -> Loaded:
 def loads(text: str, settings: Sequence[str] = (), file: str = "config") -> Loaded:
     """Read a config from text; see `load`."""
     document = read(text, file)
-    readable = not document.problems
+    comparable = not document.problems
     experiment: Any = FAILED
     search = None
-    with suppress(Stop):
-        if not document.problems:
+    try:
+        if comparable:
             apply(document, settings)
         named = document.root.value.get("conventions") if isinstance(document.root.value, dict) else None
         document.lecture = named is not None and named.value == "lecture"
         experiment = build_fields(Experiment, document.root, "", document, skip=("sweep",))
         if isinstance(document.root.value, dict) and "sweep" in document.root.value:
             search = build_sweep(document.root.value["sweep"], experiment, document)
+    except Stop:
+        comparable = False
     if document.problems or experiment is FAILED:
         with suppress(Stop):
-            if readable:
+            if comparable:
                 _report_combinations(document)
         raise ConfigError(document.problems)
     return Loaded(experiment, _sort_out(document, check(experiment)), document, search)

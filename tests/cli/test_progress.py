@@ -192,12 +192,12 @@ def test_where_no_choice_has_a_name_there_is_no_convention():
 
 
 def test_best_is_the_largest_accuracy_or_the_smallest_error():
-    best = Best()
+    best = Best("validation/accuracy")
     best.see([row(1, 0, 0.5), row(2, 0, 0.75), row(3, 0, 0.625)])
-    assert str(best) == "best 0.7500 at epoch 2"
-    best = Best()
+    assert str(best) == "best val/accuracy 0.7500 at epoch 2"
+    best = Best("validation/rmse")
     best.see([{"epoch": e, "validation/rmse": v} for e, v in ((1, 3.0), (2, 2.0), (3, 2.5))])
-    assert str(best) == "best 2.0000 at epoch 2"
+    assert str(best) == "best val/rmse 2.0000 at epoch 2"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (41.2, "42 s"), (60, "1:00"), (3725, "1:02:05")])

@@ -17,8 +17,8 @@ GOOD = """
     model: mlp
     model: {name: mlp, hidden: []}
     model: {name: mlp, initializer: {name: normal, std: 1}}
-    dataset: {name: digits, limit: 5}
-    dataset: {name: digits, limit: {n: 5}}
+    dataset: {name: digits, limit: 500}
+    dataset: {name: digits, limit: {n: 500}}
     dataset: {name: digits, limit: null, preprocess: null}
     dataset: {name: digits, preprocess: [standardize, {name: pca, components: 20}]}
     dataset: {name: csv, path: a.csv, target: 3}

@@ -178,7 +178,7 @@ def test_weight_norm_is_torchs_forward_and_gradients(normed):
     then = variables(after)
     for name, one in dense.items():
         g, v = one.parametrizations.weight.original0, one.parametrizations.weight.original1
-        np.testing.assert_allclose(then[f"weight_norm:{name}:gain"], g.detach().numpy()[:, 0], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(then[f"weight_norm:{name}:gain"], g.detach().numpy().T, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(then[f"model:{name}:kernel"], v.detach().numpy().T, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(then[f"model:{name}:bias"], one.bias.detach().numpy(), rtol=1e-5, atol=1e-5)
         assert np.max(np.abs(then[f"weight_norm:{name}:gain"] - first[f"weight_norm:{name}:gain"])) > 1e-3
@@ -193,7 +193,7 @@ def test_a_convolution_is_normed_per_output_channel():
     kernel = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3, 2, 5)), jnp.float32)
     params = {"conv_0": {"kernel": kernel}}
     own = WeightNorm().weight_variables(params)
-    np.testing.assert_allclose(own["conv_0"]["gain"], [np.linalg.norm(kernel[..., i]) for i in range(5)], rtol=1e-6)
+    np.testing.assert_allclose(own["conv_0"]["gain"].ravel(), [np.linalg.norm(kernel[..., i]) for i in range(5)], rtol=1e-6)
     doubled = {"conv_0": {"gain": 2 * own["conv_0"]["gain"]}}
     back = WeightNorm().reparametrize({"conv_0": {"kernel": 7 * kernel}}, doubled)
     np.testing.assert_allclose(back["conv_0"]["kernel"], 2 * kernel, rtol=1e-5)
