@@ -193,7 +193,8 @@ def test_a_convolution_is_normed_per_output_channel():
     kernel = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3, 2, 5)), jnp.float32)
     params = {"conv_0": {"kernel": kernel}}
     own = WeightNorm().weight_variables(params)
-    np.testing.assert_allclose(own["conv_0"]["gain"].ravel(), [np.linalg.norm(kernel[..., i]) for i in range(5)], rtol=1e-6)
+    lengths = [np.linalg.norm(kernel[..., i]) for i in range(5)]
+    np.testing.assert_allclose(own["conv_0"]["gain"].ravel(), lengths, rtol=1e-6)
     doubled = {"conv_0": {"gain": 2 * own["conv_0"]["gain"]}}
     back = WeightNorm().reparametrize({"conv_0": {"kernel": 7 * kernel}}, doubled)
     np.testing.assert_allclose(back["conv_0"]["kernel"], 2 * kernel, rtol=1e-5)
