@@ -16,6 +16,7 @@ import pytest
 
 from regexp.runs import Run
 
+pytestmark = pytest.mark.slow  # kills take about two minutes
 ROOT = Path(__file__).parents[1]
 CONFIG = """
 dataset: {name: wine, preprocess: [standardize]}

@@ -290,6 +290,7 @@ def test_any_subset_trains_together_in_any_order():
     assert np.all(np.isfinite(numbers(made)))
 
 
+@pytest.mark.slow
 def test_all_train_together_on_a_residual_network():
     methods = [CATALOGUE[n]() for n in NAMES]
     made = Steps({"all": lab(*methods)}, images(n=96)).run(3)["all"]

@@ -16,6 +16,7 @@ import pytest
 
 from tests.sweep.lab import BASE, SWEEP
 
+pytestmark = pytest.mark.slow  # each death is a process that compiles
 ROOT = Path(__file__).parents[2]
 CONFIG = BASE + SWEEP.replace("trials: 12", "trials: 8").replace("trials: 6", "trials: 4")
 DEATHS = int(os.environ.get("REGEXP_DEATHS", "3"))
