@@ -1,7 +1,7 @@
 """Random streams: one per method and hook, so that switching one method on or off moves no other's draws.
 
 Keys are threefry keys in raw form, two uint32 words. Masks and noise, the draws that cost as much as a matrix product,
-come from a counter hash of (key, position) built of the finaliser of MurmurHash3, in a third of threefry's time.
+come from a counter hash of (key, position) built of the finaliser of MurmurHash3, which is cheaper than threefry.
 tests/test_random.py holds the hash to account: rate, independence over units, steps, sites, methods and lanes, and
 training results that equal those with threefry masks.
 """
@@ -42,7 +42,7 @@ def hash_bits(key: Array, shape: tuple[int, ...]) -> Array:
 def hash_normal(key: Array, shape: tuple[int, ...], dtype: Any = None) -> Array:
     """N(0, 1) at every position: sqrt(2) erfinv(2u - 1), u the middle of one of 2^23 equal parts of (0, 1).
 
-    Less than half of jax.random.normal's time on a CPU; no draw is beyond 5.3 standard deviations. Of 2^24 parts the
+    No draw is beyond 5.3 standard deviations. Of 2^24 parts the
     last middle would round to 1 in float32, whose erfinv is infinite.
     """
     u = ((hash_bits(key, shape) >> 9).astype(jnp.float32) + 0.5) * jnp.float32(2**-23)

@@ -70,13 +70,14 @@ class Display:
 class JsonLines(Display):
     """One JSON object per event on standard output; words for people go to `words`."""
 
-    def __init__(self, run: Run, words: Display):
+    def __init__(self, run: Run | None, words: Display):
         self.run, self.words = run, words
 
     def event(self, event: Any) -> None:
         from regexp.runs.files import finite
 
-        record = {"event": type(event).__name__.lower(), "run": str(self.run.path), **dataclasses.asdict(event)}
+        where = {"run": str(self.run.path)} if self.run else {}
+        record = {"event": type(event).__name__.lower(), **where, **dataclasses.asdict(event)}
         print(json.dumps(finite(record)), flush=True)
         self.words.event(event)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import os
 import shlex
 import time
@@ -18,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from regexp.cli.live import SHOW_CURSOR
-from regexp.cli.progress import LINE_SECONDS, STOPPING, Display, duration
+from regexp.cli.progress import LINE_SECONDS, STOPPING, Display, JsonLines, duration
 from regexp.cli.text import safe
 
 if TYPE_CHECKING:
@@ -28,35 +26,13 @@ if TYPE_CHECKING:
 def show(run: Run | None, quiet: bool, as_json: bool) -> Display:
     """The display that fits the options and the terminal."""
     if as_json:
-        return SweepJson(run, Display() if quiet else SweepLines(Console(stderr=True), run))
+        return JsonLines(run, Display() if quiet else SweepLines(Console(stderr=True), run))
     if quiet:
         return Display()
     console = Console()
     if console.is_terminal and not console.is_dumb_terminal and run is not None:
         return SweepLive(console, run)
     return SweepLines(console, run)
-
-
-class SweepJson(Display):
-    """One JSON object per event on standard output; words for people go to `words`."""
-
-    def __init__(self, run: Run | None, words: Display):
-        self.run, self.words = run, words
-
-    def event(self, event: Any) -> None:
-        from regexp.runs.files import finite
-
-        where = {"run": str(self.run.path)} if self.run else {}
-        record = {"event": type(event).__name__.lower(), **where, **dataclasses.asdict(event)}
-        print(json.dumps(finite(record)), flush=True)
-        self.words.event(event)
-
-    def warn(self, message: str) -> None:
-        print(json.dumps({"event": "warning", "message": message}), flush=True)
-        self.words.warn(message)
-
-    def stopping(self) -> None:
-        self.words.stopping()
 
 
 class SweepLines(Display):

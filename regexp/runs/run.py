@@ -200,6 +200,7 @@ class Run:
         raw = files.read(path)
         try:
             with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+                _check_whole(archive)
                 members = {name: io.BytesIO(archive.read(name)) for name in archive.namelist()}  # checks each CRC
             return {
                 name.removesuffix(".npy"): np.lib.format.read_array(member, allow_pickle=False)
@@ -207,6 +208,17 @@ class Run:
             }
         except Exception as error:  # zipfile and NumPy raise a dozen kinds for damage
             raise RunError(f"{path}: damaged: {str(error) or type(error).__name__}") from None
+
+
+def _check_whole(archive: zipfile.ZipFile) -> None:
+    """Raises ValueError where members are missing from a zip's list: no checksum covers that."""
+    end = 0
+    for member in archive.infolist():
+        if member.header_offset != end:
+            raise ValueError("its list of members does not fit what it holds")
+        end += 30 + len(member.filename.encode()) + member.compress_size  # a local header has 30 bytes and the name
+    if end != archive.start_dir:
+        raise ValueError("its list of members does not fit what it holds")
 
 
 def check_name(name: str) -> None:

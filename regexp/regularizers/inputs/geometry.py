@@ -23,7 +23,7 @@ class Geometric(Regularizer):
 
     def matrix(self, key: Any, batch: Batch) -> Array:
         """(B, 3, 3): each example's map of (row, column, 1), counted from the centre, from an output to an input."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} defines no matrix")
 
 
 class Warp(Geometric):
