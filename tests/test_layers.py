@@ -25,6 +25,8 @@ METHODS = {
 ALLOWED = {
     "lazy": set(),
     "errors": set(),
+    "explanation": set(),
+    "questions": {"errors"},
     "component": {"lazy"},
     "random": {"lazy"},
     "adversary": {"lazy"},
@@ -48,12 +50,15 @@ ALLOWED = {
     "ablation": {"component", "errors", "experiment", "regularizers"},
     "retune": {"datasets", "experiment", "training"},
     "timing": {"datasets", "experiment", "training"},
-    "report": {"ablation", "errors", "runs", "config", "metrics", "statistics"},
+    "report": {"ablation", "errors", "explanation", "runs", "config", "metrics", "statistics"},
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
     "diagnostics": PARTS
     | METHODS
-    | {"experiment", "training", "runs", "datasets", "losses", "metrics", "inference", "adversary"},
-    "checks": PARTS | METHODS | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "losses"},
+    | {"experiment", "training", "runs", "losses", "metrics", "inference", "scores", "adversary"}
+    | {"explanation", "questions"},
+    "checks": PARTS
+    | METHODS
+    | {"experiment", "training", "runs", "config", "summary", "scores", "losses", "questions"},
     "runner": LEAVES
     | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},
 }
@@ -61,6 +66,8 @@ ALLOWED["sweep"] = ALLOWED["runner"] | {"runner", "metrics"}
 NO_JAX = {
     "sweep",
     "component",
+    "explanation",
+    "questions",
     "config",
     "runs",
     "summary",

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from regexp.diagnostics.base import Explanation
 from regexp.diagnostics.subject import Subject
+from regexp.explanation import Explanation, Plot, series
 from regexp.regularizers.base import kernels
 
 NEAR = 0.01  # of the layer's root mean square
@@ -31,7 +31,8 @@ def explain(subject: Subject) -> Explanation:
         f"{penalties}."
     )
     columns = ("layer", "weights", "rms", "zero", f"below {NEAR:g} rms", "kurtosis")
-    return Explanation(sentence, columns, rows, histogram(largest, layers[largest]), values)
+    shown = tuple(_plot(name, w) for name, w in layers.items() if np.any(w))
+    return Explanation(sentence, columns, rows, histogram(largest, layers[largest]), values, shown)
 
 
 def weights_of(subject: Subject) -> Any:
@@ -83,12 +84,7 @@ def histogram(layer: str, w: np.ndarray) -> tuple[str, ...]:
     rms = np.sqrt(np.mean(w**2))
     if rms == 0:
         return (f"{layer}: all weights are zero",)
-    edges = np.linspace(-REACH, REACH, BINS + 1) * rms
-    middle, wide = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
-    counts = np.histogram(w, edges)[0] / len(w)
-    gauss = wide * np.exp(-0.5 * (middle / rms) ** 2) / (rms * np.sqrt(2 * np.pi))
-    scale = rms / np.sqrt(2)
-    laplace = wide * np.exp(-np.abs(middle) / scale) / (2 * scale)
+    middle, counts, gauss, laplace = shares(w, BINS)
     top = max(counts.max(), laplace.max())
     lines = [f"{layer}: share of weights; g Gaussian, l Laplace of the same root mean square"]
     for m, count, g, l in zip(middle, counts, gauss, laplace, strict=True):  # noqa: E741
@@ -96,3 +92,29 @@ def histogram(layer: str, w: np.ndarray) -> tuple[str, ...]:
         bar[round(g / top * WIDTH)], bar[round(l / top * WIDTH)] = "g", "l"
         lines.append(f"{m:>10.3g} |{''.join(bar).rstrip()}")
     return tuple(lines)
+
+
+def shares(w: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(bins,) each: middles, the weights' shares, those of a Gaussian and of a Laplace distribution of their rms."""
+    rms = np.sqrt(np.mean(w**2))
+    edges = np.linspace(-REACH, REACH, bins + 1) * rms
+    middle, wide = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
+    gauss = wide * np.exp(-0.5 * (middle / rms) ** 2) / (rms * np.sqrt(2 * np.pi))
+    scale = rms / np.sqrt(2)
+    laplace = wide * np.exp(-np.abs(middle) / scale) / (2 * scale)
+    return middle, np.histogram(w, edges)[0] / len(w), gauss, laplace
+
+
+def _plot(layer: str, w: np.ndarray) -> Plot:
+    middle, counts, gauss, laplace = shares(w, 3 * BINS)
+    return Plot(
+        f"Weights of {layer}",
+        "Share of the weights in each bin; a Gaussian and a Laplace distribution of the same root mean square.",
+        "weight",
+        "share",
+        (
+            series("weights", middle, counts, "bars"),
+            series("Gaussian", middle, gauss),
+            series("Laplace", middle, laplace),
+        ),
+    )

@@ -15,9 +15,8 @@ from regexp.errors import RunError
 from regexp.report import inert
 from regexp.report.compare import Line, Report
 from regexp.report.curves import Table, curve, difference, read
-from regexp.report.figures import COLOURS, DASHES, GRID, INK, MARKERS, Chart, rendered
+from regexp.report.figures import COLOURS, DASHES, GRID, INK, MARKERS, Chart, save
 from regexp.report.predictions import Classified, classified
-from regexp.runs.files import write_atomic
 
 MOST_LINES = len(COLOURS)  # rows in a chart: the baseline and the best
 MOST_DATASETS = 4
@@ -43,16 +42,7 @@ def charts(report: Report) -> list[Chart]:
 
 def write(report: Report, folder: Path) -> list[Path]:
     """Every chart as PNG and SVG. Raises RunError where the folder cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be made: {error.strerror}") from None
-    paths = []
-    for chart in charts(report):
-        for kind in ("png", "svg"):
-            paths.append(folder / f"{chart.name}.{kind}")
-            write_atomic(paths[-1], rendered(chart, kind, facecolor="white"))
-    return paths
+    return save(charts(report), folder)
 
 
 def labelled(lines: Sequence[Line]) -> list[tuple[str, Line]]:
