@@ -58,8 +58,8 @@ def test_the_prior_of_a_regression_counts_the_residuals():
 
 def test_the_prior_is_drawn_over_the_weights():
     w = np.random.default_rng(0).normal(size=5000)
-    narrow = weights.histogram("output", w, [weights.Prior("l2", "Gaussian", 0.1)])
-    assert narrow[0].endswith("p l2 stands for a Gaussian of std 0.1")
+    narrow = weights.histogram("output", w, [weights.Prior("l2", "Gaussian", 0.03)])
+    assert narrow[0].endswith("p l2 stands for a Gaussian of std 0.03")
     assert [line.index("p") for line in narrow[1:]] == [12] * 10 + [62] + [12] * 10  # all of it in the middle
     _, shares, curves = weights.drawn(w, 21, [])
     assert sum(shares) == np.mean(np.abs(w) <= 3 * np.sqrt(np.mean(w**2)))
