@@ -38,6 +38,19 @@ def test_bundled(name, shape, classes):
     assert data.is_image == dataset.is_image
 
 
+def test_digits_are_those_of_scikit_learn(monkeypatch):
+    from sklearn.datasets import load_digits
+
+    from regexp.datasets import digits
+
+    inputs, labels = load_digits(return_X_y=True)
+    data = digits.Digits().load()
+    np.testing.assert_array_equal(data.inputs.reshape(-1, 64), (inputs / 16).astype(np.float32))
+    np.testing.assert_array_equal(data.targets, labels)
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)  # a release that keeps the file elsewhere
+    np.testing.assert_array_equal(digits.Digits().load().inputs, data.inputs)
+
+
 @pytest.mark.parametrize("cls", [MNIST, FashionMNIST])
 def test_real_idx_files(cls, data_folder, monkeypatch):
     monkeypatch.setenv("REGEXP_DATA", str(data_folder))
