@@ -19,7 +19,7 @@
     loop         start_memory(), after_step(...),       memory of its own, inside the compiled chunk
                  after_epoch(...)
                  averaged(memory, variables)            what is evaluated in the place of the trained variables
-                 models(memory)                         several sets of variables whose predictions are averaged
+                 models(memory, epoch, epochs)          several sets of variables whose predictions are averaged
 
 They are folded in the order of the YAML (`transform_batch` by fold.py). Every (method, hook) has a random stream of
 its own, so that switching one method on moves no other's draws. A method with variables of its own (batch norm's gamma,
@@ -227,8 +227,11 @@ class Regularizer(Component):
     def averaged(self, memory: Mapping[str, Any], variables: Any) -> Any:
         return variables
 
-    def models(self, memory: Mapping[str, Any]) -> list[Any]:
-        """Variables of each model; [] where the one that is trained is the only one."""
+    def models(self, memory: Mapping[str, Any], epoch: int, epochs: int) -> list[Any]:
+        """Variables of each model that is trained to its end; [] where the one in training is the only one.
+
+        epoch, epochs: those trained so far, and those of the whole run
+        """
         return []
 
 

@@ -51,5 +51,7 @@ class SnapshotEnsemble(Ensemble):
         models = jax.tree.map(lambda all_, w: all_.at[cycle].set(w), memory["models"], variables)
         return {"models": models}, jnp.asarray(False)
 
-    def models(self, memory: Mapping[str, Any]) -> list[Any]:
-        return [jax.tree.map(lambda w, i=i: w[i], memory["models"]) for i in range(self.members)]
+    def models(self, memory: Mapping[str, Any], epoch: int, epochs: int) -> list[Any]:
+        """Of the cycles that are over: cycle i, counted from 1, is where i < (epoch + 1) M/epochs."""
+        over = min(self.members, -(-(epoch + 1) * self.members // epochs) - 1)
+        return [jax.tree.map(lambda w, i=i: w[i], memory["models"]) for i in range(over)]
