@@ -242,7 +242,11 @@ class Session:
         if not self.run.has_checkpoint("last"):
             self.run.truncate_metrics(0)
             return None
-        arrays, meta, warning = self.run.load_checkpoint("last")
+        try:
+            arrays, meta, warning = self.run.load_checkpoint("last", self.run.whole_rows())
+        except RunError as error:
+            advice = f"put back what is missing, or empty {self.run.path / 'checkpoints'} to begin again"
+            raise RunError(f"{error}; {advice}") from None
         if meta["data"] != self.data_hash:
             raise RunError(f"{self.run.path}: the data has changed since this run began; start a new run")
         if warning:
@@ -358,7 +362,7 @@ def train(
             data.task, data.is_image, data.inputs.shape[1:], session.train_size, session.validation_size,
             data.test is not None, session.stages[0].groups[0].layers,
         )  # fmt: skip
-        session.notes = tuple(str(warning) for warning in loaded.check_data(facts))
+        session.notes = (*map(str, loaded.check_data(facts)), *data.notes)
         manifest |= {"data": {"source": data.source, "sha256": session.data_hash, "examples": len(data.inputs)}}
         run.write_json("manifest.json", manifest)
         for event in session.events(resume):

@@ -28,6 +28,7 @@ class Data:
     columns  the inputs' names, for a table; () for images
     codec    what turns another file of the same form into inputs (JSON-able); for `predict`
     source   where it was read from, for the manifest
+    notes    what a user should know of how it was read
     """
 
     inputs: np.ndarray
@@ -38,6 +39,7 @@ class Data:
     columns: tuple[str, ...] = ()
     codec: dict[str, Any] = field(default_factory=dict)
     source: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def task(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from regexp import runner
-from regexp.errors import Interrupted
+from regexp.errors import Interrupted, RunError
 from regexp.inference import evaluate, predict
 from tests.sessions import begin, finish, lasting, resumed
 
@@ -31,12 +33,31 @@ def config(method):
     return CONFIG.replace("METHOD", METHODS[method])
 
 
-def stopped(folder, method, steps):
-    """A run that a signal stops after so many steps."""
-    session = begin(folder, config(method), lambda: 15 if session.stages[0].positions == [steps] else 0)
-    with pytest.raises(Interrupted):
-        finish(session)
+def stopped(folder, method, *steps):
+    """A run that a signal stops after so many steps, and once more when it goes on."""
+
+    def interrupted():
+        return 15 if session.stages[0].positions[0] in steps else 0
+
+    session = begin(folder, config(method), interrupted)
+    for number in range(len(steps)):
+        if number:
+            session = resumed(session)
+            session.interrupted = interrupted
+        with pytest.raises(Interrupted):
+            finish(session, resume=number > 0)
     return session
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """method -> what lasts of a run that nothing stops."""
+
+    def of(method):
+        session = begin(tmp_path_factory.mktemp(method), config(method))
+        return lasting(session, finish(session))
+
+    return cache(of)
 
 
 @pytest.fixture
@@ -46,11 +67,31 @@ def a_step_at_a_time(monkeypatch):
 
 @pytest.mark.usefixtures("a_step_at_a_time")
 @pytest.mark.parametrize("method", METHODS)
-def test_stopped_within_an_epoch_and_resumed_nothing_is_lost(method, tmp_path):
-    session = begin(tmp_path / "whole", config(method))
-    whole = lasting(session, finish(session))
-    once = resumed(stopped(tmp_path / "stopped", method, 11))
-    assert lasting(once, finish(once, resume=True)) == whole
+def test_stopped_within_an_epoch_and_resumed_nothing_is_lost(method, whole, tmp_path):
+    again = resumed(stopped(tmp_path, method, 11))
+    assert lasting(again, finish(again, resume=True)) == whole(method)
+
+
+@pytest.mark.usefixtures("a_step_at_a_time")
+def test_metrics_that_are_cut_short_are_made_again_from_the_checkpoint_before_or_from_the_start(whole, tmp_path):
+    """After 5 and 11 steps of three an epoch the two checkpoints count one and three rows of each seed."""
+    session = stopped(tmp_path, "swa", 5, 11)
+    metrics = session.run.path / "metrics.jsonl"
+    lines = metrics.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 6
+    metrics.write_bytes(b"".join(lines[:2]) + lines[2][:20])
+    again = resumed(session)
+    assert lasting(again, finish(again, resume=True)) == whole("swa")
+    assert "metrics.jsonl: has 2 rows; last was saved after 6; went back to the one before" in again.notes[0]
+
+    again = resumed(again)
+    metrics.write_bytes(lines[0])
+    with pytest.raises(RunError, match=r"has 1 rows; .* or empty .*checkpoints to begin again"):
+        finish(again, resume=True)
+    for checkpoint in (again.run.path / "checkpoints").iterdir():
+        checkpoint.unlink()
+    again = resumed(again)
+    assert lasting(again, finish(again, resume=True)) == whole("swa")
 
 
 @pytest.mark.usefixtures("a_step_at_a_time")

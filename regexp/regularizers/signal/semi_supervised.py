@@ -72,7 +72,8 @@ class SemiSupervised(Regularizer):
         for k, name in enumerate(data.classes):
             own = rows[data.targets[rows] == k]
             if len(own) < self.labels:
-                raise DataError(f"semi_supervised wants {self.labels} labels of class {name!r}, which has {len(own)}")
+                message = f"semi_supervised wants {self.labels} labels of class {name!r}, which has {len(own)}"
+                raise DataError(message, "regularizers.semi_supervised.labels")
             labelled[own[: self.labels]] = 1
         return {"labelled": labelled}
 
