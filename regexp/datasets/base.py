@@ -127,6 +127,7 @@ CATALOGUE: Catalogue[Dataset] = Catalogue(
     "breast_cancer",
     "wine",
     "diabetes",
+    "china_flower",
     "mnist",
     "fashion_mnist",
     "npz",

@@ -17,7 +17,7 @@ class Dropout(Regularizer):
     m is 0 with probability r, drawn per example and unit after each nonlinearity.
 
     rate: r = P(drop) of a hidden unit, in [0, 1); 0 is off
-    input_rate: P(drop) of an input, in [0, 1); left out: inputs are kept and cost nothing
+    input_rate: P(drop) of an input, in [0, 1); 0 is off; left out is off at no cost
     layers: rates by layer name pattern, e.g. {"conv_*": 0.1}; the longest match counts, others get `rate`
     mode: inverted (default) or scaled; identical expectation
     spatial: true drops whole channels of an image's activations

@@ -18,6 +18,8 @@ class SnapshotEnsemble(Ensemble):
     members: M >= 1, cycles of training.epochs/M epochs; 1 is one cosine
     combine: mean of the members' probabilities (predictions, for regression), or vote: the share of members for a class
 
+    Convention: the rate falls at every step, as in the paper; a model is taken at the end of a cycle's last whole
+    epoch. The paper may average the last models alone; here all M are.
     Source: Huang et al., Snapshot ensembles: train 1, get M for free, 2017.
     """
 

@@ -25,11 +25,12 @@ class SemiSupervised(Regularizer):
 
     labels: n >= 1, labels kept for each class, drawn by seed
     method: pseudo_label (default) or autoencoder
-    weight: of the unlabelled examples' loss, >= 0
+    weight: of the unlabelled examples' loss, >= 0; 0 trains on the labelled alone
     threshold: probability above which a pseudo label counts, in [0, 1]; 0: always (Lee), 1: never
-    warmup: epochs, >= 0
+    warmup: epochs, >= 0; 0: pseudo labels have their whole weight at once, the autoencoder none
 
-    Metrics are measured with all true labels; training never sees those that were taken away.
+    Convention: metrics are measured with all true labels; training never sees those that were taken away. Pseudo labels
+    are made anew at every step, without FixMatch's two augmentations.
     Source: Lee, Pseudo-label, 2013; Sohn et al., FixMatch, 2020 (threshold); Bengio et al. 2007 (autoencoder).
     """
 

@@ -16,6 +16,7 @@ class WeightNorm(Regularizer):
 
     At first v is the model's own draw and g = ||v||, so training starts from the same function. Penalties act on w.
 
+    Convention: a norm for each unit or filter, biases apart (torch's parametrization with dim=0).
     Source: Salimans, Kingma 2016 (without their data-dependent initialisation).
     """
 
