@@ -111,8 +111,9 @@ class Regularizer(Component):
     """A method that acts through the hooks it overrides.
 
     `neutral` holds the field values at which the method does nothing; {} where there are none.
-    `images_only`, `classification_only` and `needs_validation` are what the config checks before anything runs;
-    `needs_colour` names the fields that must be neutral where images do not have three channels.
+    `images_only`, `classification_only`, `needs_validation`, `needs_hidden` (layers) and `needs_others` (in the batch)
+    are what the config checks before anything runs; `needs_colour` names the fields that must be neutral where images
+    do not have three channels.
     """
 
     neutral: ClassVar[Mapping[str, float]] = {}
@@ -120,6 +121,8 @@ class Regularizer(Component):
     needs_colour: ClassVar[tuple[str, ...]] = ()
     classification_only: ClassVar[bool] = False
     needs_validation: ClassVar[bool] = False
+    needs_hidden: ClassVar[bool] = False
+    needs_others: ClassVar[bool] = False
     is_ensemble: ClassVar[bool] = False
     resamples: ClassVar[bool] = False  # each member its own training rows
     reseeds: ClassVar[bool] = False  # each member its own initial weights, orders and draws

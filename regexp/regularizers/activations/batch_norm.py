@@ -27,6 +27,8 @@ class BatchNorm(Regularizer):
     """
 
     lecture = {"statistics": "population"}
+    needs_hidden = True
+    needs_others = True
     momentum: Fraction = 0.1
     statistics: Literal["ema", "population"] = "ema"
     epsilon: Positive = 1e-5

@@ -34,6 +34,14 @@ class Dropout(Regularizer):
     mode: Literal["inverted", "scaled"] = "inverted"
     spatial: bool = False
 
+    def conflicts(self, experiment: Any) -> list[str]:
+        model = experiment.model
+        if self.input_rate is None and not model.has_hidden():
+            return [f"the model {model.name} has no hidden units to drop; inputs are dropped by dropout.input_rate"]
+        if self.spatial and not model.images_only:
+            return [f"warning: spatial drops channels; the model {model.name} has none, so units fall out one by one"]
+        return []
+
     def transform_activation(self, x: Array, site: Site) -> Array:
         rate = self.rate_at(site)
         if rate is None:

@@ -33,8 +33,13 @@ class SnapshotEnsemble(Ensemble):
             found.append("snapshot_ensemble brings its own cosine cycles: leave optimizer.schedule constant")
         if experiment.training.epochs < self.members:
             found.append(f"{self.members} cycles need at least as many training.epochs")
-        if any(method.name == "early_stopping" for method in experiment.regularizers):
+        names = [method.name for method in experiment.regularizers]
+        if "early_stopping" in names:
             found.append("early_stopping would end the run before the last cycles")
+        if "weight_averaging" in names:
+            found.append(
+                "snapshots are the weights at the ends of the cycles: weight_averaging would never be evaluated"
+            )
         return found
 
     def transform_rate(self, rate: Array, progress: Array) -> Array:

@@ -29,6 +29,11 @@ class WeightAveraging(Regularizer):
     decay: Fraction = 0.99
     start: NonNegative = 0.0
 
+    def conflicts(self, experiment: Any) -> list[str]:
+        epochs = experiment.training.epochs
+        late = f"averaging begins after {self.start:g} epochs, and training.epochs {epochs} ends the run before"
+        return [late] if self.start >= epochs else []
+
     def start_memory(self, variables: Any) -> dict[str, Any]:
         return {"average": variables, "count": jnp.zeros((), jnp.int32)}
 
