@@ -47,6 +47,8 @@ def check(experiment: Experiment) -> Iterator[Remark]:
     dataset = experiment.dataset
     yield from _against_kind(experiment, dataset.task, dataset.is_image)
     yield from _against_validation(experiment, dataset.validation > 0)
+    if dataset.channels is not None:
+        yield from _colours(experiment, dataset.channels)
     yield from _needs(experiment)
     yield from _penalties(experiment)
     yield from _lengths(experiment)
@@ -75,7 +77,8 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
     if facts.published_test and experiment.dataset.test != Dataset.test:
         message = f"{experiment.dataset.name} has a published test split; dataset.test changes nothing"
         yield Remark("dataset.test", message, is_warning=True)
-    yield from _colours(experiment, facts)
+    if facts.is_image:
+        yield from _colours(experiment, facts.shape[-1])
     yield from _patterns(experiment, facts.layers)
     for method in experiment.regularizers:
         if method.images_only and facts.is_image and getattr(method, "fill", "") == "reflect":
@@ -87,13 +90,13 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
                 )
 
 
-def _colours(experiment: Experiment, facts: Facts) -> Iterator[Remark]:
-    if not facts.is_image or facts.shape[-1] == 3:
+def _colours(experiment: Experiment, channels: int) -> Iterator[Remark]:
+    if channels == 3:
         return
     for method in experiment.regularizers:
         for field in method.needs_colour:
             if getattr(method, field) != method.neutral[field]:
-                count = f"{facts.shape[-1]} channel{'s' if facts.shape[-1] > 1 else ''}"
+                count = f"{channels} channel{'s' if channels > 1 else ''}"
                 yield Remark(
                     f"regularizers.{method.name}.{field}",
                     f"{method.name}.{field} needs colour, three channels; these images have {count}: set it to 0",

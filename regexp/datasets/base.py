@@ -85,6 +85,7 @@ class Dataset(Component):
 
     task: ClassVar[str | None] = None  # classification or regression, where the class alone tells
     is_image: ClassVar[bool | None] = None
+    channels: ClassVar[int | None] = None  # of its images, where the class alone tells
     examples: ClassVar[int | None] = None  # without those of a published test split, where the class alone tells
     published_test: ClassVar[bool] = False
 

@@ -27,6 +27,7 @@ class ChinaFlower(Dataset):
 
     task = "classification"
     is_image = True
+    channels = 3
     examples = 520
 
     def load(self) -> Data:

@@ -39,6 +39,7 @@ ADAMW = "optimizer: adamw\nregularizers: "
             "cutmix needs batches of at least two examples; training",
         ),
         ("training: {epochs: 9}\nregularizers: {weight_averaging: {start: 9}}", "averaging begins after 9 epochs, and"),
+        ("dataset: mnist\nregularizers: {color_balance: }", "color_balance.range needs colour, three channels; these"),
     ],
 )
 def test_a_method_without_what_it_acts_on_is_refused(text, message):
@@ -56,6 +57,7 @@ def test_a_method_without_what_it_acts_on_is_refused(text, message):
         "training: {batch_size: 1}\noptimizer: gd\nregularizers: {batch_norm: , mixup: }",
         "training: {epochs: 9}\nregularizers: {weight_averaging: {start: 8.5}}",
         "model: cnn\nregularizers: {dropout: {spatial: true}}",
+        "dataset: china_flower\nregularizers: {color_balance: , color_jitter: }",
         "optimizer: {name: adamw, decay: 0}\nregularizers: {l2: , weight_norm: }",
     ],
 )

@@ -40,13 +40,13 @@ optimizer: {{name: sgd, schedule: {{name: linear, length: {steps}, unit: steps}}
             "reflecting needs padding below the image's side, 8",
         ),
         (
-            "regularizers: {color_jitter: {hue: 0, saturation: 0.1}}",
-            (1, 39),
+            "dataset: {name: npz, path: a.npz}\nregularizers: {color_jitter: {hue: 0, saturation: 0.1}}",
+            (2, 39),
             "color_jitter.saturation needs colour, three channels; these images have 1 channel: set it to 0",
         ),
         (
-            "regularizers: {color_balance: }",
-            (1, 16),
+            "dataset: {name: npz, path: a.npz}\nregularizers: {color_balance: }",
+            (2, 16),
             "color_balance.range needs colour, three channels; these images have 1 channel: set it to 0",
         ),
     ],
@@ -117,7 +117,10 @@ def test_what_fits_the_data_passes():
 
 
 def test_colour_methods_pass_where_there_is_colour_or_nothing_to_do():
-    text = "regularizers: {color_jitter: {saturation: %s, hue: %s}, color_balance: {range: %s}}"
+    text = (
+        "dataset: {name: npz, path: a.npz}\n"
+        "regularizers: {color_jitter: {saturation: %s, hue: %s}, color_balance: {range: %s}}"
+    )
     colour = replace(FACTS, shape=(8, 8, 3))
     assert loads(text % (0.2, 0.1, 0.3)).check_data(colour) == ()
     assert loads(text % (0, 0.0, 0)).check_data(FACTS) == ()

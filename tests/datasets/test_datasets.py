@@ -39,6 +39,8 @@ def test_bundled(name, shape, classes):
     assert len(data.classes) == classes
     assert data.task == dataset.task
     assert data.is_image == dataset.is_image
+    assert dataset.channels == (shape[-1] if data.is_image else None)
+    assert dataset.examples == shape[0]
 
 
 def test_patches_are_those_of_scikit_learn():
@@ -56,7 +58,7 @@ def test_patches_are_those_of_scikit_learn():
 def test_real_idx_files(cls, data_folder, monkeypatch):
     monkeypatch.setenv("REGEXP_DATA", str(data_folder))
     data = cls().load()
-    assert data.inputs.shape == (70000, 28, 28, 1)
+    assert data.inputs.shape == (70000, 28, 28, cls.channels)
     assert data.inputs.dtype == np.uint8
     np.testing.assert_array_equal(data.test, np.arange(60000, 70000))
     parts = split(cls(), data, 0)
