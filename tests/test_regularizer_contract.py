@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from pathlib import Path
 
 import jax
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 from regexp import training
-from regexp.component import is_static
+from regexp.cli.ranges import accepted
+from regexp.component import field_types, is_static
+from regexp.config.schema import field_line
 from regexp.experiment import trials
 from regexp.metrics import measure
 from regexp.models.resnet import ResNet
@@ -71,14 +74,25 @@ HOOKS = {
 }
 
 
-def test_card_names_every_field_its_source_and_its_neutral_value(method):
+def test_card_names_every_field_its_convention_its_source_and_its_neutral_value(method):
     card = type(method).__doc__ or ""
     for field in dataclasses.fields(method):
         assert f"{field.name}:" in card, f"{field.name} is not described"
+    assert "Convention:" in card
     assert "Source:" in card
     for field in type(method).neutral:
         assert f"{field}:" in card
         assert "off" in card
+
+
+def test_card_tells_what_the_ends_of_a_range_mean(method):
+    """0 of [0, ...), and 1 of [0, 1], beside the range itself."""
+    for name, annotation in field_types(type(method)).items():
+        told = re.sub(r"\[0, [\d.]+[])]|>= 0", "", field_line(type(method), name))
+        if accepted(annotation).startswith("[0, "):
+            assert re.search(r"\b0\b(?!\.)", told), f"{name}: what is 0?"
+        if accepted(annotation).startswith("[0, 1]"):
+            assert re.search(r"\b1\b", told), f"{name}: what is 1?"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -58,8 +58,9 @@ def ablate(
     wanted = arms(experiment, pairs)
     root = runs_dir / (name or f"{config.stem}-ablation")
     typer.echo(f"{len(wanted)} arms x {len(experiment.training.seeds)} seeds, in {root}")
-    for number, arm in enumerate(wanted, 1):
-        _train(arm, root, f"[{number}/{len(wanted)}] {arm.name}", retune is not None, device)
+    with loaded.placed():
+        for number, arm in enumerate(wanted, 1):
+            _train(arm, root, f"[{number}/{len(wanted)}] {arm.name}", retune is not None, device)
     methods = [method.name for method in experiment.regularizers]
     costs = _costs(experiment, device) if cost else {}
     _show(wanted, methods, root, metric, delta, pairs, retune is not None, html, costs)

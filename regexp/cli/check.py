@@ -39,9 +39,10 @@ def check(
     loaded = load(config, settings or [])
     device.set_up()
     found: dict[str, Finding] = {}
-    for name, finding in run(bench_of(loaded), names):
-        found[name] = finding
-        _print_json(name, finding) if json else _print(name, finding)
+    with loaded.placed():
+        for name, finding in run(bench_of(loaded), names):
+            found[name] = finding
+            _print_json(name, finding) if json else _print(name, finding)
     if save:
         _save(loaded, found, runs_dir, f"{config.stem}-check", json)
     if any(finding.verdict == "FAIL" for finding in found.values()):

@@ -6,11 +6,14 @@ import csv
 import io
 import json as json_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from regexp.errors import UsageError
+
+if TYPE_CHECKING:
+    from regexp.runs import Run
 
 RunName = Annotated[str, typer.Argument(help="The run's name, or its folder.")]
 RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
@@ -31,6 +34,7 @@ def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False)
     folder = Run.read(runs_dir, run)
     data = read_experiment(folder).dataset.load()
     device.set_up()
+    _tell_unfinished(folder)
     found = measure(folder, data)
     if json:
         answer = {"seeds": found.seeds, "diverged": found.diverged, "metrics": found.metrics}
@@ -57,6 +61,7 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
         raise UsageError(f"--output {output} is the input: it would be lost")
     folder = Run.read(runs_dir, run)
     device.set_up()
+    _tell_unfinished(folder)
     found = infer(folder, input)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -72,6 +77,15 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
         writer.writerows([*map(_short, values), _short(spread)] for values, spread in pairs)
     write_atomic(output, text.getvalue().encode())
     typer.echo(safe(f"wrote {len(found.values):,} predictions to {output}"))
+
+
+def _tell_unfinished(run: Run) -> None:
+    from regexp.cli.text import safe
+    from regexp.inference import is_finished
+
+    if not is_finished(run):
+        told = f"{run.name} is not finished: these are its best models so far; --resume {run.name} goes on"
+        typer.echo(safe(told), err=True)
 
 
 def _short(value: float) -> str:

@@ -62,7 +62,7 @@ def sweep(
             display.warn(str(warning))
         from regexp.sweep.driver import Concluded, run_sweep
 
-        with _signals(display) as interrupted:
+        with loaded.placed(), _signals(display) as interrupted:
             for event in run_sweep(loaded, run, bool(resume), device, sys.argv[1:], storage, interrupted):
                 display.event(event)
                 failed = isinstance(event, Concluded) and event.summary["status"] == "failed"
@@ -117,4 +117,5 @@ def _resumed(
 def _dry_run(loaded: Loaded, device: Literal["auto", "cpu", "gpu"], display: Display) -> None:
     from regexp.sweep.driver import prepare
 
-    display.event(prepare(loaded, device).plan())
+    with loaded.placed():
+        display.event(prepare(loaded, device).plan())

@@ -26,6 +26,7 @@ class Digits(Dataset):
 
     task = "classification"
     is_image = True
+    channels = 1
     examples = 1797
 
     def load(self) -> Data:

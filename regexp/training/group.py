@@ -219,7 +219,8 @@ class Group:
         """The variables to measure: of the best epoch, where one is selected, else of the last; several of an ensemble
         that one lane trains."""
         experiment = self.trials[0].experiment
-        models: list[Variables] = jax.vmap(programs.models)(self.experiments, self.state)
+        made, whole = self.position // self.steps_per_epoch, experiment.training.epochs
+        models = jax.vmap(lambda one, state: programs.models(one, state, made, whole))(self.experiments, self.state)
         return models or [self.state.best.variables if select(experiment)["epoch"] == "best" else self.latest()]
 
     def latest(self) -> Variables:

@@ -22,6 +22,16 @@ def test_evaluate_finds_the_numbers_of_the_summary(trained):
         np.testing.assert_allclose(found[name]["values"], numbers["values"], rtol=1e-6, atol=1e-7)
 
 
+def test_of_a_run_that_is_not_finished_evaluate_says_so(trained, tmp_path, capsys):
+    shutil.copytree(trained / "runs" / "wine", tmp_path / "wine")
+    assert inside("evaluate", "wine", "--runs-dir", tmp_path) == 0
+    assert capsys.readouterr().err == ""
+    manifest = json.loads((tmp_path / "wine" / "manifest.json").read_text())
+    (tmp_path / "wine" / "manifest.json").write_text(json.dumps(manifest | {"status": "interrupted"}))
+    assert inside("evaluate", "wine", "--runs-dir", tmp_path) == 0
+    assert "wine is not finished: these are its best models so far" in capsys.readouterr().err
+
+
 def test_predict_writes_probabilities(trained):
     from sklearn.datasets import load_wine
 

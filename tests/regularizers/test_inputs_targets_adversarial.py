@@ -13,6 +13,7 @@ from regexp.regularizers.base import Batch, Site
 from regexp.regularizers.inputs.gaussian_noise import GaussianNoise
 from regexp.regularizers.inputs.horizontal_flip import HorizontalFlip
 from regexp.regularizers.inputs.random_crop import RandomCrop
+from regexp.regularizers.parameters.l2 import L2
 from regexp.regularizers.targets.label_smoothing import LabelSmoothing
 
 KEY = jnp.asarray([1, 2], jnp.uint32)
@@ -63,6 +64,21 @@ def test_gaussian_noise_has_its_moments_and_none_at_evaluation():
     assert abs(out.std() - 0.7) < 4.5 * 0.7 / np.sqrt(2 * out.size)
     assert GaussianNoise(sigma=0.7).transform_activation(x, Site("input", "eval")) is x
     assert GaussianNoise(sigma=0.7).transform_activation(x, Site("hidden_0/post", "train", KEY)) is x
+
+
+@pytest.mark.usefixtures("float64")
+def test_noise_on_the_inputs_of_a_linear_model_is_in_the_mean_l2_with_twice_its_variance():
+    """E mean (y - w(x + sigma z))^2 = mean (y - wx)^2 + a/2 ||w||^2, a = 2 sigma^2; the penalty is L2's own."""
+    w, given = linear_problem()
+    keys = jax.random.split(KEY, 20_000)
+    noisy = jax.vmap(
+        lambda key: GaussianNoise(sigma=0.3).transform_activation(given.inputs, Site("input", "train", key))
+    )
+    losses = np.mean((given.targets[:, 0] - noisy(keys) @ w) ** 2, 1)
+    clean = np.mean((given.targets[:, 0] - given.inputs @ w) ** 2)
+    added = L2(strength=2 * 0.3**2).penalty({"output": {"kernel": w[:, None]}})
+    assert abs(losses.mean() - clean - added) < 4.5 * losses.std() / np.sqrt(len(keys))
+    assert added > 45 * losses.std() / np.sqrt(len(keys))
 
 
 def test_smoothing_others_worked_by_hand():
