@@ -25,6 +25,7 @@ METHODS = {
 ALLOWED = {
     "lazy": set(),
     "errors": set(),
+    "inert": set(),
     "component": {"lazy"},
     "random": {"lazy"},
     "adversary": {"lazy"},
@@ -48,7 +49,7 @@ ALLOWED = {
     "ablation": {"component", "errors", "experiment", "regularizers"},
     "retune": {"datasets", "experiment", "training"},
     "timing": {"datasets", "experiment", "training"},
-    "report": {"ablation", "errors", "runs", "config", "metrics", "statistics"},
+    "report": {"ablation", "errors", "inert", "runs", "config", "metrics", "statistics"},
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
     "diagnostics": PARTS
     | METHODS
@@ -71,6 +72,7 @@ NO_JAX = {
     "datasets",
     "preprocessing",
     "errors",
+    "inert",
 }
 
 

@@ -91,7 +91,7 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 def _fail(message: str, code: int) -> int:
-    from regexp.cli.text import safe
+    from regexp.inert import safe
 
     print(safe(message), file=sys.stderr)
     return code

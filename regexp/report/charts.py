@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from regexp import inert
 from regexp.errors import RunError
-from regexp.report import inert
 from regexp.report.compare import Line, Report
 from regexp.report.curves import Table, curve, difference, read
 from regexp.report.figures import COLOURS, DASHES, GRID, INK, MARKERS, Chart, rendered

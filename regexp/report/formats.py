@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from regexp.report import inert
+from regexp import inert
 from regexp.report.compare import Line, Report
 from regexp.report.rows import cell as config_cell
 from regexp.report.tables import Table, better, tables

@@ -8,10 +8,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from regexp.inert import html
 from regexp.report.charts import MOST_LINES, charts
 from regexp.report.compare import Line, Report
 from regexp.report.figures import Chart, inline
-from regexp.report.inert import html
 from regexp.report.look import CSS, SCRIPT
 from regexp.report.methods import paragraph
 from regexp.report.records import Record

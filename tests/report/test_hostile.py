@@ -12,8 +12,9 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from regexp import inert
 from regexp.config.resolved import _flow
-from regexp.report import formats, inert
+from regexp.report import formats
 from regexp.report.collect import collect
 from regexp.report.compare import Report, build
 from regexp.report.tables import tables
