@@ -10,6 +10,7 @@ import numpy as np
 
 from regexp.errors import RunError, UsageError
 from regexp.metrics import smaller_is_better
+from regexp.report.ablation import Ablation, ablations
 from regexp.report.collect import Skipped
 from regexp.report.predictions import classified
 from regexp.report.records import Record
@@ -66,6 +67,7 @@ class Report:
     datasets: Datasets | None
     skipped: tuple[Skipped, ...]
     searches: tuple[Search, ...] = ()
+    ablations: tuple[Ablation, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -99,6 +101,7 @@ def build(
         datasets=_datasets(lines, metric, smaller),
         skipped=tuple(skipped),
         searches=tuple(searches(records)),
+        ablations=tuple(ablations(records, metric, delta)),
     )
 
 

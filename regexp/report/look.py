@@ -14,7 +14,8 @@ body{margin:0 auto;max-width:76rem;padding:1rem;background:var(--page);color:var
 font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.5rem;margin:.2rem 0}h2{font-size:1.2rem;margin:2rem 0 .5rem;border-bottom:1px solid var(--line)}
 h3{font-size:1rem;margin:1.2rem 0 .3rem}h1,h2,h3,p,li,summary{overflow-wrap:anywhere}th,td{overflow-wrap:break-word}
-p{max-width:75ch}header p,figcaption,.controls{color:var(--dim)}
+p{max-width:75ch}header p,figcaption,.controls,.notes{color:var(--dim)}
+.notes{font-size:.875rem;max-width:85ch;padding-left:1.2rem}
 nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem}a{color:var(--accent)}
 .scroll,.chart{overflow-x:auto;border:1px solid var(--line);border-radius:4px}
 .chart{padding:.4rem}.chart svg{display:block;width:100%;min-width:34rem;height:auto;max-width:60rem}

@@ -141,7 +141,7 @@ def test_hostile_names_in_charts(tmp_path):
         folder(tmp_path, name.replace("\\", "") + "b", BETTER, f"{{l2: {{strength: {number + 1}}}}}")
     made = build(*collect(tmp_path))
     svg = "".join(inline(chart) for chart in charts(made))
-    for shown in ("$frac{1}$b", " _hiddenb", "x" * 25 + "...", "x" * 25 + "... (2)"):
+    for shown in ("$frac{1}$b", " _hiddenb", "x" * 13 + "..." + "x" * 12 + "1b", "x" * 13 + "..." + "x" * 12 + "2b"):
         assert f">{shown}<" in svg
 
 
