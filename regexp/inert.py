@@ -47,9 +47,9 @@ def latex(text: object) -> str:
     return "".join(_LATEX.get(c, c) for c in plain(text)).replace("--", "-{}-")
 
 
-def csv(text: object) -> str:
+def csv(text: object, longest: int = LONGEST) -> str:
     """For a CSV cell: what a spreadsheet would take for a formula begins with a quote."""
-    made = plain(text)
+    made = plain(text, longest)
     begins = made.lstrip()[:1]
     formula = begins != "" and begins in "=+-@＝＋－＠'" and not _NUMBER.fullmatch(made)
     return f"'{made}" if formula else made

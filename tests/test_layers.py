@@ -50,6 +50,7 @@ ALLOWED = {
     "retune": {"datasets", "experiment", "training"},
     "timing": {"datasets", "experiment", "training"},
     "report": {"ablation", "errors", "inert", "runs", "config", "metrics", "statistics"},
+    "export": {"errors", "inert", "report", "runs"},
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
     "diagnostics": PARTS
     | METHODS
@@ -67,6 +68,7 @@ NO_JAX = {
     "summary",
     "statistics",
     "report",
+    "export",
     "cli",
     "experiment",
     "datasets",
