@@ -236,7 +236,7 @@ def _listed(table: Table) -> str:
 
 def _listed_cells(table: Table, row: Sequence[str]) -> Iterator[str]:
     for i, text in enumerate(row):
-        kind = "" if i in table.words else ' class="number"'
+        kind = ' class="why"' if table.header[i] == "why" else "" if i in table.words else ' class="number"'
         yield f"<td{kind}>{_word(text) if table.header[i] == 'verdict' else html(text)}</td>"
 
 

@@ -6,6 +6,8 @@ import math
 
 from regexp.statistics import Verdict
 
+ROUNDING = 6e-8  # of metrics up to 1 in float32
+
 
 def number(value: float | None) -> str:
     """`0.9812`, `54.1200`, `3.2e-05`; `-` for none."""
@@ -20,7 +22,9 @@ def interval(low: float, high: float) -> str:
 
 
 def signed(value: float) -> str:
-    """`+0.0120`."""
+    """A difference: `+0.0120`; less than what rounds a metric is none."""
+    if abs(value) < ROUNDING:
+        return number(0.0)
     return f"+{number(value)}" if value > 0 else number(value)
 
 

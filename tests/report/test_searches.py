@@ -18,12 +18,13 @@ from regexp.report.charts import charts
 from regexp.report.charts.searches import of_search
 from regexp.report.collect import collect
 from regexp.report.compare import build
+from regexp.report.figures import rendered
 from regexp.report.page import page
 from regexp.report.tables import search as stages_table
 from regexp.report.tables import tables, trials
 from tests.report.folders import edit
+from tests.report.reader import Reader
 from tests.report.searched import searched
-from tests.report.test_page import Reader
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +146,12 @@ def test_the_page_has_a_section_with_charts_reasons_and_trials(written):
     assert len(read.ids) == len(set(read.ids))
     (sweep,) = json.loads(formats.json(made))["sweeps"]
     assert len(sweep["stages"][0]["trials"]) == 20
+
+
+def test_the_same_input_gives_the_same_bytes(written):
+    first, second = ([rendered(chart, "svg") for chart in of_search(search_of(written))] for _ in range(2))
+    assert first == second
+    assert len(first) == 4
 
 
 def test_two_sweeps_have_charts_of_their_own(root):

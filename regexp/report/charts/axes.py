@@ -33,7 +33,11 @@ def labelled(lines: Sequence[Line]) -> list[tuple[str, Line]]:
 def short(text: object, longest: int = LONGEST) -> str:
     """A user's text on a chart, cut in the middle; a space first where matplotlib would hide it."""
     made = inert.plain(text)
-    if len(made) > longest:
+    folder, slash, name = made.rpartition("/")
+    room = longest - len(name) - 1
+    if slash and len(folder) > room >= 5:  # of an ablation's arm its own name is whole
+        made = f"{folder[: room - 3]}.../{name}"
+    elif len(made) > longest:
         made = f"{made[: longest // 2 - 2]}...{made[-(longest - longest // 2 - 1) :]}"
     return f" {made}" if made.startswith("_") else made
 

@@ -44,6 +44,7 @@ def _draw_differences(rows: Named, figure: Figure) -> None:
             axes.plot([c.interval.low, c.interval.high], [place, place], color=COLOURS[0], linewidth=2)
         axes.plot([c.difference], [place], "D", color=COLOURS[0], markersize=6)
         axes.annotate(line.verdict.word, (1.01, place), xycoords=("axes fraction", "data"), va="center")
+    axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel("difference")
 
 
@@ -57,4 +58,5 @@ def _draw_values(rows: Named, metric: str, figure: Figure) -> None:
         if np.isfinite(s.interval.low):
             axes.plot([s.interval.low, s.interval.high], [place, place], color=COLOURS[1], linewidth=2)
         axes.plot([s.mean], [place], "D", color=COLOURS[1], markersize=6)
+    axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel(inert.plain(metric, 60))
