@@ -25,6 +25,7 @@ METHODS = {
 ALLOWED = {
     "lazy": set(),
     "errors": set(),
+    "inert": set(),
     "component": {"lazy"},
     "random": {"lazy"},
     "adversary": {"lazy"},
@@ -48,7 +49,8 @@ ALLOWED = {
     "ablation": {"component", "errors", "experiment", "regularizers"},
     "retune": {"datasets", "experiment", "training"},
     "timing": {"datasets", "experiment", "training"},
-    "report": {"ablation", "errors", "runs", "config", "metrics", "statistics"},
+    "report": {"ablation", "errors", "inert", "runs", "config", "metrics", "statistics"},
+    "export": {"errors", "inert", "report", "runs"},
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
     "diagnostics": PARTS
     | METHODS
@@ -66,11 +68,13 @@ NO_JAX = {
     "summary",
     "statistics",
     "report",
+    "export",
     "cli",
     "experiment",
     "datasets",
     "preprocessing",
     "errors",
+    "inert",
 }
 
 

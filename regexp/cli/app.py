@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from regexp.cli import ablate, catalogue, check, configure, diagnose, inspect, report, sweep, train
+from regexp.cli import ablate, catalogue, check, configure, diagnose, export, inspect, report, sweep, train
 from regexp.errors import RegexpError
 
 STORY = """The laboratory for regularization: a YAML file is a question, a run is its answer.
@@ -40,6 +40,7 @@ app.command("evaluate")(inspect.evaluate)
 app.command("diagnose")(diagnose.diagnose)
 app.command("predict")(inspect.predict)
 app.command("report")(report.report)
+app.command("export")(export.export)
 
 
 @app.callback(invoke_without_command=True)
@@ -91,7 +92,7 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 def _fail(message: str, code: int) -> int:
-    from regexp.cli.text import safe
+    from regexp.inert import safe
 
     print(safe(message), file=sys.stderr)
     return code

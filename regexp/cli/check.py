@@ -50,7 +50,7 @@ def check(
 
 
 def _print(name: str, finding: Finding) -> None:
-    from regexp.cli.text import safe
+    from regexp.inert import safe
 
     typer.echo(typer.style(finding.verdict, fg=COLOURS[finding.verdict], bold=True) + f"  {name}")
     rows = (("measured", finding.measured), ("expected", finding.expected), ("do", finding.advice))

@@ -41,7 +41,7 @@ def diagnose(runs: RunNames, what: What = None, runs_dir: RunsDir = Path("runs")
 
 def _print(title: str, found: list[tuple[str, Explanation]]) -> None:
     """One table, with the runs in its first column where there are several; then each run's chart and sentence."""
-    from regexp.cli.text import safe
+    from regexp.inert import safe
 
     typer.echo(typer.style(safe(title), bold=True))
     several = len(found) > 1

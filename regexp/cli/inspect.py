@@ -51,7 +51,7 @@ def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False)
 
 def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path("runs")) -> None:
     """Predict for the rows of a file; probabilities are means over the run's seeds."""
-    from regexp.cli.text import safe
+    from regexp import inert
     from regexp.inference import predict as infer
     from regexp.runs import Run
     from regexp.runs.files import write_atomic
@@ -66,7 +66,7 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if found.classes:
-        names = [_inert(name) for name in found.classes]
+        names = [inert.csv(name) for name in found.classes]
         writer.writerow(["prediction", *(f"p({name})" for name in names), "std_over_seeds"])
         winners = [names[k] for k in found.values.argmax(1)]
         rows = zip(winners, found.values.tolist(), found.spread.tolist(), strict=True)
@@ -76,7 +76,7 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
         pairs = zip(found.values.tolist(), found.spread.tolist(), strict=True)
         writer.writerows([*map(_short, values), _short(spread)] for values, spread in pairs)
     write_atomic(output, text.getvalue().encode())
-    typer.echo(safe(f"wrote {len(found.values):,} predictions to {output}"))
+    typer.echo(inert.safe(f"wrote {len(found.values):,} predictions to {output}"))
 
 
 def _tell_unfinished(run: Run) -> None:
@@ -90,18 +90,3 @@ def _tell_unfinished(run: Run) -> None:
 
 def _short(value: float) -> str:
     return f"{value:.6g}"
-
-
-def _inert(name: str) -> str:
-    """A class name that no spreadsheet takes for a formula."""
-    from regexp.cli.text import safe
-
-    return ("'" if name.startswith(("=", "+", "-", "@")) and not _is_number(name) else "") + safe(name)
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from regexp.cli.progress import STOPPING, Lines, duration, epoch_line
-from regexp.cli.text import safe
+from regexp.inert import safe
 
 if TYPE_CHECKING:
     from regexp.experiment import Experiment

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from regexp.cli.live import SHOW_CURSOR
 from regexp.cli.progress import LINE_SECONDS, STOPPING, Display, JsonLines, duration
-from regexp.cli.text import safe
+from regexp.inert import safe
 
 if TYPE_CHECKING:
     from regexp.runs import Run

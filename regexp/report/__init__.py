@@ -6,7 +6,6 @@ rows.py         records -> rows: runs that differ only in the seed are one; conf
 compare.py      rows -> Report: summaries, verdicts against a baseline, several data sets
 tables.py       Report -> tables of words and numbers
 formats.py      tables -> terminal, Markdown, LaTeX, CSV, JSON
-inert.py        users' text, harmless in each of them
 searches.py     a sweep's random trials -> the expected best of a smaller budget
 predictions.py  stored test predictions, checked
 curves.py       metrics.jsonl, checked: values over epochs and seeds

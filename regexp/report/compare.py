@@ -10,6 +10,7 @@ import numpy as np
 
 from regexp.errors import RunError, UsageError
 from regexp.metrics import smaller_is_better
+from regexp.report.ablation import Ablation, ablations
 from regexp.report.collect import Skipped
 from regexp.report.predictions import classified
 from regexp.report.records import Record
@@ -66,6 +67,7 @@ class Report:
     datasets: Datasets | None
     skipped: tuple[Skipped, ...]
     searches: tuple[Search, ...] = ()
+    ablations: tuple[Ablation, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -99,6 +101,7 @@ def build(
         datasets=_datasets(lines, metric, smaller),
         skipped=tuple(skipped),
         searches=tuple(searches(records)),
+        ablations=tuple(ablations(records, metric, delta)),
     )
 
 
@@ -127,12 +130,21 @@ def _line(row: Row, metric: str) -> Line:
 
 def _ordered(lines: Sequence[Line], base: Row | None, smaller: bool) -> list[Line]:
     """By data set, the baseline's first; in it the baseline first, then the best mean; what has no value last."""
+    measured = {line.row.data for line in lines if line.summary}
 
     def place(line: Line) -> tuple[Any, ...]:
         mean = line.summary.mean if line.summary else 0.0
         first = base is None or line.row.method != base.method
         elsewhere = base is not None and line.row.data != base.data
-        return (elsewhere, line.row.data, first, line.summary is None, mean if smaller else -mean, line.row.name)
+        return (
+            elsewhere,
+            line.row.data not in measured,
+            line.row.data,
+            first,
+            line.summary is None,
+            mean if smaller else -mean,
+            line.row.name,
+        )
 
     return sorted(lines, key=place)
 

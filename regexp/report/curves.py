@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,17 @@ Table = Mapping[int, Mapping[Lane, float]]  # {epoch: {lane: value}}
 
 
 @dataclass(frozen=True)
+class Point:
+    """What one lane measured at the end of one epoch. stage: `refit` where it trains again on all data, else empty."""
+
+    epoch: int
+    seed: int
+    member: int
+    stage: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Curve:
     """Over epochs: mean, least and greatest over the seeds still training."""
 
@@ -28,32 +38,28 @@ class Curve:
     greatest: np.ndarray
 
 
-def read(records: Sequence[Record]) -> dict[str, dict[int, dict[Lane, float]]]:
-    """{metric: {epoch: {lane: value}}} of all the runs of a row; lines that are none of ours are passed over."""
-    found: dict[str, dict[int, dict[Lane, float]]] = {}
-    for record in records:
-        try:
-            lines, _ = Run(record.path).metrics()
-        except (RunError, RecursionError):
+def points(record: Record) -> Iterator[Point]:
+    """Every line of a run's metrics.jsonl; lines that are none of ours are passed over."""
+    try:
+        lines, _ = Run(record.path).metrics()
+    except (RunError, RecursionError):
+        return
+    for line in lines:
+        epoch, seed, member = line.get("epoch"), line.get("seed"), line.get("member", 0)
+        if not isinstance(epoch, int) or not isinstance(seed, int) or not isinstance(member, int):
             continue
-        for line in lines:
-            _add(found, line)
+        if 0 < epoch < LAST_EPOCH:
+            named = {k: v for k, v in line.items() if "/" in k and isinstance(v, float) and math.isfinite(v)}
+            yield Point(epoch, seed, member, str(line.get("stage", "")), named)
+
+
+def read(records: Sequence[Record]) -> dict[str, dict[int, dict[Lane, float]]]:
+    """{metric: {epoch: {lane: value}}} of all the runs of a row, without a refit: it measures nothing on validation."""
+    found: dict[str, dict[int, dict[Lane, float]]] = {}
+    for point in (point for record in records for point in points(record) if not point.stage):
+        for name, value in point.values.items():
+            found.setdefault(name, {}).setdefault(point.epoch, {})[point.seed, point.member] = value
     return found
-
-
-def _add(found: dict[str, dict[int, dict[Lane, float]]], line: Any) -> None:
-    if not isinstance(line, dict):
-        return
-    epoch, seed, member = line.get("epoch"), line.get("seed"), line.get("member", 0)
-    if not isinstance(epoch, int) or not isinstance(seed, int) or not isinstance(member, int):
-        return
-    if not 0 < epoch < LAST_EPOCH:
-        return
-    if "stage" in line:  # trained anew on training and validation data: nothing is measured on validation
-        return
-    for name, value in line.items():
-        if "/" in name and isinstance(value, float) and math.isfinite(value):
-            found.setdefault(name, {}).setdefault(epoch, {})[seed, member] = value
 
 
 def curve(table: Table) -> Curve:

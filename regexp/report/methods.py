@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from regexp.report.compare import Report
-from regexp.report.tables import count, heading, left_out, measured
+from regexp.report.tables import left_out, measured
+from regexp.report.words import count, heading
 from regexp.statistics.intervals import BOOTSTRAP_FROM, RESAMPLES
 from regexp.statistics.paired import ENUMERATED, FLIPS
 from regexp.statistics.verdict import ALPHA, LEAST_PAIRS

@@ -6,33 +6,27 @@ import base64
 import hashlib
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from regexp.report.charts import MOST_LINES, charts
+from regexp.inert import html
+from regexp.report.ablation import answer
+from regexp.report.charts import MOST_LINES, ablation_charts, search_charts, setting_charts
 from regexp.report.compare import Line, Report
 from regexp.report.figures import Chart, inline
-from regexp.report.inert import html
 from regexp.report.look import CSS, SCRIPT
 from regexp.report.methods import paragraph
 from regexp.report.records import Record
 from regexp.report.rows import cell, shown
-from regexp.report.tables import (
-    better,
-    count,
-    heading,
-    interval,
-    left_out,
-    measured,
-    name,
-    number,
-    p_value,
-    tables,
-    why,
-)
+from regexp.report.tables import Table, ablation, better, left_out, measured, name, others, search, trials, why
+from regexp.report.words import count, heading, interval, number, p_value
 from regexp.statistics import Summary, Verdict
 
 MOST_VERDICTS = 50  # in the summary; the table has all
+MOST_TRIALS = 1_000  # listed of a sweep
 MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?", "no pairs": "–"}
+OF_ABLATIONS = {"helps": "better", "hurts": "worse", "more together": "better", "less together": "worse",
+                "adds up": "equivalent"}  # fmt: skip
 LONG = 5_000  # characters of a command
 
 
@@ -42,10 +36,12 @@ def page(report: Report) -> str:
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
     title = f"{report.metric}: {count(len(report.lines), 'setting')}"
     sections = [
+        *_ablations(report),
         ("summary", "Summary", _summary(report)),
         ("table", "All settings", _table(report)),
-        *_charts(charts(report)),
-        *_extra_tables(report),
+        *_charts(report),
+        *_searches(report),
+        *((f"more-{i + 1}", table.title, _listed(table)) for i, table in enumerate(others(report))),
         ("config", "What differs in the configs", _config(report)),
         ("runs", "Runs", "".join(_run(r) for line in report.lines for r in line.row.records)),
         ("methods", "Methods", f"<p>{html(paragraph(report), LONG)}</p>"),
@@ -71,7 +67,7 @@ def _summary(report: Report) -> str:
     if not judged:
         best = next((line for line in report.lines if line.summary), None)
         said = f"The best mean is {_score(best)}. " if best else ""
-        said += "No verdicts: name a baseline with --baseline RUN."
+        said += "" if report.ablations else "No verdicts: name a baseline with --baseline RUN."
         return f"<p>{html(said)}</p>{_lost(report)}"
     found = [(word, sum(verdict.word == word for verdict, _ in judged)) for word in MARKS]
     words = ", ".join(f"{number_} {word}" for word, number_ in found if number_)
@@ -96,7 +92,8 @@ def _judgement(verdict: Verdict, line: Line) -> str:
 
 def _word(word: str) -> str:
     """The verdict, told by sign and word, and by colour besides."""
-    return f'<span class="word {word.replace(" ", "-")}"><span aria-hidden="true">{MARKS[word]}</span> {word}</span>'
+    kind = OF_ABLATIONS.get(word, word)
+    return f'<span class="word {kind.replace(" ", "-")}"><span aria-hidden="true">{MARKS[kind]}</span> {word}</span>'
 
 
 def _lost(report: Report) -> str:
@@ -191,27 +188,56 @@ def _number(value: float | None, text: str) -> str:
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 
-def _charts(found: Sequence[Chart]) -> list[tuple[str, str, str]]:
-    figures = "".join(
+def _ablations(report: Report) -> Iterator[tuple[str, str, str]]:
+    """The answer, its charts, and the numbers."""
+    for i, (found, drawn) in enumerate(zip(report.ablations, ablation_charts(report), strict=True)):
+        table = ablation(found)
+        kinds = [' class="lead"', *([""] * len(answer(found)))]
+        said = "".join(f"<p{kind}>{html(line, LONG)}</p>" for kind, line in zip(kinds, answer(found), strict=False))
+        notes = replace(table, notes=table.notes[len(answer(found)) :])
+        yield f"ablation-{i + 1}", f"Ablation {found.name}", f"{said}{_figures(drawn)}{_listed(notes)}"
+
+
+def _searches(report: Report) -> Iterator[tuple[str, str, str]]:
+    """Stages, why their ranges changed, charts, and every trial."""
+    for i, (found, drawn) in enumerate(zip(report.searches, search_charts(report), strict=True)):
+        every = trials(found)
+        folded = replace(every, rows=every.rows[:MOST_TRIALS])
+        more = f"<p>{len(every.rows) - MOST_TRIALS} more in study.db.</p>" if len(every.rows) > MOST_TRIALS else ""
+        list_ = (
+            f"<details><summary>{html(every.title)}</summary>{_listed(folded)}{more}</details>" if every.rows else ""
+        )
+        yield f"sweep-{i + 1}", f"Sweep {found.name}", f"{_listed(search(found))}{_figures(drawn)}{list_}"
+
+
+def _charts(report: Report) -> list[tuple[str, str, str]]:
+    few = f"<p>Curves and predictions: of each data set the baseline and the best, {MOST_LINES} rows at most.</p>"
+    figures = _figures(setting_charts(report))
+    return [("charts", "Charts", few + figures)] if figures else []
+
+
+def _figures(found: Sequence[Chart]) -> str:
+    return "".join(
         f'<figure id="chart-{chart.name}"><h3>{html(chart.title)}</h3><div class="chart" tabindex="0" role="group" '
         f'aria-label="{html(chart.title)}">{inline(chart)}</div><figcaption>{html(chart.caption)}</figcaption></figure>'
         for chart in found
     )
-    few = f"<p>Curves and predictions: of each data set the baseline and the best, {MOST_LINES} rows at most.</p>"
-    return [("charts", "Charts", few + figures)] if found else []
 
 
-def _extra_tables(report: Report) -> list[tuple[str, str, str]]:
-    """McNemar, data sets and skipped folders, as the other formats have them."""
-    found = []
-    for number_, table in enumerate(tables(report)[1 + (report.baseline is not None) :]):
-        head = "".join(f'<th scope="col">{html(text)}</th>' for text in table.header)
-        rows = "".join(f"<tr>{''.join(f'<td>{html(text)}</td>' for text in row)}</tr>" for row in table.rows)
-        notes = "".join(f"<p>{html(note)}</p>" for note in table.notes)
-        region = f'<div class="scroll" role="region" aria-label="{html(table.title)}" tabindex="0">'
-        body = f"{region}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{notes}"
-        found.append((f"more-{number_ + 1}", table.title, body))
-    return found
+def _listed(table: Table) -> str:
+    """A table as the other formats have it."""
+    head = "".join(f'<th scope="col">{html(text)}</th>' for text in table.header)
+    rows = "".join(f"<tr>{''.join(_listed_cells(table, row))}</tr>" for row in table.rows)
+    notes = "".join(f"<li>{html(note, LONG)}</li>" for note in table.notes)
+    notes = f'<ul class="notes">{notes}</ul>' if notes else ""
+    region = f'<div class="scroll" role="region" aria-label="{html(table.title)}" tabindex="0">'
+    return f"{region}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{notes}"
+
+
+def _listed_cells(table: Table, row: Sequence[str]) -> Iterator[str]:
+    for i, text in enumerate(row):
+        kind = ' class="why"' if table.header[i] == "why" else "" if i in table.words else ' class="number"'
+        yield f"<td{kind}>{_word(text) if table.header[i] == 'verdict' else html(text)}</td>"
 
 
 def _config(report: Report) -> str:

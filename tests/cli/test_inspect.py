@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from regexp.cli.inspect import _inert
+from regexp import inert
 from tests.cli.command import CONFIG, inside, regexp
 
 
@@ -95,4 +95,4 @@ def test_evaluate_counts_no_diverged_seed(trained, tmp_path, capsys):
      ("a\x1b[31m", "a?[31m"), ("[red]", "[red]"), ("", "")],
 )  # fmt: skip
 def test_class_names_are_no_formulas(name, written):
-    assert _inert(name) == written
+    assert inert.csv(name) == written
