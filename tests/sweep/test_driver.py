@@ -277,7 +277,7 @@ def test_structures_are_counted():
   stages:
 """
     assert sweeping(BASE + SWEEP.replace("  stages:\n", more)).plan.programs() == 3 * 2 + 1
-    assert sweeping(BASE + SWEEP.replace("regularizers.dropout:", "regularizers.batch_norm:")).programs() == 3
+    assert sweeping(BASE + SWEEP.replace("regularizers.dropout:", "regularizers.batch_norm:")).plan.programs() == 3
 
 
 def test_lanes_that_diverged_leave_at_a_rung(tmp_path):
