@@ -80,12 +80,11 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
 
 
 def _tell_unfinished(run: Run) -> None:
-    from regexp.cli.text import safe
     from regexp.inference import is_finished
 
     if not is_finished(run):
         told = f"{run.name} is not finished: these are its best models so far; --resume {run.name} goes on"
-        typer.echo(safe(told), err=True)
+        typer.echo(inert.safe(told), err=True)
 
 
 def _short(value: float) -> str:

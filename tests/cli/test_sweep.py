@@ -77,14 +77,12 @@ def test_the_live_table_has_a_row_for_each_stage(swept):
 
 def shown(kind, swept):
     """What a display writes of a sweep's events."""
-    from regexp.sweep import driver
+    from regexp.sweep import events as kinds
 
     folder, events = swept
     run, out = Run.read(folder / "runs", "wine"), io.StringIO()
     display = kind(Console(file=out, width=200, force_terminal=kind is SweepLive), run)
-    classes = {
-        name.lower(): getattr(driver, name) for name in ("Planned", "Narrowed", "Began", "Progress", "Concluded")
-    }
+    classes = {name.lower(): getattr(kinds, name) for name in ("Planned", "Narrowed", "Began", "Progress", "Concluded")}
     with display:
         for event in events:
             fields = {k: v for k, v in event.items() if k not in ("event", "run")}

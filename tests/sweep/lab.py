@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from regexp.config import loads
-from regexp.sweep.driver import Concluded, Sweeping, prepare
+from regexp.sweep.driver import Sweeping
+from regexp.sweep.events import Concluded
+from regexp.sweep.executors.base import Executor
+from regexp.sweep.executors.local import Local
 from regexp.sweep.records import Store
+from regexp.sweep.session import prepare
 
 BASE = """\
 dataset: {name: wine, preprocess: [standardize]}
@@ -30,9 +34,9 @@ sweep:
 """
 
 
-def sweeping(text: str = BASE + SWEEP, *settings: str) -> Sweeping:
-    """Ready to begin."""
-    return prepare(loads(text, settings), "cpu")
+def sweeping(text: str = BASE + SWEEP, *settings: str, executor: Executor | None = None) -> Sweeping:
+    """Ready to begin; in this process where no executor is given."""
+    return prepare(loads(text, settings), executor or Local("cpu"))
 
 
 def store_of(one: Sweeping, folder: Path) -> Store:

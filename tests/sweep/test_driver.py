@@ -14,10 +14,11 @@ from regexp.errors import Interrupted
 from regexp.experiment import Trial
 from regexp.runner import Session
 from regexp.runs import Run
-from regexp.sweep import driver
-from regexp.sweep.blocks import Ended, block_size
-from regexp.sweep.driver import Began, Concluded, Narrowed, Planned, Progress
+from regexp.sweep import session as files
+from regexp.sweep.events import Began, Concluded, Narrowed, Planned, Progress
 from regexp.sweep.records import Store
+from regexp.sweep.tasks import Ended
+from regexp.sweep.trainer import block_size
 from regexp.training.lanes import compilations
 from tests.sweep.lab import BASE, SWEEP, run, store_of, sweeping
 
@@ -179,7 +180,7 @@ def test_resumed_after_an_interrupt_the_table_is_the_same(done, tmp_path, stop_a
     _, folder, summary, _, _ = done
     one = sweeping()
     calls = iter([0] * stop_after)
-    one.blocks.interrupted = lambda: next(calls, 2)
+    one.blocks.executor.trainer.interrupted = lambda: next(calls, 2)
     with pytest.raises(Interrupted):
         run(one, tmp_path)
     before = records_of(one, tmp_path)
@@ -247,7 +248,7 @@ def test_the_store_refuses_what_is_not_there(tmp_path):
 def test_the_winners_file_trains(done, tmp_path):
     one, _, summary, _, _ = done
     folder = Run.create(tmp_path, "winner")
-    driver._write_winner(one, summary, folder)
+    files._write_winner(one, summary, folder)
     written = load(folder.path / "winner.yaml").experiment
     assert written.training.seeds == tuple(one.fresh)
     assert written.training.epochs == 3
@@ -275,8 +276,8 @@ def test_structures_are_counted():
     regularizers.early_stopping.patience: {int_uniform: [3, 9]}
   stages:
 """
-    assert sweeping(BASE + SWEEP.replace("  stages:\n", more)).programs() == 3 * 2 + 1
-    assert sweeping(BASE + SWEEP.replace("regularizers.dropout:", "regularizers.batch_norm:")).programs() == 3
+    assert sweeping(BASE + SWEEP.replace("  stages:\n", more)).plan.programs() == 3 * 2 + 1
+    assert sweeping(BASE + SWEEP.replace("regularizers.dropout:", "regularizers.batch_norm:")).plan.programs() == 3
 
 
 def test_lanes_that_diverged_leave_at_a_rung(tmp_path):
@@ -303,13 +304,12 @@ def test_a_block_that_does_not_fit_is_halved(done, tmp_path, monkeypatch):
         real(group)
 
     one = sweeping()
-    one.blocks.size = 4
-    one.plan()
-    one.blocks.size = 12
+    one.planned()
+    one.blocks.measured = replace(one.blocks.measured, size=12)
     monkeypatch.setattr(Group, "compile", small)
     plan = Planned([12, 6, 3], 30, 2, 12, 100, 1.0, 1.0)
     list(one.events(store_of(one, tmp_path), plan))
-    assert one.blocks.size == 3
+    assert one.blocks.executor.trainer.fitting == 3
     for mine, theirs in zip(records_of(one, tmp_path), records(done[1]), strict=True):
         assert (mine.setting, mine.status) == (theirs.setting, theirs.status)
         assert mine.value == pytest.approx(theirs.value, rel=1e-3)
@@ -321,7 +321,7 @@ def test_a_block_that_fails_is_kept_as_failed(tmp_path, monkeypatch):
     from regexp.training.group import Group
 
     one = sweeping()
-    plan = one.plan()
+    plan = one.planned()
 
     def broken(group, steps):
         raise jax.errors.JaxRuntimeError("INTERNAL: the device is gone\nand more")
@@ -352,5 +352,5 @@ def test_a_resumed_halving_keeps_as_many_as_were_announced(tmp_path):
 def test_an_adaptive_stage_needs_lanes_for_a_batch():
     one = sweeping(BASE + SWEEP.replace("{trials: 12, epochs: 2}", "{trials: 20, epochs: 4, sampler: tpe, halving: 2}"))
     batch = [(3, 1), (1, 1), (1, 2)]
-    assert one._needs() == [*batch * 6, (2, 1), (1, 1), (1, 2), (12, 3), (6, 3)]
-    assert one.plan().lanes == 20 + 6 * 2 + 3 * 2
+    assert one.plan.needs() == [*batch * 6, (2, 1), (1, 1), (1, 2), (12, 3), (6, 3)]
+    assert one.planned().lanes == 20 + 6 * 2 + 3 * 2
