@@ -26,6 +26,8 @@ ALLOWED = {
     "lazy": set(),
     "errors": set(),
     "inert": set(),
+    "explanation": set(),
+    "questions": {"errors"},
     "component": {"lazy"},
     "random": {"lazy"},
     "adversary": {"lazy"},
@@ -49,13 +51,16 @@ ALLOWED = {
     "ablation": {"component", "errors", "experiment", "regularizers"},
     "retune": {"datasets", "experiment", "training"},
     "timing": {"datasets", "experiment", "training"},
-    "report": {"ablation", "errors", "inert", "runs", "config", "metrics", "statistics"},
+    "report": {"ablation", "errors", "explanation", "inert", "runs", "config", "metrics", "statistics"},
     "export": {"errors", "inert", "report", "runs"},
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
     "diagnostics": PARTS
     | METHODS
-    | {"experiment", "training", "runs", "datasets", "losses", "metrics", "inference", "adversary"},
-    "checks": PARTS | METHODS | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "losses"},
+    | {"experiment", "training", "runs", "losses", "metrics", "inference", "scores", "adversary"}
+    | {"explanation", "questions"},
+    "checks": PARTS
+    | METHODS
+    | {"experiment", "training", "runs", "config", "summary", "scores", "losses", "questions"},
     "runner": LEAVES
     | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},
 }
@@ -63,6 +68,8 @@ ALLOWED["sweep"] = ALLOWED["runner"] | {"runner", "metrics"}
 NO_JAX = {
     "sweep",
     "component",
+    "explanation",
+    "questions",
     "config",
     "runs",
     "summary",

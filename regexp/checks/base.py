@@ -7,18 +7,13 @@ FAIL  do not train before this is mended
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from regexp.errors import UsageError
-
-if TYPE_CHECKING:
-    from regexp.checks.bench import Bench
+from regexp.questions import Questions
 
 Verdict = Literal["PASS", "WARN", "FAIL"]
-Array = Any
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,10 @@ class Finding:
     figure: Callable[[Any], None] | None = None
 
 
-CHECKS = (
+CHECKS: Questions[Finding] = Questions(
+    "check",
+    "regexp.checks",
+    "check",
     "split_overlap",
     "class_balance",
     "validation_size",
@@ -57,19 +55,6 @@ CHECKS = (
     "shuffled_labels",
     "strengths",
 )
-
-
-def chosen(names: Sequence[str]) -> list[str]:
-    """The named checks in the order of CHECKS; all where none is named. Raises UsageError for an unknown name."""
-    if unknown := [name for name in names if name not in CHECKS]:
-        raise UsageError(f'there is no check "{unknown[0]}"; there are {", ".join(CHECKS)}')
-    return [name for name in CHECKS if not names or name in names]
-
-
-def run(bench: Bench, names: Sequence[str] = CHECKS) -> Iterator[tuple[str, Finding]]:
-    """The findings, each as soon as there is one."""
-    for name in names:
-        yield name, import_module(f"regexp.checks.{name}").check(bench)
 
 
 def verdict(fails: bool, warns: bool = False) -> Verdict:

@@ -1,8 +1,8 @@
 """What the checks share: the config's first lanes, short trainings, predictions; every program is compiled once.
 
 Everything works on copies: the methods that only choose, average or stop (loop, ensembles) are left out, and so is one
-that takes labels away, because batches have at most 32 examples. A measurement takes at most 256 rows. All is float32
-or float64, whatever precision the config trains in.
+that takes labels away, because batches have at most 32 examples (16 where the model convolves). A measurement takes at
+most 256 rows. All is float32 or float64, whatever precision the config trains in.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ from regexp.training.step import Lane, Variables
 Array = Any
 Tree = Any
 
-BATCH = 32
+BATCH, CONVOLVED = 32, 16  # examples of a batch; a convolution's gradient is a mean over places, too
 ROWS = 256
 CAPACITY = 2000  # steps of the longest training; gradient descent on a linear model needs them
 DIFFERENTIATED = 8  # examples under the finite differences
 PLACES = 8  # coordinates of each trained array
 # Three widths: the smallest error counts, because a unit's kink may lie inside one of them, and a bug in all.
-WIDTHS = (1e-5, 1e-6, 1e-7)
+WIDTHS = (1e-6, 1e-7, 1e-5)
+FIRST = 2  # of them are tried, the third where they fail
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Bench:
         self.seeds = (*experiment.training.seeds, *(next(more) for _ in range(3)))[:3]
         self.splits: dict[int, Split] = {seed: split(experiment.dataset, data, seed) for seed in self.seeds}
         self.spec = spec_of(experiment, data)
-        self.batch = min(BATCH, len(self.splits[self.seeds[0]].train))
+        batch = CONVOLVED if experiment.model.images_only else BATCH
+        self.batch = min(batch, len(self.splits[self.seeds[0]].train))
 
     # -- lanes --------------------------------------------------------------------------------------------------------
 
@@ -150,16 +152,17 @@ class Bench:
 
     # -- in float64 ---------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def derivatives(self) -> dict[str, Derivative]:
+    @cache  # noqa: B019
+    def derivatives(self, widths: int) -> dict[str, Derivative]:
         """Autodiff and central differences of every term of the loss, at weights moved off their kinks."""
         batch, keys, lane, variables = self._double
         generator = np.random.default_rng([self.seeds[0], 2])
         where = coordinates(variables.parameters, generator)
         with jax.enable_x64(True):
-            arguments = (batch, keys, self.experiment, lane, variables, where, np.asarray(WIDTHS))
-            found = self._call(programs.derivatives, [arguments], shared=())[0]
-        return {name: Derivative(*parts) for name, parts in found.items()}
+            lanes = [(batch, keys, self.experiment, lane, variables, where, np.asarray(h)) for h in WIDTHS[:widths]]
+            found = self._call(programs.derivatives, lanes, shared=())
+        first, differences = found[0], {name: np.stack([one[name][2] for one in found]) for name in found[0]}
+        return {name: Derivative(first[name][0], first[name][1], differences[name]) for name in first}
 
     def rises(self, methods: Sequence[Regularizer]) -> tuple[list[float], Tree]:
         """(by how much the loss rises when each method is switched on, the weights where that is measured)."""
@@ -193,9 +196,10 @@ class Bench:
 
     def _call(self, function: Callable[..., Any], lanes: Sequence[Tree], shared: Tree | None = None) -> list[Any]:
         """A program's answer for each lane; a lane is the arguments that `function` takes behind the shared ones."""
-        layout = Layout(len(jax.devices()), tuple(jax.devices()), "map")
+        devices = tuple(jax.devices()[: len(lanes)])
+        layout = Layout(len(devices), devices, "map")
         if shared is None:
-            shared = (self._on_devices,)
+            shared = (self._on_devices(layout),)
         answers: list[Any] = []
         for begin in range(0, len(lanes), layout.lanes):
             some = list(lanes[begin : begin + layout.lanes])
@@ -206,9 +210,8 @@ class Bench:
             answers += [jax.tree.map(lambda x, i=i: x[i], answer) for i in range(len(some))]
         return answers
 
-    @cached_property
-    def _on_devices(self) -> Array:
-        layout = Layout(len(jax.devices()), tuple(jax.devices()), "map")
+    @cache  # noqa: B019
+    def _on_devices(self, layout: Layout) -> Array:
         return layout.put(self.inputs, over_lanes=False)
 
 

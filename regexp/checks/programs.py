@@ -91,9 +91,9 @@ def total_loss(spec: Any, batch: Any, keys: Any, experiment: Any, lane: Any, var
 
 
 def derivatives(
-    spec: Any, batch: Any, keys: Any, experiment: Any, lane: Any, variables: Any, where: Array, steps: Array
+    spec: Any, batch: Any, keys: Any, experiment: Any, lane: Any, variables: Any, where: Array, width: Array
 ) -> dict[str, tuple[Any, Array, Array]]:
-    """Of each term of the loss: (gradient, its entries `where`, central differences (steps, where)).
+    """Of each term of the loss: (gradient, its entries `where`, central differences there).
 
     where: numbers of coordinates in the flattened parameters
     The terms are `data`, the loss as it is trained, and each differentiable penalty.
@@ -110,14 +110,14 @@ def derivatives(
         def value(vector: Array, term: Any = term) -> Array:
             return term(unflatten(vector))
 
-        def difference(place: tuple[Array, Array], value: Any = value) -> Array:
+        def beside(place: tuple[Array, Array], value: Any = value) -> Array:
             i, h = place
-            return (value(flat.at[i].add(h)) - value(flat.at[i].add(-h))) / (2 * h)
+            return value(flat.at[i].add(h))
 
-        places = (jnp.tile(where, steps.shape[0]), jnp.repeat(steps, where.shape[0]))
-        differences = lax.map(difference, places).reshape(steps.shape[0], -1)
+        sides = jnp.repeat(jnp.stack([width, -width]), where.shape[0])
+        above, below = lax.map(beside, (jnp.tile(where, 2), sides)).reshape(2, -1)
         gradient = jax.grad(value)(flat)
-        found[name] = (unflatten(gradient), gradient[where], differences)
+        found[name] = (unflatten(gradient), gradient[where], (above - below) / (2 * width))
     return found
 
 

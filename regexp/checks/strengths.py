@@ -27,7 +27,12 @@ def check(bench: Bench) -> Finding:
     methods = [m for m in bench.experiment.regularizers if has_strength(m)]
     if not methods:
         return Finding("PASS", "no method with a strength in this config", "nothing")
-    curves = {method.name: _curve(bench, method) for method in methods}
+    stages = {method.name: levels(bench.experiment, method) for method in methods}
+    distinct: list[Experiment] = []  # all methods have the config itself in common
+    for one in (stage for own in stages.values() for stage in own):
+        distinct += [] if one in distinct else [one]
+    trained = _losses(bench, distinct)
+    curves = {name: trained[:, [distinct.index(stage) for stage in own]] for name, own in stages.items()}
     drops = {name: _drop(losses) for name, losses in curves.items()}
     tolerance = TOLERANCE * ignorance(bench)
     falling = [name for name, (drop, noise) in drops.items() if drop > max(tolerance, ERRORS * noise)]
@@ -63,15 +68,14 @@ def at_most(method: Regularizer) -> Regularizer:
     return replace(method, **changes)  # type: ignore[type-var]
 
 
-def _curve(bench: Bench, method: Regularizer) -> np.ndarray:
-    """Training losses (seeds, levels)."""
-    rates = np.full(STEPS, range_test(bench).middle)
-    stages, seeds = levels(bench.experiment, method), bench.seeds[:SEEDS]
-    who = [(seed, stage) for seed in seeds for stage in stages]
+def _losses(bench: Bench, experiments: list[Experiment]) -> np.ndarray:
+    """(seeds, experiments) on training examples, after training."""
+    rates, seeds = np.full(STEPS, range_test(bench).middle), bench.seeds[:SEEDS]
+    who = [(seed, one) for seed in seeds for one in experiments]
     trained = bench.train([Job(stage, seed, rates) for seed, stage in who])
     asked = [(seed, t.variables, bench.splits[seed].train) for (seed, _), t in zip(who, trained, strict=True)]
     losses = np.asarray([np.mean(found) for _, found in bench.predict(asked)])
-    return np.where(np.isfinite(losses), losses, np.inf).reshape(len(seeds), len(stages))
+    return np.where(np.isfinite(losses), losses, np.inf).reshape(len(seeds), -1)
 
 
 def _drop(losses: np.ndarray) -> tuple[float, float]:

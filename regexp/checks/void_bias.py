@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from regexp.checks.base import Finding, verdict
-from regexp.checks.bench import Bench
+from regexp.checks.bench import FIRST, Bench
 
 TOLERANCE = 1e-8  # of the gradient of the same layer's kernel, in float64
 
 
 def check(bench: Bench) -> Finding:
     """The norm of each bias's gradient over that of its layer's kernel; the smallest one."""
-    layers = bench.derivatives["data"].gradient["model"]
+    layers = bench.derivatives(FIRST)["data"].gradient["model"]
     ratios = {name: _norm(g["bias"]) / _norm(g["kernel"]) for name, g in layers.items() if _is_learning(g)}
     void = [name for name, ratio in ratios.items() if ratio < TOLERANCE]
     smallest = f"; the smallest gradient is {min(ratios.values()):.1e} of its kernel's" if ratios else ""

@@ -30,18 +30,19 @@ def check(
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Check a config, its data and its model before training; exit code 3 where a check fails."""
-    from regexp.checks.base import chosen, run
+    from regexp.checks.base import CHECKS
     from regexp.checks.bench import bench_of
     from regexp.config import load
     from regexp.training import device
 
-    names = chosen(only or ())
+    names = CHECKS.chosen(only or ())
     loaded = load(config, settings or [])
     device.set_up()
+    bench = bench_of(loaded)
     found: dict[str, Finding] = {}
     with loaded.placed():
-        for name, finding in run(bench_of(loaded), names):
-            found[name] = finding
+        for name in names:
+            found[name] = finding = CHECKS.answer(name, bench)
             _print_json(name, finding) if json else _print(name, finding)
     if save:
         _save(loaded, found, runs_dir, f"{config.stem}-check", json)

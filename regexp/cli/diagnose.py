@@ -3,57 +3,129 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from regexp.diagnostics.base import Explanation
+    from regexp.report.explanations import Explained
+    from regexp.runs import Run
 
 RunNames = Annotated[list[str], typer.Argument(help="The runs' names, or their folders; several: one after another.")]
 RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
 What = Annotated[list[str] | None, typer.Option(help="This diagnostic alone; may be given several times.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per diagnostic and run on standard output.")]
+Html = Annotated[Path | None, typer.Option(help="Write tables, sentences and charts as one page that works offline.")]
+Figures = Annotated[Path | None, typer.Option(help="A folder to write every chart to, as PNG and SVG.")]
 
 
-def diagnose(runs: RunNames, what: What = None, runs_dir: RunsDir = Path("runs"), json: Json = False) -> None:
+def diagnose(
+    runs: RunNames,
+    what: What = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+    html: Html = None,
+    figures: Figures = None,
+) -> None:
     """Explain saved runs from their checkpoints: a table, a chart, and the one sentence that the numbers support."""
-    from regexp.diagnostics.base import chosen, run
+    from dataclasses import replace
+
+    from regexp.diagnostics.base import DIAGNOSTICS
     from regexp.diagnostics.subject import subject_of
+    from regexp.report.explanations import Explained
     from regexp.runs import Run
-    from regexp.runs.files import finite
     from regexp.training import device
 
-    names = chosen(what or ())
+    names = DIAGNOSTICS.chosen(what or ())
     folders = [Run.read(runs_dir, name) for name in runs]
     device.set_up()
     subjects = [subject_of(folder) for folder in folders]
+    found: list[Explained] = []
     for name in names:
-        found = [(subject.name, explanation) for subject in subjects for _, explanation in run(subject, [name])]
-        if json:
-            for subject, (_, one) in zip(subjects, found, strict=True):
-                told = {"run": subject.name, "seed": subject.seed, "diagnostic": name, "sentence": one.sentence}
-                typer.echo(json_module.dumps(told | {"values": finite(one.values)}))
-        else:
-            _print(f"{name}: {', '.join(f'{subject.name}, seed {subject.seed}' for subject in subjects)}", found)
+        own = [Explained(s.name, name, replace(DIAGNOSTICS.answer(name, s), seed=s.seed)) for s in subjects]
+        _print_json(own) if json else _print(own)
+        found += own
+    for place, folder in enumerate(folders):
+        _keep(folder, found[place :: len(folders)])
+    if html is not None:
+        _write_page(found, html)
+    if figures is not None:
+        _write_figures(found, figures)
 
 
-def _print(title: str, found: list[tuple[str, Explanation]]) -> None:
+def _print_json(found: Sequence[Explained]) -> None:
+    from regexp.runs.files import finite
+
+    for one in found:
+        said = {"run": one.run, "seed": one.explanation.seed, "diagnostic": one.diagnostic}
+        told = {"sentence": one.explanation.sentence, "values": finite(one.explanation.values)}
+        typer.echo(json_module.dumps(said | told))
+
+
+def _print(found: Sequence[Explained]) -> None:
     """One table, with the runs in its first column where there are several; then each run's chart and sentence."""
     from regexp.inert import safe
+    from regexp.report.explanations import tables
 
+    title = f"{found[0].diagnostic}: {', '.join(f'{one.run}, seed {one.explanation.seed}' for one in found)}"
     typer.echo(typer.style(safe(title), bold=True))
     several = len(found) > 1
-    table = [("run", *one.columns) if several else one.columns for _, one in found if one.rows][:1]
-    table += [(name, *row) if several else row for name, one in found for row in one.rows]
+    for columns, rows in tables(found).items():
+        table = [("run", *columns), *rows]
+        _print_table(table if several else [row[1:] for row in table])
+    for one in found:
+        for line in one.explanation.lines:
+            typer.echo(safe(f"  {line}"))
+        typer.echo(safe(f"{one.run}: {one.explanation.sentence}" if several else one.explanation.sentence))
+    typer.echo()
+
+
+def _print_table(table: Sequence[Sequence[str]]) -> None:
+    from regexp.inert import safe
+
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         first, *others = zip(row, widths, strict=True)
         cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
         typer.echo(safe("  " + "  ".join(cells)))
-    for name, one in found:
-        for line in one.lines:
-            typer.echo(safe(f"  {line}"))
-        typer.echo(safe(f"{name}: {one.sentence}" if several else one.sentence))
-    typer.echo()
+
+
+def _keep(folder: Run, found: Sequence[Explained]) -> None:
+    """In the run's folder, for the report, beside what was said before; not of a run that may still change."""
+    from regexp.diagnostics.base import DIAGNOSTICS
+    from regexp.errors import RunError
+    from regexp.explanation import FILE, to_json
+    from regexp.report.records import FINISHED
+
+    try:
+        status = folder.read_json("manifest.json").get("status")
+        if status not in FINISHED:
+            return _say(f"{folder.path} is {status}: what was said is not kept there")
+        before = folder.read_json(FILE) if (folder.path / FILE).exists() else {}
+        after = before | {one.diagnostic: to_json(one.explanation) for one in found}
+        folder.write_json(FILE, {name: after[name] for name in DIAGNOSTICS if name in after})
+    except RunError as error:
+        _say(f"not kept for the report: {error}")
+
+
+def _write_page(found: Sequence[Explained], path: Path) -> None:
+    from regexp.report.explanations import page
+    from regexp.runs.files import write_atomic
+
+    write_atomic(path, page(found).encode())
+    _say(f"wrote {path}")
+
+
+def _write_figures(found: Sequence[Explained], folder: Path) -> None:
+    from regexp.report.explanations import charts
+    from regexp.report.figures import save
+
+    _say(f"wrote {len(save(charts(found), folder))} files to {folder}")
+
+
+def _say(message: str) -> None:
+    from regexp.inert import safe
+
+    typer.echo(safe(message), err=True)

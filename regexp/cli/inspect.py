@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from regexp import inert
 from regexp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False)
 
 def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path("runs")) -> None:
     """Predict for the rows of a file; probabilities are means over the run's seeds."""
-    from regexp import inert
     from regexp.inference import predict as infer
     from regexp.runs import Run
     from regexp.runs.files import write_atomic

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from regexp.diagnostics import programs
-from regexp.diagnostics.base import Explanation
 from regexp.diagnostics.subject import Subject
+from regexp.explanation import Explanation, Plot, series
 from regexp.metrics import measure
 
 BINS, WIDTH = 10, 40
@@ -16,11 +15,11 @@ def explain(subject: Subject) -> Explanation:
     """Equal-width bins (lower, upper] of the largest probability; their gaps, weighted by examples, are the ECE."""
     if not subject.data.classes:
         return Explanation("This run is a regression; its predictions have no confidence to calibrate.")
-    rows = subject.split.test if len(subject.split.test) else subject.split.validation
+    rows = subject.unseen
     if not len(rows):
         return Explanation("This run has neither test nor validation examples to calibrate on.")
     inputs, _ = subject.rows(rows)
-    logits = subject.call(programs.outputs, (subject.lane, subject.variables, inputs.astype(np.float32)))
+    logits = subject.outputs(inputs, subject.lane, subject.variables)
     labels = subject.data.targets[rows]
     nothing = np.zeros(1, np.float32)
     metrics = measure("classification", "cross_entropy", logits, labels, nothing, nothing, BINS)
@@ -36,6 +35,7 @@ def explain(subject: Subject) -> Explanation:
         ((*(f"{found[name]:.4f}" for name in names), f"{confidence.mean():.4f}"),),
         _chart(bins),
         {name: found[name] for name in names} | {"confidence": float(confidence.mean()), "bins": bins},
+        (_plot(bins),),
     )
 
 
@@ -69,3 +69,14 @@ def _chart(bins: list[dict[str, float]]) -> tuple[str, ...]:
         bar[round(one["confidence"] * WIDTH)] = "|"
         lines.append(f"{one['upper']:.1f} {''.join(bar)} {one['examples']:>5}")
     return tuple(lines)
+
+
+def _plot(bins: list[dict[str, float]]) -> Plot:
+    confidence, accuracy = ([one[name] for one in bins] for name in ("confidence", "accuracy"))
+    return Plot(
+        "Reliability",
+        "Accuracy over mean confidence in each bin with examples; on the diagonal a model is as sure as it is right.",
+        "confidence",
+        "accuracy",
+        (series("this model", confidence, accuracy), series("as sure as right", [0, 1], [0, 1])),
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from regexp.diagnostics import programs
-from regexp.diagnostics.base import Explanation
 from regexp.diagnostics.calibration import probabilities
 from regexp.diagnostics.subject import Subject
+from regexp.explanation import Explanation, Plot, series
 
 MASKS, ROWS = 64, 1000
 LEAST = 1e-30  # of a probability, inside logarithms
@@ -18,7 +18,7 @@ def explain(subject: Subject) -> Explanation:
     over masks is no worse than weight scaling by more than one standard error of the examples' differences."""
     if not any(method.name == "dropout" for method in subject.experiment.regularizers):
         return Explanation("This run has no dropout, so there are no masks to compare.")
-    rows = subject.split.test if len(subject.split.test) else subject.split.validation
+    rows = subject.unseen
     if not len(rows):
         return Explanation("This run has neither test nor validation examples to compare on.")
     inputs, targets = (x.astype(np.float32) for x in subject.rows(rows[:ROWS]))
@@ -52,6 +52,7 @@ def explain(subject: Subject) -> Explanation:
         _chart(curve, float(np.mean(reference))),
         {"weight_scaling": table["weight scaling"], "single": alone.tolist(), "meets": meets,
          "averages": {str(t): _numbers(p, targets, classes) for t, p in averages.items()}},
+        (_plot(name, curve, alone[:, 0], float(np.mean(reference))),),
     )  # fmt: skip
 
 
@@ -82,3 +83,19 @@ def _chart(averages: dict[int, float], scaled: float, width: int = 50) -> tuple[
         bar[round(scaled / top * width)] = "|"
         lines.append(f"{count:>4} {''.join(bar).rstrip()} {loss:.4f}")
     return tuple(lines)
+
+
+def _plot(name: str, averages: dict[int, float], alone: np.ndarray, scaled: float) -> Plot:
+    counts = list(averages)
+    return Plot(
+        "Dropout at test time",
+        f"Mean over test examples; the dots are {len(alone)} single masks.",
+        "masks averaged",
+        name,
+        (
+            series("average over masks", counts, list(averages.values())),
+            series("weight scaling", counts, [scaled] * len(counts)),
+            series("one mask", np.ones(len(alone)), alone, "points"),
+        ),
+        "x",
+    )

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from regexp.diagnostics import programs
-from regexp.diagnostics.base import Explanation
 from regexp.diagnostics.quadratic import LARGEST, flat, minimum
 from regexp.diagnostics.subject import Subject
+from regexp.explanation import Explanation, Plot, series
 
 SHARE = 0.1  # eps times the largest curvature: small, so that (1 - eps lambda)^tau is nearly exp(-eps tau lambda)
 LONGEST, POINTS = 20_000, 12  # steps, and how many lengths up to there
@@ -53,6 +53,7 @@ def explain(subject: Subject) -> Explanation:
         _chart(lengths, left, np.asarray(ridge) / size),
         {"rate": rate, "lengths": lengths.tolist(), "nearest": nearest.tolist(), "ratio": ratio.tolist(),
          "distance": (gaps / size).tolist(), "law": law},
+        (_path(values, end, measured), _strengths(lengths, rate, nearest)),
     )  # fmt: skip
 
 
@@ -74,3 +75,33 @@ def _chart(lengths: np.ndarray, left: np.ndarray, ridge: np.ndarray, width: int 
         bar[round(shrunk * width)] = "|"
         lines.append(f"{t:>6} {''.join(bar).rstrip()}")
     return tuple(lines)
+
+
+def _path(values: np.ndarray, end: np.ndarray, measured: np.ndarray) -> Plot:
+    """In the plane of the steepest and the flattest direction along which the minimum has a coordinate worth a look."""
+    counts = np.flatnonzero(np.abs(end) > 0.1 * np.abs(end).max())
+    steep, gentle = counts[-1], counts[0]
+    strengths = np.geomspace(1e4 * values.max(), 1e-8 * values.max(), 200)
+    shrunk = np.asarray([values / (values + a) * end for a in strengths])
+    return Plot(
+        "The path of the weights from zero",
+        f"Along two directions of the Hessian, of curvature {values[steep]:.3g} and {values[gentle]:.3g}; the dots are "
+        "numbers of steps, the line L2 minima from strong to weak; they end in the minimum.",
+        "steep direction",
+        "flat direction",
+        (
+            series("L2 minima", shrunk[:, steep], shrunk[:, gentle]),
+            series("gradient descent", measured[:, steep], measured[:, gentle], "points"),
+        ),
+    )
+
+
+def _strengths(lengths: np.ndarray, rate: float, nearest: np.ndarray) -> Plot:
+    return Plot(
+        "Steps as a strength of L2",
+        "The strength whose minimum is nearest to the weights after so many steps, and 1/(eps tau).",
+        "steps tau",
+        "a",
+        (series("nearest a", lengths, nearest, "points"), series("1/(eps tau)", lengths, 1 / (rate * lengths))),
+        "xy",
+    )

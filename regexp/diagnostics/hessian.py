@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from regexp.diagnostics import programs
-from regexp.diagnostics.base import Explanation
 from regexp.diagnostics.quadratic import LARGEST, Point, flat, is_kernel, minimum, profiled
 from regexp.diagnostics.subject import Subject
+from regexp.explanation import Explanation, Plot, series
 
 SHOWN = 10  # rows of the table
 KRYLOV = 40  # steps of Lanczos' method
@@ -54,7 +54,19 @@ def _shrinkage(subject: Subject, best: Point) -> Explanation:
         bars(predicted[order], measured[order]),
         {"a": a, "eigenvalues": values.tolist(), "predicted": predicted.tolist(), "measured": measured.tolist(),
          "gap": gap},
+        (_plot(values[counts][order], predicted[order], measured[order], a),),
     )  # fmt: skip
+
+
+def _plot(values: np.ndarray, predicted: np.ndarray, measured: np.ndarray, a: float) -> Plot:
+    return Plot(
+        f"Shrinkage under L2 a = {a:.3g}",
+        "What is left of the minimum along each direction of the Hessian, over the curvature there.",
+        "lambda",
+        "share left",
+        (series("lambda/(lambda + a)", values, predicted), series("measured", values, measured, "points")),
+        "x",
+    )
 
 
 def bars(predicted: np.ndarray, measured: np.ndarray, width: int = 50) -> tuple[str, ...]:
@@ -88,4 +100,16 @@ def _large(subject: Subject, weights: np.ndarray) -> Explanation:
         COLUMNS,
         rows,
         values={"a": a, "ritz": ritz.tolist(), "errors": errors.tolist(), "gradient": float(slope)},
+        shown=(_spectrum(ritz, errors),),
+    )
+
+
+def _spectrum(ritz: np.ndarray, errors: np.ndarray) -> Plot:
+    places = np.arange(1, len(ritz) + 1)
+    return Plot(
+        "Curvatures that Lanczos finds",
+        f"Ritz values after {len(ritz)} steps, with their error bounds: the ends of the spectrum converge first.",
+        "from the smallest",
+        "lambda",
+        (series("Ritz value", places, ritz, band=(ritz - errors, ritz + errors)),),
     )

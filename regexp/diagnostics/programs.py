@@ -8,9 +8,24 @@ from typing import Any
 from regexp.adversary import ascend
 from regexp.lazy import jax, jnp, lax
 from regexp.losses import LOSSES
-from regexp.training.step import Shared, Variables, forward, gather, stream_keys
+from regexp.regularizers.base import Batch
+from regexp.regularizers.fold import transform_batches
+from regexp.training.statistics import recomputed
+from regexp.training.step import (
+    Progress,
+    Shared,
+    Variables,
+    forward,
+    gather,
+    init_variables,
+    optimizer_chain,
+    stream_keys,
+    train_step,
+    training_loss,
+)
 
 Array = Any
+Tree = Any
 
 
 def raw(spec: Any, experiment: Any, lane: Any, rows: Array, inputs: Array, targets: Array) -> tuple[Array, Array]:
@@ -91,11 +106,14 @@ def fgsm(
 def pgd(
     spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array
 ) -> tuple[Array, Array]:
-    """The same by ten projected steps."""
-    return _attacked(spec, experiment, lane, variables, inputs, targets, epsilons, PGD_STEPS)
+    """The same by several projected steps."""
+    return _attacked(spec, experiment, lane, variables, inputs, targets, epsilons, pgd_steps(experiment))
 
 
-PGD_STEPS = 10
+def pgd_steps(experiment: Any) -> int:
+    """What the config says, else 10."""
+    attacks = experiment.evaluation.attacks
+    return int(attacks.steps) if attacks else 10
 
 
 def _attacked(
@@ -136,3 +154,67 @@ def descent(
         return (length, w), w
 
     return lax.scan(further, (jnp.zeros_like(lengths[0]), flat), lengths)[1]
+
+
+def population(
+    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, batches: Array
+) -> Variables:
+    """The variables with running statistics over all of `batches` (steps, B) of rows."""
+    return recomputed(experiment, spec, Shared(inputs, targets), lane, variables, batches)
+
+
+def trajectory(
+    spec: Any, experiment: Any, observed: Any, lane: Any, inputs: Array, targets: Array, order: Array, watched: Array,
+    factors: Array,
+) -> dict[str, Tree]:  # fmt: skip
+    """Training from its start through order (P, S, B); every S steps what trajectory.Trajectory holds.
+
+    observed: the experiment with a recorder, which notes the activations of the rows `watched`
+    """
+    shared, streams = Shared(inputs, targets), stream_keys(experiment, lane.key)
+    between, size = order.shape[1:]
+    pixels, _ = gather(spec, shared, lane, watched)
+
+    def step(progress: Progress, numbered: tuple[Array, Array]) -> tuple[Progress, None]:
+        rows, number = numbered
+        return train_step(experiment, spec, shared, lane, streams, progress, rows, number)[0], None
+
+    def probe(progress: Progress, numbered: tuple[Array, Array]) -> tuple[Progress, dict[str, Tree]]:
+        rows, number = numbered
+        variables = progress.variables
+        watching = Variables(variables.parameters, variables.state | {"recorder": {}})
+        sites = forward(observed, spec, lane, watching, pixels, "statistics").state["recorder"]
+        after, _ = step(progress, (rows[0], number))
+        update = jax.tree.map(jnp.subtract, after.variables.parameters, variables.parameters)
+
+        keys = {name: jax.random.fold_in(key, number) for name, key in streams.items()}
+        raw, wanted = gather(spec, shared, lane, rows[0])
+        epoch = number / (lane.train.shape[0] // size)
+        batch = Batch(raw, wanted, lane.low, lane.high, rows[0], epoch, lane.own)
+        batch = transform_batches(experiment.regularizers, batch, keys)
+        loss = training_loss(experiment, spec, lane, keys)
+
+        def at(factor: Array) -> tuple[Array, Tree]:
+            moved = jax.tree.map(lambda p, u: p + factor * u, variables.parameters, update)
+            return jax.value_and_grad(lambda p: loss(Variables(p, variables.state), batch)[0])(moved)
+
+        losses, gradients = lax.map(at, jnp.concatenate([jnp.zeros(1), factors]))
+        first = jax.tree.map(lambda g: g[0], gradients)
+        changes = jax.vmap(lambda g: norm(jax.tree.map(jnp.subtract, g, first)))(gradients)
+        found = {
+            "quartiles": {name: own["quartiles"] for name, own in sites.items()},
+            "loss": losses[0], "losses": losses[1:], "gradient": norm(first), "changes": changes[1:],
+            "lengths": factors * norm(update),
+        }  # fmt: skip
+        progress, _ = lax.scan(step, after, (rows[1:], number + jnp.arange(1, between)))
+        return progress, found
+
+    variables = init_variables(experiment, spec, lane)
+    optimizer = optimizer_chain(experiment, experiment.optimizer.learning_rate).init(variables.parameters)
+    numbers = jnp.arange(order.shape[0]) * between
+    return lax.scan(probe, Progress(variables, optimizer, {}), (order, numbers))[1]
+
+
+def norm(tree: Tree) -> Array:
+    """Of all arrays together."""
+    return jnp.sqrt(sum(jnp.sum(jnp.square(x)) for x in jax.tree.leaves(tree)))

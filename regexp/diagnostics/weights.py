@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
-from regexp.diagnostics.base import Explanation
 from regexp.diagnostics.subject import Subject
+from regexp.explanation import Explanation, Plot, series
 from regexp.regularizers.base import kernels
 
 NEAR = 0.01  # of the layer's root mean square
@@ -24,14 +27,16 @@ def explain(subject: Subject) -> Explanation:
         for name, v in values.items()
     )
     whole, largest = values["all"], max(layers, key=lambda name: layers[name].size)
-    penalties = ", ".join(priors(subject)) or "no penalty in this run"
+    own = priors(subject)
+    penalties = ", ".join(map(str, own)) or "no penalty in this run"
     sentence = (
         f"{whole['zero']:.1%} of {whole['weights']} weights are exactly zero and {whole['near']:.1%} lie within "
         f"{NEAR:.0%} of the root mean square; excess kurtosis {whole['kurtosis']:.2f} (Gaussian 0, Laplace 3); "
         f"{penalties}."
     )
     columns = ("layer", "weights", "rms", "zero", f"below {NEAR:g} rms", "kurtosis")
-    return Explanation(sentence, columns, rows, histogram(largest, layers[largest]), values)
+    shown = tuple(_plot(name, w, own) for name, w in layers.items() if np.any(w))
+    return Explanation(sentence, columns, rows, histogram(largest, layers[largest], own), values, shown)
 
 
 def weights_of(subject: Subject) -> Any:
@@ -51,21 +56,36 @@ def describe(w: np.ndarray) -> dict[str, Any]:
     return {"weights": w.size, "rms": rms, "zero": float(np.mean(w == 0)), "near": near, "kurtosis": kurtosis}
 
 
-def priors(subject: Subject) -> list[str]:
-    """`l2 stands for a Gaussian of std 0.03`: the penalty is the negative log of a density, up to the noise of targets.
+@dataclass(frozen=True)
+class Prior:
+    """The density that a penalty is the negative logarithm of. scale: a Gaussian's std, a Laplace's mean size."""
+
+    penalty: str
+    shape: str
+    scale: float
+
+    def shares(self, edges: np.ndarray) -> np.ndarray:
+        """Of its mass between neighbouring edges."""
+        return np.diff((stats.norm if self.shape == "Gaussian" else stats.laplace).cdf(edges, scale=self.scale))
+
+    def __str__(self) -> str:
+        measure = "std" if self.shape == "Gaussian" else "scale"
+        return f"{self.penalty} stands for a {self.shape} of {measure} {self.scale:.3g}"
+
+
+def priors(subject: Subject) -> list[Prior]:
+    """Those of L1 and L2, up to the noise of targets.
 
     n times the mean cross entropy is a negative log likelihood; n times the mean squared error is one times 2 s^2, s^2
     the variance of the targets about the model, in the loss's units.
     """
-    scale = 1 / len(subject.split.train)
-    if subject.spec.loss == "squared_error":
-        scale *= 2 * residual(subject)
+    noise = 2 * residual(subject) if subject.spec.loss == "squared_error" else 1.0
     found = []
     for method in subject.experiment.regularizers:
         if method.name in ("l1", "l2") and method.strength > 0:  # type: ignore[attr-defined]
-            spread = scale / method.strength  # type: ignore[attr-defined]
-            kind = f"Gaussian of std {np.sqrt(spread):.3g}" if method.name == "l2" else f"Laplace of scale {spread:.3g}"
-            found.append(f"{method.name} stands for a {kind}")
+            spread = noise / len(subject.split.train) / method.strength  # type: ignore[attr-defined]
+            gaussian = Prior("l2", "Gaussian", float(np.sqrt(spread)))
+            found.append(gaussian if method.name == "l2" else Prior("l1", "Laplace", float(spread)))
     return found
 
 
@@ -78,21 +98,39 @@ def residual(subject: Subject) -> float:
     return float(subject.call(programs.data_loss, arguments, x64=True))
 
 
-def histogram(layer: str, w: np.ndarray) -> tuple[str, ...]:
-    """Bars of counts; g and l: a Gaussian and a Laplace distribution of the same root mean square."""
-    rms = np.sqrt(np.mean(w**2))
-    if rms == 0:
+def histogram(layer: str, w: np.ndarray, priors: Sequence[Prior] = ()) -> tuple[str, ...]:
+    """Bars of shares and curves over them: g, l a Gaussian and a Laplace of the same root mean square, p the priors."""
+    if not np.any(w):
         return (f"{layer}: all weights are zero",)
-    edges = np.linspace(-REACH, REACH, BINS + 1) * rms
-    middle, wide = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
-    counts = np.histogram(w, edges)[0] / len(w)
-    gauss = wide * np.exp(-0.5 * (middle / rms) ** 2) / (rms * np.sqrt(2 * np.pi))
-    scale = rms / np.sqrt(2)
-    laplace = wide * np.exp(-np.abs(middle) / scale) / (2 * scale)
-    top = max(counts.max(), laplace.max())
-    lines = [f"{layer}: share of weights; g Gaussian, l Laplace of the same root mean square"]
-    for m, count, g, l in zip(middle, counts, gauss, laplace, strict=True):  # noqa: E741
-        bar = list("#" * round(count / top * WIDTH) + " " * WIDTH)[: WIDTH + 1]
-        bar[round(g / top * WIDTH)], bar[round(l / top * WIDTH)] = "g", "l"
+    middle, shares, curves = drawn(w, BINS, priors)
+    top = max(shares.max(), *(curve.max() for curve in curves.values()))
+    words = "".join(f", p {prior}" for prior in priors)
+    lines = [f"{layer}: share of weights; g Gaussian, l Laplace of the same root mean square{words}"]
+    for k, (m, share) in enumerate(zip(middle, shares, strict=True)):
+        bar = list(("#" * round(share / top * WIDTH)).ljust(WIDTH + 1))
+        for letter, curve in zip("gl" + "p" * len(priors), curves.values(), strict=True):
+            bar[round(curve[k] / top * WIDTH)] = letter
         lines.append(f"{m:>10.3g} |{''.join(bar).rstrip()}")
     return tuple(lines)
+
+
+def drawn(w: np.ndarray, bins: int, priors: Sequence[Prior]) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """(the bins' middles, the shares of weights in them, {name: the shares that a density gives them})."""
+    rms = float(np.sqrt(np.mean(w**2)))
+    edges = np.linspace(-REACH, REACH, bins + 1) * rms
+    fitted = {"Gaussian": Prior("", "Gaussian", rms), "Laplace": Prior("", "Laplace", rms / np.sqrt(2))}
+    densities = fitted | {f"prior of {prior.penalty}": prior for prior in priors}
+    middle, shares = (edges[1:] + edges[:-1]) / 2, np.histogram(w, edges)[0] / len(w)
+    return middle, shares, {name: density.shares(edges) for name, density in densities.items()}
+
+
+def _plot(layer: str, w: np.ndarray, priors: Sequence[Prior]) -> Plot:
+    middle, shares, curves = drawn(w, 3 * BINS, priors)
+    return Plot(
+        f"Weights of {layer}",
+        "Share of the weights in each bin; a Gaussian and a Laplace distribution of their root mean square, and the "
+        "priors that the run's penalties stand for.",
+        "weight",
+        "share",
+        (series("weights", middle, shares, "bars"), *(series(name, middle, y) for name, y in curves.items())),
+    )

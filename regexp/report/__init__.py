@@ -10,5 +10,6 @@ searches.py     a sweep's random trials -> the expected best of a smaller budget
 predictions.py  stored test predictions, checked
 curves.py       metrics.jsonl, checked: values over epochs and seeds
 charts.py       Report -> charts; figures.py: how they look and become PNG, SVG or a part of the page
-page.py         Report -> one HTML file; look.py: its style and script; methods.py: its methods paragraph
+page.py         Report -> one HTML file; document.py: its frame; look.py: style and script; methods.py: a paragraph
+explanations.py what `regexp diagnose` left in run folders -> a part of the page; plots.py: its plots -> charts
 """

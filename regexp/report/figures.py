@@ -9,14 +9,17 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
 from regexp import inert
+from regexp.errors import RunError
+from regexp.runs.files import write_atomic
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)), (0, (10, 3)), (0, (1, 1)), (0, (4, 1)))
@@ -60,6 +63,20 @@ def rendered(chart: Chart, kind: str, **options: Any) -> bytes:
         chart.draw(figure)
         figure.savefig(out, format=kind, dpi=160, metadata=metadata, **options)
     return out.getvalue()
+
+
+def save(charts: Sequence[Chart], folder: Path) -> list[Path]:
+    """Every chart as PNG and SVG. Raises RunError where the folder cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made: {error.strerror}") from None
+    paths = []
+    for chart in charts:
+        for kind in ("png", "svg"):
+            paths.append(folder / f"{chart.name}.{kind}")
+            write_atomic(paths[-1], rendered(chart, kind, facecolor="white"))
+    return paths
 
 
 def inline(chart: Chart) -> str:

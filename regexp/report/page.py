@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,8 +11,10 @@ from regexp.inert import html
 from regexp.report.ablation import answer
 from regexp.report.charts import MOST_LINES, ablation_charts, search_charts, setting_charts
 from regexp.report.compare import Line, Report
+from regexp.report.document import document
+from regexp.report.explanations import explanations
 from regexp.report.figures import Chart, inline
-from regexp.report.look import CSS, SCRIPT
+from regexp.report.look import SCRIPT
 from regexp.report.methods import paragraph
 from regexp.report.records import Record
 from regexp.report.rows import cell, shown
@@ -32,8 +32,6 @@ LONG = 5_000  # characters of a command
 
 def page(report: Report) -> str:
     """The whole page; the same report gives the same bytes."""
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
     title = f"{report.metric}: {count(len(report.lines), 'setting')}"
     sections = [
         *_ablations(report),
@@ -42,21 +40,12 @@ def page(report: Report) -> str:
         *_charts(report),
         *_searches(report),
         *((f"more-{i + 1}", table.title, _listed(table)) for i, table in enumerate(others(report))),
+        *explanations([record for line in report.lines for record in line.row.records]),
         ("config", "What differs in the configs", _config(report)),
         ("runs", "Runs", "".join(_run(r) for line in report.lines for r in line.row.records)),
         ("methods", "Methods", f"<p>{html(paragraph(report), LONG)}</p>"),
     ]
-    links = "".join(f'<a href="#{key}">{html(head)}</a>' for key, head, _ in sections)
-    body = "".join(f'<section id="{key}"><h2>{html(head)}</h2>{text}</section>' for key, head, text in sections)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{html(title)}</title><style>{CSS}</style></head>\n"
-        f'<body><header><h1>{html(title)}</h1><p>{html(measured(report))}</p><nav aria-label="Sections">{links}</nav>'
-        f"</header><main>{body}</main><script>{SCRIPT}</script></body></html>\n"
-    )
+    return document(title, measured(report), sections, SCRIPT)
 
 
 # -- summary ----------------------------------------------------------------------------------------------------------

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from regexp.diagnostics.base import DIAGNOSTICS
+from regexp.errors import RunError
+from regexp.explanation import FILE
 from regexp.runs import Run
 from tests.cli.command import inside
 
@@ -38,3 +41,39 @@ def test_unknown_names_are_refused(trained, capsys):
     assert inside("diagnose", "wine", "--runs-dir", trained / "runs", "--what", "auras") == 2
     assert 'there is no diagnostic "auras"; there are weights,' in capsys.readouterr().err
     assert inside("diagnose", "beer", "--runs-dir", trained / "runs") == 2
+
+
+def test_page_figures_and_what_the_report_shows_of_it(trained, tmp_path, capsys):
+    runs, html, figures = trained / "runs", tmp_path / "why.html", tmp_path / "figures"
+    options = ("--what", "weights", "--what", "dropout", "--html", html, "--figures", figures)
+    assert inside("diagnose", "wine", "--runs-dir", runs, *options) == 0
+    sentence = capsys.readouterr().out.splitlines()[-2]
+    assert sentence.startswith("One mask has")
+    assert sentence in html.read_text()
+    assert {path.suffix for path in figures.glob("dropout-1.*")} == {".png", ".svg"}
+    assert inside("report", "wine", "--runs-dir", runs, "--html", tmp_path / "report.html") == 0
+    assert sentence in (tmp_path / "report.html").read_text()
+    # another diagnostic later stands beside the first ones
+    assert inside("diagnose", "wine", "--runs-dir", runs, "--what", "calibration") == 0
+    assert {"weights", "dropout", "calibration"} <= set(Run.read(runs, "wine").read_json(FILE))
+
+
+def test_what_an_unfinished_run_says_is_not_kept(trained, tmp_path, capsys):
+    shutil.copytree(trained / "runs" / "wine", tmp_path / "wine")
+    (tmp_path / "wine" / FILE).unlink(missing_ok=True)
+    manifest = json.loads((tmp_path / "wine" / "manifest.json").read_text())
+    (tmp_path / "wine" / "manifest.json").write_text(json.dumps(manifest | {"status": "interrupted"}))
+    assert inside("diagnose", "wine", "--runs-dir", tmp_path, "--what", "weights") == 0
+    assert "is interrupted" in capsys.readouterr().err
+    assert not (tmp_path / "wine" / FILE).exists()
+
+
+def test_a_folder_that_cannot_be_written_is_explained_all_the_same(trained, capsys, monkeypatch):
+    def full(self, name, value):
+        raise RunError(f"{self.path / name}: no space left on device")
+
+    monkeypatch.setattr(Run, "write_json", full)
+    assert inside("diagnose", "wine", "--runs-dir", trained / "runs", "--what", "weights") == 0
+    captured = capsys.readouterr()
+    assert "no penalty in this run" in captured.out
+    assert "not kept for the report" in captured.err

@@ -8,20 +8,37 @@ import numpy as np
 
 from regexp.datasets.base import Data
 from regexp.datasets.splits import split
-from regexp.diagnostics.subject import Subject
-from regexp.experiment import Experiment, Trial
+from regexp.diagnostics.subject import Model, Subject
+from regexp.experiment import Experiment, trials
 from regexp.lazy import jax
-from regexp.training.prepare import prepare_lane, spec_of
-from regexp.training.step import init_variables
+from regexp.training.prepare import members_split, prepare_lane, spec_of
+from regexp.training.step import Variables, init_variables
+from tests import lab
 
 
-def subject(experiment: Experiment, data: Data, **numbers: Any) -> Subject:
-    """A model as it starts, as if it had been trained."""
-    own = split(experiment.dataset, data, 0)
-    lane = prepare_lane(Trial(experiment=experiment, seed=0), data, own)
-    spec = spec_of(experiment, data)
-    variables = jax.tree.map(np.asarray, init_variables(experiment, spec, lane))
-    return Subject("made", experiment, data, own, spec, lane, variables, 0)
+def subject(experiment: Experiment, data: Data) -> Subject:
+    """Models as they start, as if they had been trained."""
+    return _subject(experiment, data, [None] * len(trials(experiment)))
+
+
+def trained(experiment: Experiment, data: Data) -> Subject:
+    """After training, for as long as the experiment says."""
+    seeds = experiment.training.seeds
+    found = lab.train(experiment, data, seeds).state.variables
+    count = len(trials(experiment))
+    return _subject(experiment, data, [jax.tree.map(lambda x, i=i: np.asarray(x)[i], found) for i in range(count)])
+
+
+def _subject(experiment: Experiment, data: Data, variables: list[Any]) -> Subject:
+    spec, models = spec_of(experiment, data), []
+    for trial, own in zip(trials(experiment), variables, strict=True):
+        rows = members_split(trial, split(experiment.dataset, data, trial.seed))
+        lane = prepare_lane(trial, data, rows)
+        first: Variables = own or jax.tree.map(np.asarray, init_variables(trial.experiment, spec, lane))
+        models.append((Model(trial, rows, first), lane))
+    (one, lane), alone = models[0], models[0][0].trial.experiment
+    every = tuple(model for model, _ in models)
+    return Subject("made", alone, data, one.split, spec, lane, one.variables, one.trial.seed, every)
 
 
 def separable(n: int = 60) -> Data:

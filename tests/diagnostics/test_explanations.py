@@ -37,7 +37,7 @@ def test_a_layer_of_zeros_has_a_description():
 def test_the_priors_of_a_classification():
     made = subject(lab.experiment(L2(strength=0.01), L1(strength=0.1)), lab.images())
     n = len(made.split.train)
-    assert weights.priors(made) == [
+    assert list(map(str, weights.priors(made))) == [
         f"l2 stands for a Gaussian of std {1 / np.sqrt(n * 0.01):.3g}",
         f"l1 stands for a Laplace of scale {1 / (n * 0.1):.3g}",
     ]
@@ -49,7 +49,21 @@ def test_the_prior_of_a_regression_counts_the_residuals():
     layer = made.variables.parameters["model"]["output"]
     residual = np.mean((inputs @ layer["kernel"] + layer["bias"] - targets) ** 2)
     assert weights.residual(made) == pytest.approx(residual, rel=1e-6)
-    assert weights.priors(made) == [f"l2 stands for a Gaussian of std {np.sqrt(2 * residual / len(inputs) / 0.5):.3g}"]
+    (prior,) = weights.priors(made)
+    assert prior.scale == pytest.approx(np.sqrt(2 * residual / len(inputs) / 0.5))
+    # the penalty is its negative logarithm, n/(2 s^2) times, up to a constant
+    a, b = -stats.norm.logpdf([0.3, 0.1], scale=prior.scale)
+    assert a - b == pytest.approx(0.25 * (0.3**2 - 0.1**2) * len(inputs) / (2 * residual))
+
+
+def test_the_prior_is_drawn_over_the_weights():
+    w = np.random.default_rng(0).normal(size=5000)
+    narrow = weights.histogram("output", w, [weights.Prior("l2", "Gaussian", 0.03)])
+    assert narrow[0].endswith("p l2 stands for a Gaussian of std 0.03")
+    assert [line.index("p") for line in narrow[1:]] == [12] * 10 + [62] + [12] * 10  # all of it in the middle
+    _, shares, curves = weights.drawn(w, 21, [])
+    assert sum(shares) == pytest.approx(np.mean(np.abs(w) <= 3 * np.sqrt(np.mean(w**2))))
+    np.testing.assert_allclose(shares, curves["Gaussian"], atol=0.02)
 
 
 def test_the_histogram_counts_every_layer():

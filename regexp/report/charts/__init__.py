@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from regexp import inert
-from regexp.errors import RunError
 from regexp.report.charts.ablations import of_ablation
 from regexp.report.charts.axes import MOST_LINES
 from regexp.report.charts.epochs import curves
@@ -22,8 +21,7 @@ from regexp.report.charts.intervals import intervals
 from regexp.report.charts.outputs import outputs
 from regexp.report.charts.searches import of_search
 from regexp.report.compare import Report
-from regexp.report.figures import Chart, rendered
-from regexp.runs.files import write_atomic
+from regexp.report.figures import Chart, save
 
 MOST_DATASETS = 4
 
@@ -69,13 +67,4 @@ def setting_charts(report: Report) -> list[Chart]:
 
 def write(report: Report, folder: Path) -> list[Path]:
     """Every chart as PNG and SVG. Raises RunError where the folder cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be made: {error.strerror}") from None
-    paths = []
-    for chart in charts(report):
-        for kind in ("png", "svg"):
-            paths.append(folder / f"{chart.name}.{kind}")
-            write_atomic(paths[-1], rendered(chart, kind, facecolor="white"))
-    return paths
+    return save(charts(report), folder)

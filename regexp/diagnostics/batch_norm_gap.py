@@ -1,0 +1,111 @@
+"""Batch norm's running means against the population statistics at the final weights, and what the gap costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from regexp.diagnostics import programs
+from regexp.diagnostics.calibration import probabilities
+from regexp.diagnostics.dropout import losses
+from regexp.diagnostics.subject import Subject
+from regexp.diagnostics.trajectory import has_batch_norm
+from regexp.explanation import Explanation, Plot, series
+from regexp.scores import uses_population
+from regexp.training.group import batch_size
+from regexp.training.step import Variables
+
+LEAST = 1e-12  # of a variance: a unit that is always the same has none
+WIDTH = 40
+
+
+def explain(subject: Subject) -> Explanation:
+    """Of each unit |mu_ema - mu|/sigma and |sigma_ema^2/sigma^2 - 1|; of a layer root mean square and maximum."""
+    if not has_batch_norm(subject):
+        return Explanation("This run has no batch norm, so there are no running statistics.")
+    if uses_population(subject.experiment):
+        return Explanation("This run keeps the population statistics alone, so there is no gap to measure.")
+    if not len(subject.unseen):
+        return Explanation("This run has neither test nor validation examples to tell what a gap costs.")
+    other = _with_population(subject)
+    ema, exact = subject.variables.state["batch_norm"], other.state["batch_norm"]
+    gaps = {site.removesuffix("/pre"): gap(ema[site], exact[site]) for site in ema}
+    mean, variance = (np.concatenate(parts) for parts in zip(*gaps.values(), strict=True))
+    (loss, score), (loss_exact, score_exact) = _measured(subject, subject.variables), _measured(subject, other)
+    name = "accuracy" if subject.data.classes else "RMSE"
+    return Explanation(
+        f"The running means lie {rms(mean):.3f} standard deviations from the population's (root mean square of "
+        f"{len(mean)} units) and the variances are off by {rms(variance):.1%}; on {len(subject.unseen)} examples the "
+        f"loss is {loss:.4f} with them and {loss_exact:.4f} with the population's, the {name} {score:.4f} and "
+        f"{score_exact:.4f}.",
+        ("layer", "units", "mean off", "at most", "variance off", "at most"),
+        tuple(_row(layer, *found) for layer, found in gaps.items()),
+        _chart(gaps),
+        {"mean": rms(mean), "variance": rms(variance), "ema": [loss, score], "population": [loss_exact, score_exact],
+         "layers": {n: {"mean": m.tolist(), "variance": v.tolist()} for n, (m, v) in gaps.items()}},
+        (_plot(gaps),),
+    )  # fmt: skip
+
+
+def gap(ema: Any, exact: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(units,) the means' distance in standard deviations, (units,) the variances' relative error."""
+    variance = np.maximum(np.asarray(exact["variance"], np.float64), LEAST)
+    distance = np.abs(np.asarray(ema["mean"], np.float64) - exact["mean"]) / np.sqrt(variance)
+    return distance, np.abs(np.maximum(np.asarray(ema["variance"], np.float64), LEAST) / variance - 1)
+
+
+def rms(x: np.ndarray) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(np.square(x))))
+
+
+def _row(layer: str, mean: np.ndarray, variance: np.ndarray) -> tuple[str, ...]:
+    numbers = (rms(mean), mean.max(), rms(variance), variance.max())
+    return layer, f"{mean.size}", *(f"{x:.4f}" for x in numbers)
+
+
+def _with_population(subject: Subject) -> Variables:
+    """The statistics over all minibatches of an epoch, as the run itself would take them."""
+    rows = subject.split.train
+    size = batch_size(subject.experiment, len(rows))
+    batches = rows[: len(rows) // size * size].reshape(-1, size).astype(np.int32)
+    inputs = subject.data.inputs.reshape(len(subject.data.inputs), -1)
+    arguments = (subject.lane, subject.variables, inputs, subject.data.targets, batches)
+    found: Variables = subject.call(programs.population, arguments)
+    return found
+
+
+def _measured(subject: Subject, variables: Variables) -> tuple[float, float]:
+    """(loss, accuracy or RMSE) of the unseen examples; a regression's in the target's units."""
+    inputs, targets = subject.rows(subject.unseen)
+    outputs = subject.outputs(inputs, subject.lane, variables)
+    if subject.data.classes:
+        accuracy = float(np.mean(outputs.argmax(-1) == targets.argmax(-1)))
+        return float(losses(probabilities(outputs), targets, classes=True).mean()), accuracy
+    loss = losses(outputs * subject.lane.target_scale, targets * subject.lane.target_scale, classes=False).mean()
+    return float(loss), float(np.sqrt(loss))
+
+
+def _chart(gaps: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[str, ...]:
+    """Bars for each layer: # the means, + the variances."""
+    shown = {name: (rms(m), rms(v)) for name, (m, v) in gaps.items()}
+    scale = WIDTH / max(*(x for pair in shown.values() for x in pair), LEAST)
+    lines = ["# mean off, in standard deviations; + variance off"]
+    for name, (m, v) in shown.items():
+        lines += [f"{name:<12} {'#' * round(m * scale)}", f"{'':<12} {'+' * round(v * scale)}"]
+    return tuple(line.rstrip() for line in lines)
+
+
+def _plot(gaps: dict[str, tuple[np.ndarray, np.ndarray]]) -> Plot:
+    places = range(len(gaps))
+    kinds = ("mean, in standard deviations", "variance, relative")
+    return Plot(
+        "Running against population statistics",
+        "Distance between the running means of training and the means over all minibatches at the final weights: root "
+        "mean square over a layer's units.",
+        "",
+        "distance",
+        tuple(series(kind, places, [rms(g[k]) for g in gaps.values()], "bars") for k, kind in enumerate(kinds)),
+        ticks=tuple(gaps),
+    )

@@ -1,0 +1,18 @@
+"""A method that changes nothing and notes what each nonlinearity is given."""
+
+from __future__ import annotations
+
+from regexp.component import component
+from regexp.lazy import jnp
+from regexp.regularizers.base import Array, Regularizer, Site
+
+
+@component
+class Recorder(Regularizer):
+    """Last in the list of methods, it leaves the quartiles (3, units) of each unit's values at the sites `pre`."""
+
+    def transform_activation(self, x: Array, site: Site) -> Array:
+        if site.kind == "pre":
+            values = x.reshape(-1, x.shape[-1])
+            site.new_state = {"quartiles": jnp.quantile(values, jnp.asarray([0.25, 0.5, 0.75], x.dtype), axis=0)}
+        return x

@@ -1,0 +1,110 @@
+"""Plots and pictures of a diagnostic -> charts. Their numbers and words may be anybody's."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+
+from regexp import inert
+from regexp.explanation import Numbers, Picture, Pictures, Plot, Series
+from regexp.report.figures import COLOURS, DASHES, MARKERS, Chart
+
+LARGEST = 1e100  # beyond it, axes overflow
+GREYS, SHADES = 16, 6  # levels of a grey pixel and of each colour: few paths draw a picture
+
+
+def chart(name: str, shown: Plot | Pictures, run: str) -> Chart:
+    """Of one run; `name`: of a file, or of an id in a page."""
+    draw = partial(_draw_plot, shown) if isinstance(shown, Plot) else partial(_draw_pictures, shown)
+    title = f"{inert.plain(shown.title, 80)}: {inert.plain(run, 40)}"
+    return Chart(name, title, inert.plain(shown.caption), draw)
+
+
+def _draw_plot(plot: Plot, figure: Figure) -> None:
+    axes = figure.subplots()
+    bars = [one for one in plot.series if one.style == "bars"]
+    for index, one in enumerate(plot.series):
+        label, colour = inert.plain(one.name, 40).lstrip("_") or "?", COLOURS[index % len(COLOURS)]
+        x, y = _array(one.x, "x" in plot.log), _array(one.y, "y" in plot.log)
+        if one.style == "bars":
+            width = _width(x, bool(plot.ticks)) / (len(bars) if plot.ticks else 1)
+            offset = (bars.index(one) - (len(bars) - 1) / 2) * width if plot.ticks else 0.0
+            axes.bar(x + offset, y, 0.95 * width, color=colour, label=label)
+        elif one.style == "points":
+            axes.plot(x, y, "o", color=colour, markersize=4, alpha=0.6, markeredgewidth=0, label=label)
+        else:
+            _draw_line(axes, one, plot, index, label)
+    if plot.ticks:
+        axes.set_xticks(range(len(plot.ticks)), [inert.plain(word, 30) for word in plot.ticks])
+    for axis in "xy":
+        positive = any(np.any(_array(getattr(one, axis), True) > 0) for one in plot.series)
+        if axis in plot.log and positive:
+            axes.set(**{f"{axis}scale": "log"})
+    axes.set(xlabel=inert.plain(plot.x, 60), ylabel=inert.plain(plot.y, 60))
+    if len(plot.series) > 1:
+        columns = min(3, len(plot.series))
+        figure.set_figheight(3.2 + 0.22 * -(-len(plot.series) // columns))
+        figure.legend(loc="outside lower center", ncols=columns)
+
+
+def _draw_line(axes: Axes, one: Series, plot: Plot, index: int, label: str) -> None:
+    x, y = _array(one.x, "x" in plot.log), _array(one.y, "y" in plot.log)
+    colour = COLOURS[index % len(COLOURS)]
+    if one.low and one.high:
+        low, high = (_array(ends, "y" in plot.log) for ends in (one.low, one.high))
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    few = len(x) <= 40
+    axes.plot(x, y, color=colour, linestyle=DASHES[index % len(DASHES)], linewidth=1.8, label=label,
+              marker=MARKERS[index % len(MARKERS)] if few else "", markersize=4)  # fmt: skip
+
+
+def _array(numbers: Numbers, positive: bool) -> np.ndarray:
+    """NaN, which is drawn as a gap, for what an axis cannot show."""
+    found = np.asarray([np.nan if v is None else v for v in numbers], float)
+    shown = np.abs(np.nan_to_num(found, nan=np.inf)) < LARGEST
+    return np.where(shown & ((found > 0) | (not positive)), found, np.nan)
+
+
+def _width(x: np.ndarray, named: bool) -> float:
+    """Of a bar: from one to the next."""
+    steps = np.diff(np.unique(x[np.isfinite(x)]))
+    return 0.8 if named or not len(steps) else float(steps.min())
+
+
+def _draw_pictures(pictures: Pictures, figure: Figure) -> None:
+    columns = len(pictures.rows[0])
+    figure.set_size_inches(7.2, 2.3 * len(pictures.rows))
+    drawn = figure.subplots(len(pictures.rows), columns, squeeze=False)
+    for places, row in zip(drawn, pictures.rows, strict=True):
+        for axes, one in zip(places, row, strict=True):
+            _draw_picture(axes, one)
+            axes.set_title(inert.plain(one.caption, 60), fontsize=8)
+
+
+def _draw_picture(axes: Axes, one: Picture) -> None:
+    """One path for each colour there is: an image inside SVG would need an address, and a page has none."""
+    pixels = np.clip(np.asarray(one.pixels, float), 0, 255)
+    levels = (GREYS if pixels.shape[2] == 1 else SHADES) - 1
+    found = np.rint(pixels / 255 * levels).astype(int)
+    height, width = found.shape[:2]
+    for colour in np.unique(found.reshape(-1, found.shape[2]), axis=0):
+        shade: Any = tuple(np.broadcast_to(colour / levels, 3))
+        path = _squares(np.all(found == colour, -1))
+        axes.add_patch(PathPatch(path, facecolor=shade, edgecolor=shade, linewidth=0.3))  # the edge hides seams
+    axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal", xticks=[], yticks=[])
+    axes.spines[["left", "bottom"]].set_visible(False)
+
+
+def _squares(inside: np.ndarray) -> Path:
+    """The pixels of a mask as one path; neighbours in a row are one rectangle."""
+    edges = np.diff(np.pad(inside.astype(int), ((0, 0), (1, 1))), axis=1)
+    (rows, begins), (_, ends) = np.nonzero(edges == 1), np.nonzero(edges == -1)
+    corners = np.stack([[begins, rows], [ends, rows], [ends, rows + 1], [begins, rows + 1], [begins, rows]])
+    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
+    return Path(corners.transpose(2, 0, 1).reshape(-1, 2), np.tile(codes, len(rows)).astype(Path.code_type))
