@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,10 +70,10 @@ class Report:
     searches: tuple[Search, ...] = ()
     ablations: tuple[Ablation, ...] = ()
 
-    @property
-    def runs(self) -> int:
-        """Run folders read."""
-        return sum(len(line.row.records) for line in self.lines)
+    @cached_property
+    def names_data(self) -> bool:
+        """Whether the rows are of several data sets and no config column says which."""
+        return "dataset.name" not in self.columns and len({line.row.data for line in self.lines}) > 1
 
 
 def build(

@@ -117,16 +117,11 @@ def _table(report: Report) -> str:
     )
 
 
-def _names_data(report: Report) -> bool:
-    """Whether the rows are of several data sets and no config column says which."""
-    return "dataset.name" not in report.columns and len({line.row.data for line in report.lines}) > 1
-
-
 def _heads(report: Report) -> list[str]:
     compared = report.baseline is not None
     heads = ["run"]
     heads += ["verdict", "difference", "difference, 95%", "p (Holm)", "P(better)", "pairs"] if compared else []
-    heads += ["data set"] if _names_data(report) else []
+    heads += ["data set"] if report.names_data else []
     heads += [*map(heading, report.columns), "n", "mean", "std", "mean, 95%", "min", "max", "diverged", "unfinished"]
     return [*heads, "why"] if compared else heads
 
@@ -135,7 +130,7 @@ def _cells(report: Report, line: Line) -> Iterator[str]:
     yield f'<th scope="row">{html(name(line))}</th>'
     if report.baseline is not None:
         yield from _differences(report, line)
-    if _names_data(report):
+    if report.names_data:
         yield _text(line.row.data[0])
     for key in report.columns:
         yield _text(cell(line.row, key), line.row.config.get(key))

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from regexp.report import formats
 from regexp.report.charts import charts
+from regexp.report.charts import searches as drawing
 from regexp.report.charts.searches import of_search
 from regexp.report.collect import collect
 from regexp.report.compare import build
@@ -146,6 +147,16 @@ def test_the_page_has_a_section_with_charts_reasons_and_trials(written):
     assert len(read.ids) == len(set(read.ids))
     (sweep,) = json.loads(formats.json(made))["sweeps"]
     assert len(sweep["stages"][0]["trials"]) == 20
+
+
+def test_of_many_trials_the_best_are_always_drawn(written, monkeypatch):
+    monkeypatch.setattr(drawing, "MOST_TRIALS", 7)
+    found = search_of(written)
+    axes = drawn(found, "slices").axes[0]
+    ys = [y for line in axes.lines if line.get_linestyle() == "None" for y in line.get_ydata()]
+    assert len(ys) < 20
+    assert max(ys) == found.stages[1].best
+    assert "some are left out, none of its best" in of_search(found)[0].caption
 
 
 def test_the_same_input_gives_the_same_bytes(written):

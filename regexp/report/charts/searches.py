@@ -31,7 +31,8 @@ def of_search(search: Search) -> list[Chart]:
     if not search.searched or not paths:
         return []
     name, objective = short(search.name, 40), short(search.objective)
-    every = f"Every {MOST_TRIALS}th part of a stage's trials at most is drawn. " if _thinned(search) else ""
+    thinned = any(len(stage.trials) > MOST_TRIALS for stage in search.searched)
+    every = f"Of more than {MOST_TRIALS} trials of a stage some are left out, none of its best. " if thinned else ""
     left = "" if len(paths) == len(search.scales) else f"The first {MOST_PARAMETERS} parameters. "
     limits = "" if _limits(search)[2] else "Scores beyond the axis stand at its edge. "
     found = [
@@ -81,8 +82,9 @@ def _draw_slices(search: Search, paths: Sequence[str], figure: Figure) -> None:
         place = _scaled(axes, search, path)
         for index, stage in enumerate(search.searched):
             colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+            trials = _drawn(search, stage)
             for kind, look in looks.items():
-                own = [t for t in _drawn(stage) if _kind(t) == kind and t.searched(path) is not None]
+                own = [t for t in trials if _kind(t) == kind and t.searched(path) is not None]
                 xs = [place(t.searched(path), t.number) for t in own]
                 ys = [cross if t.value is None else min(max(t.value, low), high) for t in own]
                 axes.plot(xs, ys, look or marker, color=colour, markersize=4, alpha=0.75,
@@ -110,12 +112,16 @@ def _limits(search: Search) -> tuple[float, float, bool]:
     return (best, end, inside) if search.smaller_is_better else (-end, -best, inside)
 
 
-def _drawn(stage: Stage) -> Sequence[Trial]:
-    return stage.trials[:: -(-len(stage.trials) // MOST_TRIALS)] if stage.trials else ()
+def _drawn(search: Search, stage: Stage) -> list[Trial]:
+    """All, or of many every second, third, ... and the best."""
+    step, best = -(-len(stage.trials) // MOST_TRIALS), _best(search, stage)
+    return [trial for i, trial in enumerate(stage.trials) if i % step == 0 or trial.number in best]
 
 
-def _thinned(search: Search) -> bool:
-    return any(len(stage.trials) > MOST_TRIALS for stage in search.searched)
+def _best(search: Search, stage: Stage) -> set[int]:
+    """The numbers of the best tenth of those that worked."""
+    ranked = search.ranked(stage)
+    return {trial.number for trial in ranked[: max(1, len(ranked) // 10)]}
 
 
 # -- whole settings ---------------------------------------------------------------------------------------------------
@@ -132,9 +138,8 @@ def _draw_parallel(search: Search, paths: Sequence[str], figure: Figure) -> None
     ends = [number(low), number(high)]
     _axis(axes, len(paths), ends[::-1] if search.smaller_is_better else ends)
     for index, stage in enumerate(search.searched):
-        ranked = search.ranked(stage)
-        best = {trial.number for trial in ranked[: max(1, len(ranked) // 10)]}
-        for trial in _drawn(stage):
+        best = _best(search, stage)
+        for trial in _drawn(search, stage):
             end = [] if trial.value is None else [_share_of(trial.value, low, high, search.smaller_is_better)]
             if trial.setting == search.winner and stage is search.searched[-1]:
                 look = WINNER
