@@ -18,6 +18,7 @@ from regexp.statistics import Summary, Verdict, summarize, verdicts
 WORDS = {"better": "helps", "worse": "hurts"}
 PAIR_WORDS = {"better": "more together", "worse": "less together", "equivalent": "adds up"}
 ORDER = ("helps", "more together", "hurts", "less together", "equivalent", "adds up", "undecided", "no pairs")
+MOST_NAMED = 10  # in a sentence; the table has all
 Values = Mapping[int, float]  # {seed: metric}
 
 
@@ -138,7 +139,11 @@ VERBS = {
     "equivalent": "make no difference that matters",
     "undecided": "may help or hurt, which is undecided",
 }
-LEADS = {"leave one out": "Taken out of all", "alone": "Added to none", "interaction": "Of every two"}
+LEADS = {
+    "leave one out": "Among the others (all, against all without it)",
+    "alone": "By itself (against none)",
+    "interaction": "Two together (against the sum of each)",
+}
 
 
 def answer(found: Ablation) -> list[str]:
@@ -148,9 +153,13 @@ def answer(found: Ablation) -> list[str]:
         groups: dict[str, list[str]] = {}
         for one in found.family(family):
             groups.setdefault(one.word, []).append(_amount(one))
-        told = [f"{word}: {', '.join(groups[word])}" for word in ORDER if word in groups]
+        told = [f"{word}: {_listed(groups[word])}" for word in ORDER if word in groups]
         said += [f"{lead}, {'; '.join(told)}."] if told else []
     return said
+
+
+def _listed(amounts: Sequence[str]) -> str:
+    return ", ".join(amounts) if len(amounts) <= MOST_NAMED else f"{len(amounts)} of them"
 
 
 def _together(one: Contribution, found: Ablation) -> str:

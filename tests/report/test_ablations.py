@@ -115,7 +115,7 @@ def test_interactions_are_a_triangle(written):
     chart.draw(figure)
     (axes,) = figure.axes
     assert len(axes.texts) == 6
-    assert axes.texts[0].get_text() == "+0.0200 +"
+    assert axes.texts[0].get_text() == "+0.0200 ▲"
     assert np.ma.count(axes.collections[0].get_array()) == 6
 
 

@@ -16,7 +16,7 @@ from regexp.report.words import signed
 
 PANELS = {"leave one out": "to the others (all - without it)", "alone": "by itself (it alone - none)"}
 VERDICTS = {"helps": COLOURS[2], "hurts": COLOURS[1], "equivalent": COLOURS[0]}  # the word stands beside, too
-MARKS = {"more together": " +", "less together": " -", "adds up": " ="}
+MARKS = {"more together": " ▲", "less together": " ▼", "adds up": " ≈"}
 
 
 def of_ablation(found: Ablation) -> list[Chart]:
@@ -38,7 +38,7 @@ def of_ablation(found: Ablation) -> list[Chart]:
     if pairs and len(found.methods) > 2:
         caption = (
             "What two methods bring together, less what each brings alone; 0 where they add up. A sign marks what is "
-            "decided after Holm's correction: + more together, - less together, = adds up."
+            "decided after Holm's correction: ▲ more together, ▼ less together, ≈ adds up."
         )
         title = f"{name}: interactions of every two in {metric}"
         made.append(Chart("interactions", title, caption, partial(_draw_interactions, found.methods, pairs)))
