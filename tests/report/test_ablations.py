@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 
 from regexp.report import formats
 from regexp.report.ablation import answer
-from regexp.report.charts import charts
+from regexp.report.charts import charts, write
 from regexp.report.charts.ablations import of_ablation
 from regexp.report.collect import collect
 from regexp.report.compare import build
 from regexp.report.figures import rendered
+from regexp.report.methods import paragraph
 from regexp.report.page import page
 from regexp.report.tables import ablation as ablation_table
 from regexp.report.tables import tables
@@ -144,6 +145,18 @@ def test_the_same_input_gives_the_same_bytes(written):
     drawn = [[rendered(chart, "svg") for chart in found if chart.name in NAMES] for found in (first, second)]
     assert drawn[0] == drawn[1]
     assert len(drawn[0]) == len(NAMES)
+
+
+def test_the_methods_paragraph_tells_how_arms_were_compared(written):
+    said = paragraph(build(*collect(written)))
+    assert "In the ablation digits-ablation the arms share seeds" in said
+    assert "corrected by Holm within a family. Arms were not retuned." in said
+
+
+def test_figures_are_files(written, tmp_path):
+    made = replace(build(*collect(written)), lines=())
+    assert {path.name for path in write(made, tmp_path)} == {f"{n}.{kind}" for n in NAMES for kind in ("png", "svg")}
+    assert (tmp_path / "cost.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_five_seeds_decide_nothing(tmp_path):

@@ -142,11 +142,25 @@ def test_the_page_has_a_section_with_charts_reasons_and_trials(written):
     read = Reader(page(made))
     for words in ("Sweep search", "each value against validation/accuracy", "whole settings", "ranges, stage by stage",
                   "expected best validation/accuracy of a smaller budget", "Trials of search", "best 6 of 20",
-                  "failed: <b>batch</b> too large"):  # fmt: skip
+                  "failed: <b>batch</b> too large",
+                  "searched 4 values for validation/accuracy in 28 trials over 2 stages"):  # fmt: skip
         assert words in read.text, words
     assert len(read.ids) == len(set(read.ids))
     (sweep,) = json.loads(formats.json(made))["sweeps"]
     assert len(sweep["stages"][0]["trials"]) == 20
+
+
+def test_a_loss_that_exploded_does_not_hide_the_others(root):
+    """It stands at the edge of the axis, and the caption says so."""
+    trials_of(root / "search", lambda r: r.update(value=-1e18) if r["number"] == 7 and r["stage"] == 0 else None)
+    found = search_of(root)
+    axes = drawn(found, "slices").axes[0]
+    low, high = axes.get_ylim()
+    assert high - low < 1
+    ys = [y for line in axes.lines if line.get_linestyle() == "None" for y in line.get_ydata()]
+    assert len(ys) == 28
+    assert low <= min(ys) <= max(ys) <= high
+    assert "Scores beyond the axis stand at its edge." in of_search(found)[0].caption
 
 
 def test_of_many_trials_the_best_are_always_drawn(written, monkeypatch):

@@ -21,6 +21,7 @@ from regexp.report.words import heading, number
 MOST_PARAMETERS = 12
 MOST_TRIALS = 500  # drawn of a stage, evenly over those that were trained
 COLUMNS = 3
+EXPLODED, SHOWN = 100, 3  # times as far from the best as the median is
 WINNER: dict[str, Any] = {"color": INK, "linewidth": 2.2, "zorder": 4}
 OTHERS: dict[str, Any] = {"color": COLOURS[-1], "linewidth": 0.5, "alpha": 0.45, "zorder": 2}
 
@@ -102,12 +103,12 @@ def _kind(trial: Trial) -> str:
 
 
 def _limits(search: Search) -> tuple[float, float, bool]:
-    """(least, greatest, whether all are in): from the best to where a few outliers begin."""
+    """(least, greatest, whether all are in): from the best to the worst that did not explode."""
     values = np.asarray([t.value for s in search.searched for t in s.trials if t.value is not None] or [0.0])
     signed = values if search.smaller_is_better else -values
-    best, most, worst = signed.min(), np.quantile(signed, 0.9), signed.max()
-    inside = bool(worst <= best + 3 * (most - best))
-    end = worst if inside else most + 0.5 * (most - best)
+    best, usual, worst = signed.min(), np.median(signed) - signed.min(), signed.max()
+    inside = bool(usual == 0 or worst - best <= EXPLODED * usual)
+    end = worst if inside else best + SHOWN * usual
     end = end if end > best else best + max(1e-6, 0.01 * abs(best))
     return (best, end, inside) if search.smaller_is_better else (-end, -best, inside)
 
