@@ -17,7 +17,7 @@ h3{font-size:1rem;margin:1.2rem 0 .3rem}h1,h2,h3,p,li,summary{overflow-wrap:anyw
 p{max-width:75ch}header p,figcaption,.controls,.notes{color:var(--dim)}
 .notes{font-size:.875rem;max-width:85ch;padding-left:1.2rem}
 nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem}a{color:var(--accent)}
-.scroll,.chart{overflow-x:auto;border:1px solid var(--line);border-radius:4px}
+.scroll,.chart{overflow-x:auto;border:1px solid var(--line);border-radius:4px}.scroll{width:fit-content;max-width:100%}
 .chart{padding:.4rem}.chart svg{display:block;width:100%;min-width:34rem;height:auto;max-width:60rem}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);min-width:4rem;

@@ -177,10 +177,20 @@ def test_an_arm_that_is_missing_or_diverged_leaves_the_rest(root):
     assert len(of_ablation(found)) == 3
 
 
+def test_a_manifest_that_names_few_arms_leaves_what_can_be_said(root):
+    arms = {"all": ["l2", "dropout"], "without-l2": ["dropout"]}
+    edit(root / "digits-ablation" / "manifest.json", lambda m: m.update(methods=["l2", "dropout"], arms=arms))
+    found = ablation_of(root)
+    assert [(one.family, one.what) for one in found.contributions] == [("leave one out", "l2")]
+    figure = Figure()
+    of_ablation(found)[0].draw(figure)
+    assert "cannot be told" not in " ".join(answer(found))
+
+
 @pytest.mark.parametrize(
     "change",
     [lambda m: m.update(methods=3), lambda m: m.update(methods=[["l2"]]), lambda m: m.update(arms=[]),
-     lambda m: m.update(step_time={"l2": "x"}), lambda m: m.clear()],
+     lambda m: m.update(step_time={"l2": "x"}), lambda m: m.clear(), lambda m: m.update(methods=["l2"] * 10**5)],
 )  # fmt: skip
 def test_where_the_manifest_is_damaged_the_arms_are_rows(root, change):
     edit(root / "digits-ablation" / "manifest.json", change)

@@ -225,7 +225,8 @@ def trials_of(path, change):
     [
         lambda r: r.update(value="0.9"), lambda r: r.update(setting=[1]), lambda r: r.update(stage=-1),
         lambda r: r.update(number=10**20), lambda r: r.update(epochs="2"), lambda r: r.update(status=3),
-        lambda r: r["setting"].update(x=[1]), lambda r: r.clear(),
+        lambda r: r["setting"].update(x=[1]), lambda r: r.clear(), lambda r: r.update(value=1e300),
+        lambda r: r["setting"].update(x=10**400),
     ],
 )  # fmt: skip
 def test_damaged_trials_are_told_and_the_confirmed_scores_stay(root, change):
@@ -255,7 +256,10 @@ def test_a_database_elsewhere_is_named(root):
 
 def test_values_that_no_axis_can_show(root):
     """A trial outside every range, or of a choice that is none: a number on a choice, a text on a scale."""
-    trials_of(root / "search", lambda r: r["setting"].update({"optimizer.learning_rate": "x", "model.activation": 7}))
+    bad = iter(20 * ["x", -1.0, 0, True, float("nan")])
+    trials_of(
+        root / "search", lambda r: r["setting"].update({"optimizer.learning_rate": next(bad), "model.activation": 7})
+    )
     made = build(*collect(root))
     assert "7" in {row[7] for row in trials(made.searches[0]).rows}
     assert len(page(made)) > 1000

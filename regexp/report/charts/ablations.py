@@ -52,7 +52,8 @@ def _draw_contributions(found: Ablation, figure: Figure) -> None:
     """The last row of the right panel is of all methods together."""
     together = found.family("together")
     names = [short(method, 24) for method in found.methods] + ["all of them" for _ in together]
-    places = {one.methods: place for place, one in enumerate([*found.family("alone"), *together])}
+    rows = [*((method,) for method in found.methods), *(one.methods for one in together)]
+    places = {methods: place for place, methods in enumerate(rows)}
     figure.set_figheight(1.1 + 0.32 * len(names))
     drawn = figure.subplots(1, len(PANELS), sharey=True)
     for axes, (family, title) in zip(drawn, PANELS.items(), strict=True):
@@ -85,9 +86,8 @@ def _draw_interactions(methods: Sequence[str], pairs: Sequence[Contribution], fi
         text = signed(values[row, column]) + MARKS.get(one.word, "")
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=9, color="#000000")
     most = np.nanmax(np.abs(values)) or 1.0
-    axes.pcolormesh(
-        np.ma.masked_invalid(values), cmap="PuOr_r", vmin=-1.6 * most, vmax=1.6 * most
-    )  # pale: text is black
+    pale = 2.5 * most  # the text on it is black
+    axes.pcolormesh(np.ma.masked_invalid(values), cmap="PuOr_r", vmin=-pale, vmax=pale)
     names = [short(method, 20) for method in methods]
     axes.set_xticks(np.arange(len(methods) - 1) + 0.5, names[:-1], rotation=25, ha="right")
     axes.set_yticks(np.arange(1, len(methods)) + 0.5, names[1:])

@@ -195,7 +195,7 @@ def _share(search: Search, path: str) -> Callable[[Trial], float]:
 
     def ranged(trial: Trial) -> float:
         value = trial.searched(path)
-        return (_scale(search, path)(value) - low) / ((high - low) or 1) if _is_number(value) else _OUT
+        return (_scale(search, path)(value) - low) / ((high - low) or 1) if _fits(search, path, value) else _OUT
 
     return ranged
 
@@ -267,7 +267,7 @@ def _scaled(axes: Axes, search: Search, path: str) -> Callable[..., float]:
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(4))
-    return lambda value, number_=None: value if _is_number(value) else math.nan
+    return lambda value, number_=None: value if _fits(search, path, value) else math.nan
 
 
 def _beside(number_: int | None) -> float:
@@ -278,7 +278,7 @@ def _beside(number_: int | None) -> float:
 def _span(search: Search, path: str) -> tuple[float, float]:
     """All that any stage searched or, carried over from the one before, trained."""
     ends = [end for stage in search.searched for end in stage.ranges.get(path, ())]
-    ends += [v for s in search.searched for t in s.trials if _is_number(v := t.searched(path))]
+    ends += [v for s in search.searched for t in s.trials if _fits(search, path, v := t.searched(path))]
     return (min(ends), max(ends)) if ends else (1.0, 2.0)
 
 
@@ -299,8 +299,10 @@ def _names(search: Search, path: str) -> list[str]:
     return [f"{end:.3g}" for end in _span(search, path)]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _fits(search: Search, path: str, value: Any) -> bool:
+    """Whether a value has a place on the scale."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_number and (value > 0 or search.scales[path] == "linear")
 
 
 def _mark_winner(axes: Axes, search: Search, path: str, place: Callable[..., float]) -> None:
@@ -313,13 +315,11 @@ def _mark_winner(axes: Axes, search: Search, path: str, place: Callable[..., flo
 def _stage_legend(figure: Figure, search: Search, lines: bool = False) -> None:
     height, axes, handles = figure.get_figheight(), figure.axes[0], {}
     for index, stage in enumerate(search.searched):
-        look = (
-            {"linestyle": DASHES[index % len(DASHES)]}
-            if lines
-            else {"marker": MARKERS[index % len(MARKERS)], "linestyle": ""}
-        )
         text = f"{stage.name} ({stage.epochs} epochs)"
-        (handles[text],) = axes.plot([], [], color=COLOURS[index % len(COLOURS)], **look)
+        (handles[text],) = axes.plot(
+            [], [], color=COLOURS[index % len(COLOURS)], linestyle=DASHES[index % len(DASHES)] if lines else "",
+            marker=None if lines else MARKERS[index % len(MARKERS)],
+        )  # fmt: skip
     if lines and search.winner is not None:
         (handles["winner"],) = axes.plot([], [], **WINNER)
     legend(figure, handles)
