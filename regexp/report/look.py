@@ -40,7 +40,7 @@ white-space:pre-wrap;overflow-wrap:anywhere}
 --same:#000;--open:#000;--line-0:#0072b2;--line-1:#d55e00;--line-2:#009e73;--line-3:#cc79a7;--line-4:#e69f00;
 --line-5:#56b4e9;--line-6:#8c8c8c;color-scheme:light}nav,.controls,th button::after{display:none}
 body{max-width:none;font-size:10pt}.chart svg{width:auto;min-width:0;max-width:100%;max-height:7.6cm}
-.scroll,.chart{overflow:visible;border:0}#settings{font-size:6.5pt}
+.chart svg.tall{max-height:16cm}.scroll,.chart{overflow:visible;border:0}#settings{font-size:6.5pt}
 @page{size:landscape}#settings th,#settings td{padding:.1rem .2rem;min-width:0;white-space:normal;position:static}
 #settings thead th{writing-mode:vertical-rl;vertical-align:bottom}#settings td.why{min-width:9rem}
 figure,tr{break-inside:avoid}}
