@@ -189,6 +189,14 @@ def test_two_sweeps_have_charts_of_their_own(root):
     assert len(read.ids) == len(set(read.ids))
 
 
+def test_of_many_sweeps_the_first_have_charts_and_the_page_says_so(root, monkeypatch):
+    monkeypatch.setattr("regexp.report.charts.MOST_SEARCHES", 1)
+    shutil.copytree(root / "search", root / "other")
+    read = Reader(page(build(*collect(root))))
+    assert [name for name in read.ids if name.startswith("chart-slices")] == ["chart-slices"]
+    assert read.text.count("Charts are of the first") == 1
+
+
 def test_a_sweep_in_progress_shows_what_has_ended(root):
     (root / "search" / "summary.json").unlink()
     edit(root / "search" / "manifest.json", lambda m: m.update(status="running"))
