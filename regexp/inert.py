@@ -22,7 +22,10 @@ _MARKDOWN |= {"<": "&lt;", ">": "&gt;", "&": "&amp;", ":": "&#58;", "@": "&#64;"
 
 def safe(text: object) -> str:
     """For a terminal: `?` for every character that is not seen; its lines stay."""
-    return "".join("?" if unicodedata.category(c) in _UNSEEN and c != "\n" else c for c in str(text))
+    made = str(text)
+    if made.isprintable():  # what it calls so holds none of them: a thousand rows need not ask for each character
+        return made
+    return "".join("?" if unicodedata.category(c) in _UNSEEN and c != "\n" else c for c in made)
 
 
 def plain(text: object, longest: int = LONGEST) -> str:

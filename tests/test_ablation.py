@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from itertools import combinations
 
 import jax
 import pytest
 
 from regexp.ablation import arms, contributions, neutral
+from regexp.cli.ablate import _folder
 from regexp.config import loads
 from regexp.errors import UsageError
 from regexp.regularizers.activations.batch_norm import BatchNorm
@@ -167,20 +167,12 @@ def test_report_reads_the_ablation(ablated):
     assert done.stdout[done.stdout.index(title) :].strip() == text[text.index(title) :].strip()
 
 
-def test_an_arm_that_was_killed_before_it_was_a_run_is_trained(ablated, tmp_path):
-    folder, _ = ablated
-    shutil.copytree(folder / "runs", tmp_path / "runs")
-    arm = tmp_path / "runs" / "wine-ablation" / "without-l2"
-    (arm / "config.yaml").unlink()
-    done = regexp("ablate", folder / "wine.yaml", "--runs-dir", tmp_path / "runs", "--no-cost")
-    assert done.stdout.count("done before") == 3
-    assert {path.name for path in arm.parent.iterdir() if path.is_dir()} == {
-        "all",
-        "without-l2",
-        "without-dropout",
-        "none",
-    }
-    assert (arm / "summary.json").exists()
+def test_an_arm_that_was_killed_before_it_was_a_run_is_begun_again(tmp_path):
+    (arm, *_) = arms(loads(CONFIG).experiment)
+    (tmp_path / arm.name / "checkpoints").mkdir(parents=True)
+    loaded, run, resume = _folder(arm, tmp_path, False, "cpu")
+    run.close()
+    assert (run.name, loaded.experiment, resume) == ("all", arm.experiment, False)
 
 
 def test_retuning_finds_a_rate_that_trains():

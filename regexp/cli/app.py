@@ -20,6 +20,7 @@ regexp init lab.yaml      a commented config to start from
 regexp check lab.yaml     is it fit to be trained? a verdict on data, model, gradients, learning rate
 regexp train lab.yaml     train, evaluate, write runs/lab
 regexp sweep lab.yaml     search the values that its sweep section names
+regexp ablate lab.yaml    which of its regularizers help, by how much
 regexp list               every method, model, optimizer and dataset
 regexp show dropout       what one does, its formula and its fields
 regexp report             what helps, by how much and how surely

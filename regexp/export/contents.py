@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -80,23 +81,24 @@ def fresh(run: Contents, output: Path) -> Path:
     return folder
 
 
-def distinct(names: Iterable[str]) -> dict[str, str]:
-    """{name: the same as harmless text}, numbered where two would be one."""
+def distinct(names: Iterable[str], harmless: Callable[[str], str] = inert.plain) -> dict[str, str]:
+    """{name: the same made harmless}, numbered where two would be one."""
     found: dict[str, str] = {}
     taken: set[str] = set()
     for name in names:
-        made, number = inert.plain(name), 1
+        made, number = harmless(name), 1
         while made in taken:
             number += 1
-            made = f"{inert.plain(name)} ({number})"
+            made = f"{harmless(name)} {number}"
         found[name] = made
         taken.add(made)
     return found
 
 
 def lane_name(seed: int, member: int, stage: str, members: bool) -> str:
-    """`seed-0`, `seed-0-member-1`, `seed-0-refit`."""
-    return f"seed-{seed}" + (f"-member-{member}" if members else "") + (f"-{stage}" if stage else "")
+    """`seed-0`, `seed-0-member-1`, `seed-0-refit`; a folder's name whatever the stage is called."""
+    known = re.sub(r"\W", "_", stage[:40])
+    return f"seed-{seed}" + (f"-member-{member}" if members else "") + (f"-{known}" if stage else "")
 
 
 def _renamed(values: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:

@@ -45,16 +45,16 @@ def _write(run: Contents, store: Path) -> None:
     experiment = known.experiment_id if known else client.create_experiment(EXPERIMENT, artifacts)
     if any(one.info.run_name == run.name for one in client.search_runs([experiment], max_results=MOST_RUNS)):
         raise UsageError(f"{run.name} is in {store} already; choose another --output")
-    means = {f"final/{name}": value for name, value in _means(run.final).items()}
+    finals = {seed: {f"final/{name}": value for name, value in own.items()} for seed, own in run.final.items()}
+    names = distinct(dict.fromkeys([*run.metrics, *(name for own in finals.values() for name in own)]), allowed)
     parent = _run(client, experiment, run.name, run.config, {f"regexp.{key}": text for key, text in run.about.items()})
-    _log(client, parent, [(means, 0)])
+    _log(client, parent, names, [(_means(finals), 0)])
     members = any(point.member for point in run.curves)
     for (seed, member, stage), points in run.lanes.items():
         config = dict(run.config) | {"seed": seed, "member": member}
         lane = _run(client, experiment, lane_name(seed, member, stage, members), config, {"mlflow.parentRunId": parent})
-        final = {f"final/{name}": value for name, value in run.final.get(seed, {}).items()}
-        last = [(final, max((p.epoch for p in points), default=0))] if not stage and member == 0 else []
-        _log(client, lane, [*((point.values, point.epoch) for point in points), *last])
+        last = [(finals.get(seed, {}), max((p.epoch for p in points), default=0))] if not stage and member == 0 else []
+        _log(client, lane, names, [*((point.values, point.epoch) for point in points), *last])
         client.set_terminated(lane, "FINISHED")
     client.set_terminated(parent, "FINISHED" if run.final else "FAILED")
 
@@ -71,17 +71,18 @@ def _run(client: Any, experiment: str, name: str, config: Mapping[str, Any], tag
     from mlflow.entities import Param
 
     made = client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id
-    keys = distinct(map(allowed, config))
-    params = [Param(keys[allowed(key)], str(value)) for key, value in config.items()]
+    params = [Param(key, str(config[name])) for name, key in distinct(config, allowed).items()]
     for some in _parts(params, MOST_PARAMS):
         client.log_batch(made, params=some)
     return str(made)
 
 
-def _log(client: Any, run: str, values: Iterable[tuple[Mapping[str, float], int]]) -> None:
+def _log(
+    client: Any, run: str, names: Mapping[str, str], values: Iterable[tuple[Mapping[str, float], int]]
+) -> None:  # fmt: skip
     from mlflow.entities import Metric
 
-    metrics = [Metric(allowed(name), value, 0, step) for own, step in values for name, value in own.items()]
+    metrics = [Metric(names[name], value, 0, step) for own, step in values for name, value in own.items()]
     for some in _parts(metrics, MOST_METRICS):
         client.log_batch(run, metrics=some)
 
@@ -95,4 +96,4 @@ def _parts(items: list[Any], size: int) -> Iterable[list[Any]]:
 def allowed(name: str) -> str:
     """A name as MLflow takes it: letters, digits, `_-. :/`, and no path that means another."""
     parts = [re.sub(r"[^\w\-. :]", "_", part, flags=re.ASCII) for part in name.split("/")]
-    return "/".join(part if part.strip(".") else "_" for part in parts)[:LONGEST_NAME]
+    return "/".join(part if part.strip(".") else "_" for part in parts)[:LONGEST_NAME].rstrip("/")

@@ -18,6 +18,8 @@ from regexp.statistics import Summary, Verdict, summarize, verdicts
 WORDS = {"better": "helps", "worse": "hurts"}
 PAIR_WORDS = {"better": "more together", "worse": "less together", "equivalent": "adds up"}
 ORDER = ("helps", "more together", "hurts", "less together", "equivalent", "adds up", "undecided", "no pairs")
+MOST_METHODS = 100  # there are no more
+MOST_NAMED = 10  # in a sentence; the table has all
 Values = Mapping[int, float]  # {seed: metric}
 
 
@@ -85,6 +87,8 @@ def _ablation(folder: Path, records: Sequence[Record], metric: str, delta: float
         times = {m: checked_number(t) for m, t in checked_mapping(manifest.get("step_time") or {}).items()}
     except (RunError, ValueError):
         return None
+    if len(methods) > MOST_METHODS:
+        return None
     measured = {record.path.name: record.metrics.get(metric, {}) for record in records}
     values = {own: measured.get(arm, {}) for arm, own in names.items()}
     smaller = smaller_is_better(metric)
@@ -96,7 +100,7 @@ def _ablation(folder: Path, records: Sequence[Record], metric: str, delta: float
         contributions=tuple(judged(methods, values, smaller, delta)),
         everything=_summary(values.get(frozenset(methods), {})),
         nothing=_summary(values.get(frozenset(), {})),
-        step_time={method: time for method, time in times.items() if method in methods and time is not None},
+        step_time={m: time for m, time in times.items() if m in methods and time is not None and 0 < time < 1e6},
         retuned=str(manifest["retune"]) if manifest.get("retune") else None,
         missing=tuple(arm for arm, own in names.items() if not values[own]),
     )
@@ -138,7 +142,11 @@ VERBS = {
     "equivalent": "make no difference that matters",
     "undecided": "may help or hurt, which is undecided",
 }
-LEADS = {"leave one out": "Taken out of all", "alone": "Added to none", "interaction": "Of every two"}
+LEADS = {
+    "leave one out": "Among the others (all, against all without it)",
+    "alone": "By itself (against none)",
+    "interaction": "Two together (against the sum of each)",
+}
 
 
 def answer(found: Ablation) -> list[str]:
@@ -148,9 +156,13 @@ def answer(found: Ablation) -> list[str]:
         groups: dict[str, list[str]] = {}
         for one in found.family(family):
             groups.setdefault(one.word, []).append(_amount(one))
-        told = [f"{word}: {', '.join(groups[word])}" for word in ORDER if word in groups]
+        told = [f"{word}: {_listed(groups[word])}" for word in ORDER if word in groups]
         said += [f"{lead}, {'; '.join(told)}."] if told else []
     return said
+
+
+def _listed(amounts: Sequence[str]) -> str:
+    return ", ".join(amounts) if len(amounts) <= MOST_NAMED else f"{len(amounts)} of them"
 
 
 def _together(one: Contribution, found: Ablation) -> str:
@@ -169,7 +181,8 @@ def _amount(one: Contribution) -> str:
     c, more = one.verdict.comparison, one.verdict.more_seeds
     if c is None:
         return one.what
-    return f"{one.what} ({signed(c.difference)}{f', about {more} more seeds' if more else ''})"
+    seeds = f", about {count(more, 'more seed')}" if more else ""
+    return f"{one.what} ({signed(c.difference)}{seeds})"
 
 
 # -- manifest.json, checked -------------------------------------------------------------------------------------------

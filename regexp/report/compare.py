@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,10 +70,10 @@ class Report:
     searches: tuple[Search, ...] = ()
     ablations: tuple[Ablation, ...] = ()
 
-    @property
-    def runs(self) -> int:
-        """Run folders read."""
-        return sum(len(line.row.records) for line in self.lines)
+    @cached_property
+    def names_data(self) -> bool:
+        """Whether the rows are of several data sets and no config column says which."""
+        return "dataset.name" not in self.columns and len({line.row.data for line in self.lines}) > 1
 
 
 def build(
@@ -184,6 +185,13 @@ def _models(row: Row, base: Row) -> McNemar | None:
     return mcnemar(first.predicted == first.labels, second.predicted == second.labels)
 
 
+def _method(by_data: Mapping[tuple[str, str], Line]) -> str:
+    """What the names of its rows share besides the data set's, `l2` of digits-l2 and wine-l2; else the first."""
+    names = [line.row.name for line in by_data.values()]
+    rest = {name.replace(data, "").strip("-_/. ") for name, (data, _) in zip(names, by_data, strict=True) if data}
+    return rest.pop() if len(rest) == 1 and rest != {""} else names[0]
+
+
 def _datasets(lines: Sequence[Line], metric: str, smaller: bool) -> Datasets | None:
     """The methods measured on all of two or more data sets, where there are two or more such methods."""
     names = list(dict.fromkeys(line.row.data for line in lines if line.summary))
@@ -199,7 +207,7 @@ def _datasets(lines: Sequence[Line], metric: str, smaller: bool) -> Datasets | N
     base = next((i for i, by_data in enumerate(methods) if by_data[names[0]].is_baseline), None)
     return Datasets(
         names=tuple(name for name, _ in names),
-        methods=tuple(by_data[names[0]].row.name for by_data in methods),
+        methods=tuple(_method(by_data) for by_data in methods),
         means=means,
         ranks=mean_ranks(means, smaller),
         p=np.full(len(methods), np.nan) if base is None else wilcoxon_holm(means, base),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from regexp.errors import RunError
 from regexp.report.records import Record
 from regexp.runs import Run
 
-LAST_EPOCH = 2**31
+GREATEST = 2**31  # of an epoch, a seed, a member
 Lane = tuple[int, int]  # a seed, and the member of an ensemble
 Table = Mapping[int, Mapping[Lane, float]]  # {epoch: {lane: value}}
 
@@ -45,12 +46,14 @@ def points(record: Record) -> Iterator[Point]:
     except (RunError, RecursionError):
         return
     for line in lines:
-        epoch, seed, member = line.get("epoch"), line.get("seed"), line.get("member", 0)
-        if not isinstance(epoch, int) or not isinstance(seed, int) or not isinstance(member, int):
-            continue
-        if 0 < epoch < LAST_EPOCH:
+        epoch, seed, member = _count(line.get("epoch")), _count(line.get("seed")), _count(line.get("member", 0))
+        if epoch and seed is not None and member is not None:
             named = {k: v for k, v in line.items() if "/" in k and isinstance(v, float) and math.isfinite(v)}
             yield Point(epoch, seed, member, str(line.get("stage", "")), named)
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and 0 <= value < GREATEST else None
 
 
 def read(records: Sequence[Record]) -> dict[str, dict[int, dict[Lane, float]]]:

@@ -88,8 +88,10 @@ def inline(chart: Chart) -> str:
     rest = rest.replace(INK, "currentColor").replace(GRID, "var(--grid)")
     for index, colour in enumerate(COLOURS):  # brighter on a dark page
         rest = rest.replace(colour, f"var(--line-{index})")
-    box = re.search(r'viewBox="[\d. ]+"', opening)
-    return f'<svg {box[0] if box else ""} role="img" aria-label="{inert.html(chart.title)}">{rest.rstrip()}'
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', opening)
+    assert box is not None  # Matplotlib always writes one
+    kind = ' class="tall"' if float(box[2]) > 0.6 * float(box[1]) else ""
+    return f'<svg {box[0]}{kind} role="img" aria-label="{inert.html(chart.title)}">{rest.rstrip()}'
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from regexp.inert import html
 from regexp.report.ablation import answer
-from regexp.report.charts import MOST_LINES, ablation_charts, search_charts, setting_charts
+from regexp.report.charts import MOST_LINES, MOST_SEARCHES, ablation_charts, search_charts, setting_charts
 from regexp.report.compare import Line, Report
 from regexp.report.document import document
 from regexp.report.explanations import explanations
@@ -106,16 +106,11 @@ def _table(report: Report) -> str:
     )
 
 
-def _names_data(report: Report) -> bool:
-    """Whether the rows are of several data sets and no config column says which."""
-    return "dataset.name" not in report.columns and len({line.row.data for line in report.lines}) > 1
-
-
 def _heads(report: Report) -> list[str]:
     compared = report.baseline is not None
     heads = ["run"]
     heads += ["verdict", "difference", "difference, 95%", "p (Holm)", "P(better)", "pairs"] if compared else []
-    heads += ["data set"] if _names_data(report) else []
+    heads += ["data set"] if report.names_data else []
     heads += [*map(heading, report.columns), "n", "mean", "std", "mean, 95%", "min", "max", "diverged", "unfinished"]
     return [*heads, "why"] if compared else heads
 
@@ -124,7 +119,7 @@ def _cells(report: Report, line: Line) -> Iterator[str]:
     yield f'<th scope="row">{html(name(line))}</th>'
     if report.baseline is not None:
         yield from _differences(report, line)
-    if _names_data(report):
+    if report.names_data:
         yield _text(line.row.data[0])
     for key in report.columns:
         yield _text(cell(line.row, key), line.row.config.get(key))
@@ -180,23 +175,26 @@ def _number(value: float | None, text: str) -> str:
 def _ablations(report: Report) -> Iterator[tuple[str, str, str]]:
     """The answer, its charts, and the numbers."""
     for i, (found, drawn) in enumerate(zip(report.ablations, ablation_charts(report), strict=True)):
-        table = ablation(found)
-        kinds = [' class="lead"', *([""] * len(answer(found)))]
-        said = "".join(f"<p{kind}>{html(line, LONG)}</p>" for kind, line in zip(kinds, answer(found), strict=False))
-        notes = replace(table, notes=table.notes[len(answer(found)) :])
-        yield f"ablation-{i + 1}", f"Ablation {found.name}", f"{said}{_figures(drawn)}{_listed(notes)}"
+        words, table = answer(found), ablation(found)
+        said = "".join(f"<p>{html(line, LONG)}</p>" for line in words).replace("<p>", '<p class="lead">', 1)
+        numbers = replace(table, notes=table.notes[len(words) :])  # the answer stands above
+        yield f"ablation-{i + 1}", f"Ablation {found.name}", f"{said}{_figures(drawn)}{_listed(numbers)}"
 
 
 def _searches(report: Report) -> Iterator[tuple[str, str, str]]:
     """Stages, why their ranges changed, charts, and every trial."""
     for i, (found, drawn) in enumerate(zip(report.searches, search_charts(report), strict=True)):
-        every = trials(found)
-        folded = replace(every, rows=every.rows[:MOST_TRIALS])
-        more = f"<p>{len(every.rows) - MOST_TRIALS} more in study.db.</p>" if len(every.rows) > MOST_TRIALS else ""
-        list_ = (
-            f"<details><summary>{html(every.title)}</summary>{_listed(folded)}{more}</details>" if every.rows else ""
-        )
-        yield f"sweep-{i + 1}", f"Sweep {found.name}", f"{_listed(search(found))}{_figures(drawn)}{list_}"
+        few = "" if drawn or not found.stages else f"<p>Charts are of the first {MOST_SEARCHES} sweeps.</p>"
+        every = _folded(trials(found)) if found.stages else ""
+        yield f"sweep-{i + 1}", f"Sweep {found.name}", f"{_listed(search(found))}{few}{_figures(drawn)}{every}"
+
+
+def _folded(table: Table) -> str:
+    """A table that opens."""
+    more = len(table.rows) - MOST_TRIALS
+    rest = f"<p>{more} more are not listed.</p>" if more > 0 else ""
+    listed = _listed(replace(table, rows=table.rows[:MOST_TRIALS]))
+    return f"<details><summary>{html(table.title)}</summary>{listed}{rest}</details>"
 
 
 def _charts(report: Report) -> list[tuple[str, str, str]]:

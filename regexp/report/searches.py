@@ -30,6 +30,7 @@ from regexp.runs import Run
 from regexp.statistics import expected_best
 
 SCALES = {"log_uniform": "log", "uniform": "linear", "int_uniform": "linear", "choice": "choice", "optional": "choice"}
+GREATEST = 1e100  # no float32 is, and no chart can show it
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,9 @@ def _unpacked(text: str) -> Any:
 
 def _trial(raw: Mapping[str, Any]) -> Trial:
     setting = {str(path): value for path, value in checked_mapping(raw.get("setting")).items()}
-    if not all(isinstance(value, bool | int | float | str) for value in setting.values()):
-        raise ValueError("study.db: damaged: a setting")
+    numbers = [value for value in setting.values() if not isinstance(value, bool | str)]
+    if not all(_is_drawable(checked_number(value)) for value in [*numbers, raw.get("value")]):
+        raise ValueError("study.db: damaged: a number")
     return Trial(
         stage=_count(raw.get("stage")),
         number=_count(raw.get("number")),
@@ -170,6 +172,10 @@ def _trial(raw: Mapping[str, Any]) -> Trial:
     )
 
 
+def _is_drawable(value: float | None) -> bool:
+    return value is None or abs(value) < GREATEST
+
+
 def _count(value: Any) -> int:
     if not isinstance(value, int) or not 0 <= value < 10**9:
         raise ValueError("study.db: damaged: a trial's numbers")
@@ -179,9 +185,8 @@ def _count(value: Any) -> int:
 def _stage(found: Search, index: int, asked: Mapping[str, Any], note: Any, trials: Sequence[Trial]) -> Stage:
     own = tuple(sorted((t for t in trials if t.stage == index), key=lambda t: t.number))
     note = checked_mapping(note or {})
-    ranges = {
-        path: _ends(ends, found.scales.get(path)) for path, ends in checked_mapping(note.get("ranges", {})).items()
-    }
+    announced = checked_mapping(note.get("ranges", {})).items()
+    ranges = {path: _ends(ends, found.scales.get(path)) for path, ends in announced}
     changes = tuple(map(str, checked_list(note.get("changes", []), "study.db: changes")))
     epochs, seeds = (_count(asked.get(key, 1)) for key in ("epochs", "seeds"))
     made = Stage(f"stage {index + 1}", own, epochs, seeds, ranges, changes, None)
@@ -193,7 +198,8 @@ def _ends(ends: Any, scale: str | None) -> list[Any]:
     found = checked_list(ends, "study.db: a range")
     if scale in ("log", "linear"):
         low, high = map(checked_number, found)
-        if low is None or high is None or low > high or (scale == "log" and low <= 0):
+        fits = low is not None and high is not None and low <= high and (scale == "linear" or low > 0)
+        if not fits or not _is_drawable(low) or not _is_drawable(high):
             raise ValueError("study.db: damaged: a range")
     return found
 

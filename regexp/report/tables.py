@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from regexp.report.ablation import Ablation, answer
 from regexp.report.compare import Datasets, Line, Report
 from regexp.report.rows import cell, shown
-from regexp.report.searches import Search
+from regexp.report.searches import Search, Trial
 from regexp.report.words import because, count, heading, interval, number, p_value, signed
 from regexp.statistics.verdict import ALPHA, LEAST_PAIRS
 
@@ -220,12 +220,20 @@ def trials(found: Search) -> Table:
     rows = []
     for stage in reversed(found.stages):
         order = found.ranked(stage)
-        for trial in [*order, *(trial for trial in stage.trials if trial not in order)]:
-            values = ["out" if (value := trial.searched(path)) is None else shown(value) for path in found.scales]
+        placed = {trial.number for trial in order}
+        for trial in [*order, *(trial for trial in stage.trials if trial.number not in placed)]:
             ended = f"{trial.status}: {trial.reason}" if trial.reason else trial.status
+            values = [_searched(trial, path) for path in found.scales]
             rows.append((f"{stage.name}, {trial.number}", ended, number(trial.value), str(trial.epochs), *values))
     header = ("trial", "ended", found.objective, "epochs", *map(heading, found.scales))
     return Table(f"Trials of {found.name}", header, tuple(rows), words=frozenset({0, 1}))
+
+
+def _searched(trial: Trial, path: str) -> str:
+    if path not in trial.setting:
+        return "-"  # the file as written
+    value = trial.searched(path)
+    return "out" if value is None else shown(value)
 
 
 def budgets(report: Report) -> Table:

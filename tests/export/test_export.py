@@ -27,7 +27,8 @@ VALUES = [0.9, 0.8, None]  # of seeds 0, 1 and 2, which diverged
 def lab(tmp_path_factory) -> Path:
     """One run with three seeds."""
     root = tmp_path_factory.mktemp("lab")
-    folder(root / "runs", "base", VALUES, "{l2: {strength: 0.1}}")
+    path = folder(root / "runs", "base", VALUES, "{l2: {strength: 0.1}}")
+    edit(path / "summary.json", lambda s: s["metrics"].update(dict.fromkeys(PAYLOADS, s["metrics"]["test/accuracy"])))
     return root
 
 
@@ -108,6 +109,7 @@ def test_mlflow(lab, capsys):
     known = {epoch: values["train/loss"] for (seed, epoch), values in stored(lab).items() if seed == 1}
     assert {metric.step: metric.value for metric in history} == known
     assert lane.data.metrics["final/test/accuracy"] == 0.8
+    assert sum(name.startswith("final/") for name in lane.data.metrics) == 2 + len(PAYLOADS)
     assert "final/test/accuracy" not in by_name["seed-2"].data.metrics
     assert inside("export", "base", "--to", "mlflow", "--runs-dir", lab / "runs", "--output", lab / "mlflow") == 2
     assert "is in" in capsys.readouterr().err
@@ -185,7 +187,11 @@ def test_hostile_names_reach_the_other_tools(tmp_path):
     names = parquet.read_table(exported(tmp_path, "parquet") / "final.parquet").column_names
     assert set(map(str, distinct(PAYLOADS).values())) <= set(names)
     assert unseen("".join(names)) == set()
-    assert (exported(tmp_path, "tensorboard") / "seed-0").is_dir()
+    line = {"epoch": 1, "seed": 0, "stage": "../../../gone", "train/loss": 1.5}
+    (path / "metrics.jsonl").write_text(json.dumps(line))
+    lanes = exported(tmp_path, "tensorboard")
+    assert {lane.name for lane in lanes.iterdir()} == {"seed-0", "seed-0-_________gone"}
+    assert {file.name for file in tmp_path.iterdir()} == {"runs", "parquet", "tensorboard"}
 
 
 def test_names_that_mlflow_takes():
@@ -194,6 +200,7 @@ def test_names_that_mlflow_takes():
         assert 0 < len(name) <= 200
         assert not set(name) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. :/")
         assert not {"..", ".", ""} & set(name.split("/"))
+    assert distinct(["a<", "a>", "a_"], allowed) == {"a<": "a_", "a>": "a_ 2", "a_": "a_ 3"}
 
 
 def test_it_loads_no_jax(lab, tmp_path):

@@ -15,10 +15,12 @@ from regexp.report.curves import curve, read
 from regexp.report.figures import inline, rendered
 from regexp.report.page import page
 from tests.cli.command import inside
+from tests.report.ablated import ablated
 from tests.report.browser import browser
 from tests.report.folders import edit, folder
 from tests.report.payloads import PAYLOADS
 from tests.report.reader import Reader
+from tests.report.searched import searched
 from tests.report.test_report import BASE, BETTER
 
 
@@ -179,6 +181,28 @@ def test_in_a_browser(html, tmp_path):
         tab.run("filter.value = 'L2 better'; filter.dispatchEvent(new Event('input'))")
         assert tab.run(f"return {column}") == ["l2"]
         # a phone's width: the page itself does not scroll sideways
+        tab.devtools("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=1, mobile=True)
+        assert tab.run("return document.documentElement.scrollWidth") <= 360
+        assert tab.log() == []
+        assert tab.requests() == [(tmp_path / "report.html").as_uri()]
+
+
+def test_a_sweep_and_an_ablation_in_a_browser(tmp_path):
+    searched(tmp_path / "runs")
+    ablated(tmp_path / "runs", pairs=False)
+    (tmp_path / "report.html").write_text(page(build(*collect(tmp_path / "runs"))))
+    with browser() as tab:
+        tab.open(tmp_path / "report.html")
+        links = tab.run("return [...document.querySelectorAll('nav a')].map(a => a.textContent)")
+        assert links[0] == "Ablation digits-ablation"
+        assert "Sweep search" in links
+        drawn = "[...document.querySelectorAll('figure svg')]"
+        assert tab.run(f"return {drawn}.length > 5 && {drawn}.every(s => s.getBoundingClientRect().height > 80)")
+        # every trial unfolds by keyboard
+        details = "[...document.querySelectorAll('details')].find(d => d.textContent.startsWith('Trials of search'))"
+        tab.run(f"{details}.querySelector('summary').focus()")
+        tab.press("Enter")
+        assert tab.run(f"return {details}.open && {details}.querySelectorAll('tbody tr').length") == 31
         tab.devtools("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=1, mobile=True)
         assert tab.run("return document.documentElement.scrollWidth") <= 360
         assert tab.log() == []

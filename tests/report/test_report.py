@@ -170,6 +170,7 @@ def test_other_data_are_compared_with_their_own_baseline(tmp_path):
     better = int(np.argmin(made.datasets.ranks))
     assert made.datasets.p[better] == 0.25  # three data sets, the exact test's least
     assert made.datasets.means.shape == (3, 2)
+    assert set(made.datasets.methods) == {"none", "l2"}
     assert tables(made)[-1].title == "Data sets"
 
 

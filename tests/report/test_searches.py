@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from regexp.report import formats
 from regexp.report.charts import charts
+from regexp.report.charts import searches as drawing
 from regexp.report.charts.searches import of_search
 from regexp.report.collect import collect
 from regexp.report.compare import build
@@ -141,11 +142,35 @@ def test_the_page_has_a_section_with_charts_reasons_and_trials(written):
     read = Reader(page(made))
     for words in ("Sweep search", "each value against validation/accuracy", "whole settings", "ranges, stage by stage",
                   "expected best validation/accuracy of a smaller budget", "Trials of search", "best 6 of 20",
-                  "failed: <b>batch</b> too large"):  # fmt: skip
+                  "failed: <b>batch</b> too large",
+                  "searched 4 values for validation/accuracy in 28 trials over 2 stages"):  # fmt: skip
         assert words in read.text, words
     assert len(read.ids) == len(set(read.ids))
     (sweep,) = json.loads(formats.json(made))["sweeps"]
     assert len(sweep["stages"][0]["trials"]) == 20
+
+
+def test_a_loss_that_exploded_does_not_hide_the_others(root):
+    """It stands at the edge of the axis, and the caption says so."""
+    trials_of(root / "search", lambda r: r.update(value=-1e18) if r["number"] == 7 and r["stage"] == 0 else None)
+    found = search_of(root)
+    axes = drawn(found, "slices").axes[0]
+    low, high = axes.get_ylim()
+    assert high - low < 1
+    ys = [y for line in axes.lines if line.get_linestyle() == "None" for y in line.get_ydata()]
+    assert len(ys) == 28
+    assert low <= min(ys) <= max(ys) <= high
+    assert "Scores beyond the axis stand at its edge." in of_search(found)[0].caption
+
+
+def test_of_many_trials_the_best_are_always_drawn(written, monkeypatch):
+    monkeypatch.setattr(drawing, "MOST_TRIALS", 7)
+    found = search_of(written)
+    axes = drawn(found, "slices").axes[0]
+    ys = [y for line in axes.lines if line.get_linestyle() == "None" for y in line.get_ydata()]
+    assert len(ys) < 20
+    assert max(ys) == found.stages[1].best
+    assert "some are left out, none of its best" in of_search(found)[0].caption
 
 
 def test_the_same_input_gives_the_same_bytes(written):
@@ -162,6 +187,14 @@ def test_two_sweeps_have_charts_of_their_own(root):
     assert len(names) == len(set(names))
     read = Reader(page(made))
     assert len(read.ids) == len(set(read.ids))
+
+
+def test_of_many_sweeps_the_first_have_charts_and_the_page_says_so(root, monkeypatch):
+    monkeypatch.setattr("regexp.report.charts.MOST_SEARCHES", 1)
+    shutil.copytree(root / "search", root / "other")
+    read = Reader(page(build(*collect(root))))
+    assert [name for name in read.ids if name.startswith("chart-slices")] == ["chart-slices"]
+    assert read.text.count("Charts are of the first") == 1
 
 
 def test_a_sweep_in_progress_shows_what_has_ended(root):
@@ -200,7 +233,8 @@ def trials_of(path, change):
     [
         lambda r: r.update(value="0.9"), lambda r: r.update(setting=[1]), lambda r: r.update(stage=-1),
         lambda r: r.update(number=10**20), lambda r: r.update(epochs="2"), lambda r: r.update(status=3),
-        lambda r: r["setting"].update(x=[1]), lambda r: r.clear(),
+        lambda r: r["setting"].update(x=[1]), lambda r: r.clear(), lambda r: r.update(value=1e300),
+        lambda r: r["setting"].update(x=10**400),
     ],
 )  # fmt: skip
 def test_damaged_trials_are_told_and_the_confirmed_scores_stay(root, change):
@@ -230,7 +264,10 @@ def test_a_database_elsewhere_is_named(root):
 
 def test_values_that_no_axis_can_show(root):
     """A trial outside every range, or of a choice that is none: a number on a choice, a text on a scale."""
-    trials_of(root / "search", lambda r: r["setting"].update({"optimizer.learning_rate": "x", "model.activation": 7}))
+    bad = iter(20 * ["x", -1.0, 0, True, float("nan")])
+    trials_of(
+        root / "search", lambda r: r["setting"].update({"optimizer.learning_rate": next(bad), "model.activation": 7})
+    )
     made = build(*collect(root))
     assert "7" in {row[7] for row in trials(made.searches[0]).rows}
     assert len(page(made)) > 1000

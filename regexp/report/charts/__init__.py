@@ -27,7 +27,7 @@ MOST_DATASETS = 4
 
 MOST_SEARCHES = 8
 
-__all__ = ["MOST_LINES", "ablation_charts", "charts", "search_charts", "setting_charts", "write"]
+__all__ = ["MOST_LINES", "MOST_SEARCHES", "ablation_charts", "charts", "search_charts", "setting_charts", "write"]
 
 
 def charts(report: Report) -> list[Chart]:

@@ -16,7 +16,7 @@ from regexp.report.words import signed
 
 PANELS = {"leave one out": "to the others (all - without it)", "alone": "by itself (it alone - none)"}
 VERDICTS = {"helps": COLOURS[2], "hurts": COLOURS[1], "equivalent": COLOURS[0]}  # the word stands beside, too
-MARKS = {"more together": " +", "less together": " -", "adds up": " ="}
+MARKS = {"more together": " ▲", "less together": " ▼", "adds up": " ≈"}
 
 
 def of_ablation(found: Ablation) -> list[Chart]:
@@ -38,7 +38,7 @@ def of_ablation(found: Ablation) -> list[Chart]:
     if pairs and len(found.methods) > 2:
         caption = (
             "What two methods bring together, less what each brings alone; 0 where they add up. A sign marks what is "
-            "decided after Holm's correction: + more together, - less together, = adds up."
+            "decided after Holm's correction: ▲ more together, ▼ less together, ≈ adds up."
         )
         title = f"{name}: interactions of every two in {metric}"
         made.append(Chart("interactions", title, caption, partial(_draw_interactions, found.methods, pairs)))
@@ -52,7 +52,8 @@ def _draw_contributions(found: Ablation, figure: Figure) -> None:
     """The last row of the right panel is of all methods together."""
     together = found.family("together")
     names = [short(method, 24) for method in found.methods] + ["all of them" for _ in together]
-    places = {one.methods: place for place, one in enumerate([*found.family("alone"), *together])}
+    rows = [*((method,) for method in found.methods), *(one.methods for one in together)]
+    places = {methods: place for place, methods in enumerate(rows)}
     figure.set_figheight(1.1 + 0.32 * len(names))
     drawn = figure.subplots(1, len(PANELS), sharey=True)
     for axes, (family, title) in zip(drawn, PANELS.items(), strict=True):
@@ -85,9 +86,8 @@ def _draw_interactions(methods: Sequence[str], pairs: Sequence[Contribution], fi
         text = signed(values[row, column]) + MARKS.get(one.word, "")
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=9, color="#000000")
     most = np.nanmax(np.abs(values)) or 1.0
-    axes.pcolormesh(
-        np.ma.masked_invalid(values), cmap="PuOr_r", vmin=-1.6 * most, vmax=1.6 * most
-    )  # pale: text is black
+    pale = 2.5 * most  # the text on it is black
+    axes.pcolormesh(np.ma.masked_invalid(values), cmap="PuOr_r", vmin=-pale, vmax=pale)
     names = [short(method, 20) for method in methods]
     axes.set_xticks(np.arange(len(methods) - 1) + 0.5, names[:-1], rotation=25, ha="right")
     axes.set_yticks(np.arange(1, len(methods)) + 0.5, names[1:])

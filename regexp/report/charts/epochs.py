@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from regexp import inert
 from regexp.report.charts.axes import Named, labelled, legend
@@ -69,6 +70,7 @@ def _draw_panels(
         for name, table in own:
             handles[name] = _draw_curve(axes, table, names.index(name))
         axes.set_title(inert.plain(key, 40))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_xlabel("epoch")
     legend(figure, handles)
 

@@ -21,6 +21,7 @@ from regexp.report.words import heading, number
 MOST_PARAMETERS = 12
 MOST_TRIALS = 500  # drawn of a stage, evenly over those that were trained
 COLUMNS = 3
+EXPLODED, SHOWN = 100, 3  # times as far from the best as the median is
 WINNER: dict[str, Any] = {"color": INK, "linewidth": 2.2, "zorder": 4}
 OTHERS: dict[str, Any] = {"color": COLOURS[-1], "linewidth": 0.5, "alpha": 0.45, "zorder": 2}
 
@@ -31,7 +32,8 @@ def of_search(search: Search) -> list[Chart]:
     if not search.searched or not paths:
         return []
     name, objective = short(search.name, 40), short(search.objective)
-    every = f"Every {MOST_TRIALS}th part of a stage's trials at most is drawn. " if _thinned(search) else ""
+    thinned = any(len(stage.trials) > MOST_TRIALS for stage in search.searched)
+    every = f"Of more than {MOST_TRIALS} trials of a stage some are left out, none of its best. " if thinned else ""
     left = "" if len(paths) == len(search.scales) else f"The first {MOST_PARAMETERS} parameters. "
     limits = "" if _limits(search)[2] else "Scores beyond the axis stand at its edge. "
     found = [
@@ -81,8 +83,9 @@ def _draw_slices(search: Search, paths: Sequence[str], figure: Figure) -> None:
         place = _scaled(axes, search, path)
         for index, stage in enumerate(search.searched):
             colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+            trials = _drawn(search, stage)
             for kind, look in looks.items():
-                own = [t for t in _drawn(stage) if _kind(t) == kind and t.searched(path) is not None]
+                own = [t for t in trials if _kind(t) == kind and t.searched(path) is not None]
                 xs = [place(t.searched(path), t.number) for t in own]
                 ys = [cross if t.value is None else min(max(t.value, low), high) for t in own]
                 axes.plot(xs, ys, look or marker, color=colour, markersize=4, alpha=0.75,
@@ -100,22 +103,26 @@ def _kind(trial: Trial) -> str:
 
 
 def _limits(search: Search) -> tuple[float, float, bool]:
-    """(least, greatest, whether all are in): from the best to where a few outliers begin."""
+    """(least, greatest, whether all are in): from the best to the worst that did not explode."""
     values = np.asarray([t.value for s in search.searched for t in s.trials if t.value is not None] or [0.0])
     signed = values if search.smaller_is_better else -values
-    best, most, worst = signed.min(), np.quantile(signed, 0.9), signed.max()
-    inside = bool(worst <= best + 3 * (most - best))
-    end = worst if inside else most + 0.5 * (most - best)
+    best, usual, worst = signed.min(), np.median(signed) - signed.min(), signed.max()
+    inside = bool(usual == 0 or worst - best <= EXPLODED * usual)
+    end = worst if inside else best + SHOWN * usual
     end = end if end > best else best + max(1e-6, 0.01 * abs(best))
     return (best, end, inside) if search.smaller_is_better else (-end, -best, inside)
 
 
-def _drawn(stage: Stage) -> Sequence[Trial]:
-    return stage.trials[:: -(-len(stage.trials) // MOST_TRIALS)] if stage.trials else ()
+def _drawn(search: Search, stage: Stage) -> list[Trial]:
+    """All, or of many every second, third, ... and the best."""
+    step, best = -(-len(stage.trials) // MOST_TRIALS), _best(search, stage)
+    return [trial for i, trial in enumerate(stage.trials) if i % step == 0 or trial.number in best]
 
 
-def _thinned(search: Search) -> bool:
-    return any(len(stage.trials) > MOST_TRIALS for stage in search.searched)
+def _best(search: Search, stage: Stage) -> set[int]:
+    """The numbers of the best tenth of those that worked."""
+    ranked = search.ranked(stage)
+    return {trial.number for trial in ranked[: max(1, len(ranked) // 10)]}
 
 
 # -- whole settings ---------------------------------------------------------------------------------------------------
@@ -132,9 +139,8 @@ def _draw_parallel(search: Search, paths: Sequence[str], figure: Figure) -> None
     ends = [number(low), number(high)]
     _axis(axes, len(paths), ends[::-1] if search.smaller_is_better else ends)
     for index, stage in enumerate(search.searched):
-        ranked = search.ranked(stage)
-        best = {trial.number for trial in ranked[: max(1, len(ranked) // 10)]}
-        for trial in _drawn(stage):
+        best = _best(search, stage)
+        for trial in _drawn(search, stage):
             end = [] if trial.value is None else [_share_of(trial.value, low, high, search.smaller_is_better)]
             if trial.setting == search.winner and stage is search.searched[-1]:
                 look = WINNER
@@ -189,7 +195,7 @@ def _share(search: Search, path: str) -> Callable[[Trial], float]:
 
     def ranged(trial: Trial) -> float:
         value = trial.searched(path)
-        return (_scale(search, path)(value) - low) / ((high - low) or 1) if _is_number(value) else _OUT
+        return (_scale(search, path)(value) - low) / ((high - low) or 1) if _fits(search, path, value) else _OUT
 
     return ranged
 
@@ -261,7 +267,7 @@ def _scaled(axes: Axes, search: Search, path: str) -> Callable[..., float]:
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(4))
-    return lambda value, number_=None: value if _is_number(value) else math.nan
+    return lambda value, number_=None: value if _fits(search, path, value) else math.nan
 
 
 def _beside(number_: int | None) -> float:
@@ -272,7 +278,7 @@ def _beside(number_: int | None) -> float:
 def _span(search: Search, path: str) -> tuple[float, float]:
     """All that any stage searched or, carried over from the one before, trained."""
     ends = [end for stage in search.searched for end in stage.ranges.get(path, ())]
-    ends += [v for s in search.searched for t in s.trials if _is_number(v := t.searched(path))]
+    ends += [v for s in search.searched for t in s.trials if _fits(search, path, v := t.searched(path))]
     return (min(ends), max(ends)) if ends else (1.0, 2.0)
 
 
@@ -293,8 +299,10 @@ def _names(search: Search, path: str) -> list[str]:
     return [f"{end:.3g}" for end in _span(search, path)]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _fits(search: Search, path: str, value: Any) -> bool:
+    """Whether a value has a place on the scale."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_number and (value > 0 or search.scales[path] == "linear")
 
 
 def _mark_winner(axes: Axes, search: Search, path: str, place: Callable[..., float]) -> None:
@@ -307,13 +315,11 @@ def _mark_winner(axes: Axes, search: Search, path: str, place: Callable[..., flo
 def _stage_legend(figure: Figure, search: Search, lines: bool = False) -> None:
     height, axes, handles = figure.get_figheight(), figure.axes[0], {}
     for index, stage in enumerate(search.searched):
-        look = (
-            {"linestyle": DASHES[index % len(DASHES)]}
-            if lines
-            else {"marker": MARKERS[index % len(MARKERS)], "linestyle": ""}
-        )
         text = f"{stage.name} ({stage.epochs} epochs)"
-        (handles[text],) = axes.plot([], [], color=COLOURS[index % len(COLOURS)], **look)
+        (handles[text],) = axes.plot(
+            [], [], color=COLOURS[index % len(COLOURS)], linestyle=DASHES[index % len(DASHES)] if lines else "",
+            marker=None if lines else MARKERS[index % len(MARKERS)],
+        )  # fmt: skip
     if lines and search.winner is not None:
         (handles["winner"],) = axes.plot([], [], **WINNER)
     legend(figure, handles)
