@@ -38,7 +38,7 @@ CAPACITY = 2000  # steps of the longest training; gradient descent on a linear m
 DIFFERENTIATED = 8  # examples under the finite differences
 PLACES = 8  # coordinates of each trained array
 # Three widths: the smallest error counts, because a unit's kink may lie inside one of them, and a bug in all.
-WIDTHS = (1e-6, 1e-7, 1e-5)
+WIDTHS = (1e-5, 1e-6, 1e-7)
 FIRST = 2  # of them are tried, the third where they fail
 
 

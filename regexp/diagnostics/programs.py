@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from regexp.adversary import ascend
@@ -175,17 +176,21 @@ def trajectory(
     between, size = order.shape[1:]
     pixels, _ = gather(spec, shared, lane, watched)
 
-    def step(progress: Progress, numbered: tuple[Array, Array]) -> tuple[Progress, None]:
-        rows, number = numbered
-        return train_step(experiment, spec, shared, lane, streams, progress, rows, number)[0], None
+    def step(carry: tuple[Progress, Tree], numbered: tuple[Array, Array]) -> tuple[tuple[Progress, Tree], None]:
+        """The parameters after the first of a probe's steps are kept."""
+        (progress, kept), (rows, number) = carry, numbered
+        progress, _ = train_step(experiment, spec, shared, lane, streams, progress, rows, number)
+        first = number % between == 0
+        return (progress, jax.tree.map(partial(jnp.where, first), progress.variables.parameters, kept)), None
 
     def probe(progress: Progress, numbered: tuple[Array, Array]) -> tuple[Progress, dict[str, Tree]]:
         rows, number = numbered
         variables = progress.variables
         watching = Variables(variables.parameters, variables.state | {"recorder": {}})
         sites = forward(observed, spec, lane, watching, pixels, "statistics").state["recorder"]
-        after, _ = step(progress, (rows[0], number))
-        update = jax.tree.map(jnp.subtract, after.variables.parameters, variables.parameters)
+        numbers = number + jnp.arange(between)
+        (after, updated), _ = lax.scan(step, (progress, variables.parameters), (rows, numbers))
+        update = jax.tree.map(jnp.subtract, updated, variables.parameters)
 
         keys = {name: jax.random.fold_in(key, number) for name, key in streams.items()}
         raw, wanted = gather(spec, shared, lane, rows[0])
@@ -206,8 +211,7 @@ def trajectory(
             "loss": losses[0], "losses": losses[1:], "gradient": norm(first), "changes": changes[1:],
             "lengths": factors * norm(update),
         }  # fmt: skip
-        progress, _ = lax.scan(step, after, (rows[1:], number + jnp.arange(1, between)))
-        return progress, found
+        return after, found
 
     variables = init_variables(experiment, spec, lane)
     optimizer = optimizer_chain(experiment, experiment.optimizer.learning_rate).init(variables.parameters)

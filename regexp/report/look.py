@@ -33,7 +33,7 @@ color:var(--ink)}
 .verdicts{list-style:none;padding:0}.verdicts li{margin:.3rem 0}.word{font-weight:600;white-space:nowrap}
 .better{color:var(--good)}.worse{color:var(--bad)}.equivalent{color:var(--same)}.undecided{color:var(--open)}
 .lead{font-size:1.1rem}.warning{border-left:4px solid var(--bad);padding-left:.6rem}
-.side{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(30rem,100%),1fr));gap:0 1.5rem}
+.side{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(30rem,100%),1fr));gap:0 1.5rem}
 .side svg{min-width:0}h4{font-size:.9rem;margin:.8rem 0 .2rem}
 figure{margin:0 0 1.5rem;max-width:61rem}figcaption{font-size:.875rem;max-width:75ch}
 details{margin:.3rem 0}summary{cursor:pointer}pre{overflow-x:auto;background:var(--soft);padding:.6rem;
