@@ -34,8 +34,6 @@ WITH_NEUTRAL = [n for n in NAMES if CATALOGUE[n].neutral]
 HELPERS = {"geometry", "reconstruction", "base"}  # what several methods of a folder share
 TRACED = [n for n in NAMES if any(not is_static(CATALOGUE[n], f) for f in CATALOGUE[n].neutral)]
 
-VMAPPED = [n for n in TRACED if n != "stochastic_depth"]  # lanes of its network are looped over
-
 
 @pytest.fixture(params=NAMES)
 def method(request) -> Regularizer:
@@ -118,7 +116,7 @@ def _trained(name: str) -> Trained:
             methods[f"half {field}"] = with_fields(cls(), **{field: getattr(cls(), field) * 0.5})
     methods |= {str(one): one for one in extremes(cls) if same_structure(one, cls())}
     together = Steps({label: lab(one) for label, one in methods.items()})
-    return Trained(methods, together, Steps({"default": lab(cls())}) if name in VMAPPED else together)
+    return Trained(methods, together, Steps({"default": lab(cls())}) if name in TRACED else together)
 
 
 def same_structure(one, other) -> bool:
@@ -159,7 +157,7 @@ def test_another_value_compiles_nothing(name, trained):
     assert lanes.group(several, [prepare(trial, images())[1] for trial in several]) == [list(range(len(several)))]
 
 
-@pytest.mark.parametrize("name", VMAPPED)
+@pytest.mark.parametrize("name", TRACED)
 def test_lanes_equal_trials_alone(name, trained):
     together, alone = trained(name).together.run(8)["default"], trained(name).alone.run(8)["default"]
     np.testing.assert_allclose(numbers(together), numbers(alone), rtol=5e-4, atol=5e-6)
