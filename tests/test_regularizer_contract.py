@@ -275,7 +275,7 @@ def test_numbers_stay_finite_from_neutral_to_extreme(name, trained):
 
 
 def test_eighty_steps_lower_the_loss(method, trained):
-    """By steps alone, which compile in a third of a chunk's time; tests/test_method_configs.py trains each by chunks."""
+    """By steps alone, which compile in a third of a chunk's time; test_method_configs.py trains each by chunks."""
     program = trained(method.name).together
     what = lab(method)
     if method.name == "random_crop":  # the tiny images tell their class by a place two pixels high
