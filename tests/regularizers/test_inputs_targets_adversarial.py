@@ -129,6 +129,16 @@ def test_fgsm_on_a_linear_model_adds_e_times_the_l1_norm():
     assert float(mixed(w, given)[0]) == pytest.approx(float(clean + 0.075 * jnp.abs(w).sum()), rel=1e-12)
 
 
+def test_fgsm_leaves_the_running_statistics_to_the_clean_batch():
+    w, given = linear_problem()
+
+    def loss(w, given):
+        return margin_loss(w, given)[0], {"mean": jnp.mean(given.inputs, 0)}
+
+    _, state = FGSM(epsilon=0.1).transform_loss(loss, KEY)(w, given)
+    np.testing.assert_array_equal(state["mean"], jnp.mean(given.inputs, 0))
+
+
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("random_start", [False, True])
 def test_fgsm_stays_in_the_ball_and_in_the_raw_range(random_start):
