@@ -12,12 +12,12 @@ import pytest
 
 from regexp.errors import DeviceError, Interrupted, RunError
 from regexp.experiment import Experiment, Trial
-from regexp.sweep.events import Progress, WorkerLost
+from regexp.sweep.events import WorkerLost
 from regexp.sweep.executors import processes
 from regexp.sweep.executors.local import Local
 from regexp.sweep.executors.pool import Died, Finished, Pool, Ready
 from regexp.sweep.executors.ray import share
-from regexp.sweep.tasks import Block, Ended, Lost, Measure, Moved, Outcome
+from regexp.sweep.tasks import Block, Ended, Lost, Measure, Measured, Moved, Outcome
 from regexp.training.device import gpus
 from tests.sweep.lab import BASE, SWEEP, store_of, sweeping
 
@@ -33,7 +33,8 @@ def finished(one, folder, planned=None):
     return found, events
 
 
-def test_processes_give_what_this_process_gives_though_one_is_killed(tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_a_sweep_by_processes_is_the_same_sweep_though_one_is_killed(tmp_path, monkeypatch):
     """Bit for bit, as each worker has as many devices and lanes; at a rung states go from one process to another."""
     (tmp_path / "local").mkdir()
     alone = sweeping(HALVED, executor=Local("cpu"))
@@ -53,7 +54,6 @@ def test_processes_give_what_this_process_gives_though_one_is_killed(tmp_path, m
     assert events[-1].summary["winner"] == winner
     (lost,) = [event.reason for event in events if isinstance(event, WorkerLost)]
     assert lost in {f"worker process {process.pid} died by signal 9 (SIGKILL)" for process in first}
-    assert max(event.running for event in events if isinstance(event, Progress)) > one.blocks.measured.size
     assert pool.describe() == "2 workers, each 2 x cpu"
     assert not any(process.is_alive() for process in [*first, *last])
 
@@ -69,6 +69,36 @@ def killing(pool, hand):
             os.kill(pool.processes[worker].process.pid, signal.SIGKILL)
 
     return call
+
+
+def outcomes(executor, disturb=lambda: None):
+    """Of two blocks, bit for bit."""
+    one = sweeping(executor=executor)
+    setting = {p.path: p.at(0.5) for p in one.space}
+    trials = [Trial(experiment=one.space.experiment(setting, 2), seed=seed) for seed in range(4)]
+    one.blocks.measured = Measured(2, 0.0, 0.0, 1)
+    found = {}
+    for answer in one.blocks.train(trials):
+        if isinstance(answer, Moved):
+            disturb()
+        if isinstance(answer, Ended):
+            found |= answer.outcomes
+    return found
+
+
+def test_a_process_trains_what_this_process_would_after_the_one_before_it_was_killed():
+    pids = []
+
+    def kill():
+        if not pids:
+            pids.append(pool.processes[0].process.pid)
+            os.kill(pids[0], signal.SIGKILL)
+
+    with closing(processes.Processes("cpu", workers=1)) as pool:
+        assert outcomes(pool, kill) == outcomes(Local("cpu"))
+        (process,) = [one.process for one in pool.processes.values()]
+        assert process.pid != pids[0]
+    assert not process.is_alive()
 
 
 @pytest.mark.skipif(gpus() > 0, reason="there is a GPU")
