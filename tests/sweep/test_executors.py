@@ -19,18 +19,9 @@ from regexp.sweep.executors.pool import Died, Finished, Pool, Ready
 from regexp.sweep.executors.ray import share
 from regexp.sweep.tasks import Block, Ended, Lost, Measure, Measured, Moved, Outcome
 from regexp.training.device import gpus
-from tests.sweep.lab import BASE, SWEEP, store_of, sweeping
+from tests.sweep.lab import BASE, SWEEP, records_of, run, sweeping
 
 HALVED = BASE + SWEEP.replace("{trials: 12, epochs: 2}", "{trials: 8, epochs: 4, halving: 2}")
-
-
-def finished(one, folder, planned=None):
-    """(trials in their order, events)."""
-    store = store_of(one, folder)
-    events = list(one.events(store, planned))
-    found = sorted(store.records(), key=lambda r: (r.stage, r.number))
-    store.close()
-    return found, events
 
 
 @pytest.mark.slow
@@ -38,8 +29,7 @@ def test_a_sweep_by_processes_is_the_same_sweep_though_one_is_killed(tmp_path, m
     """Bit for bit, as each worker has as many devices and lanes; at a rung states go from one process to another."""
     (tmp_path / "local").mkdir()
     alone = sweeping(HALVED, executor=Local("cpu"))
-    expected, events = finished(alone, tmp_path / "local")
-    winner = events[-1].summary["winner"]
+    expected, _ = run(alone, tmp_path / "local")
     monkeypatch.setattr(processes, "cores", lambda: 4)  # two devices for each of two workers, as here
     pool = processes.Processes("cpu", workers=2)
     with closing(pool):
@@ -48,10 +38,10 @@ def test_a_sweep_by_processes_is_the_same_sweep_though_one_is_killed(tmp_path, m
         one.blocks.measured = replace(one.blocks.measured, size=alone.blocks.measured.size)
         first = [process.process for process in pool.processes.values()]
         monkeypatch.setattr(pool, "hand", killing(pool, pool.hand))
-        found, events = finished(one, tmp_path, planned)
+        summary, events = run(one, tmp_path, planned)
         last = [process.process for process in pool.processes.values()]
-    assert found == expected
-    assert events[-1].summary["winner"] == winner
+    assert summary == expected
+    assert records_of(one, tmp_path) == records_of(alone, tmp_path / "local")
     (lost,) = [event.reason for event in events if isinstance(event, WorkerLost)]
     assert lost in {f"worker process {process.pid} died by signal 9 (SIGKILL)" for process in first}
     assert pool.describe() == "2 workers, each 2 x cpu"
@@ -170,6 +160,9 @@ def test_what_had_ended_is_not_trained_again():
     assert pool.handed[1][1] == Block((5, 6), TRIALS[1:], 3, 1, ({"a": 2}, {"a": 3}))
     assert [a for a in answers if isinstance(a, Lost)] == [Lost(7, (5, 6), "killed")]
     assert len(pool.handed) == 2
+    measured = Measured(4, 1.0, 1.0, 7)
+    pool = Scripted(measured, Died("after its last word"))
+    assert list(pool.run([Measure(TRIALS[0], ((1, 1),), 2)])) == [measured]
 
 
 def test_a_block_that_three_workers_died_of_is_failed_with_the_reason():

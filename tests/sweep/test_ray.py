@@ -10,8 +10,8 @@ import pytest
 from regexp.sweep.events import WorkerLost
 from regexp.sweep.executors.local import Local
 from regexp.sweep.executors.ray import Ray
-from tests.sweep.lab import sweeping
-from tests.sweep.test_executors import HALVED, finished
+from tests.sweep.lab import records_of, run, sweeping
+from tests.sweep.test_executors import HALVED
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
@@ -36,18 +36,16 @@ def test_a_node_lost_in_mid_sweep_costs_no_trial(cluster, tmp_path):
     """Halving, so that states go from the lost node's actor to another."""
     (tmp_path / "local").mkdir()
     alone = sweeping(HALVED, executor=Local("cpu"))
-    expected, events = finished(alone, tmp_path / "local")
-    winner = events[-1].summary["winner"]
+    run(alone, tmp_path / "local")
     with closing(Ray("cpu", address=cluster.address)) as pool:
         one = sweeping(HALVED, executor=pool)
         planned = one.planned()
         assert (planned.workers, pool.cpus) == (2, 2)
         one.blocks.measured = replace(one.blocks.measured, size=alone.blocks.measured.size)
         pool.hand = losing(cluster, pool.hand)
-        found, events = finished(one, tmp_path, planned)
+        _, events = run(one, tmp_path, planned)
         assert pool.describe() == "2 workers, each 2 x cpu"
-    assert found == expected
-    assert events[-1].summary["winner"] == winner
+    assert records_of(one, tmp_path) == records_of(alone, tmp_path / "local")
     assert [event for event in events if isinstance(event, WorkerLost)]
 
 

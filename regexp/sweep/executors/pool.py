@@ -14,7 +14,7 @@ from typing import Any
 
 from regexp.errors import Interrupted, RunError
 from regexp.sweep.executors.base import Executor
-from regexp.sweep.tasks import Answer, Block, Ended, Lost, Moved, Outcome, Task
+from regexp.sweep.tasks import Answer, Block, Ended, Lost, Measured, Moved, Outcome, Task
 from regexp.training.device import Device
 
 ATTEMPTS = 3  # a block that so many workers died of is recorded as failed
@@ -102,11 +102,13 @@ class _Job:
 
     deaths: of workers that had it
     lane_steps: made since it was handed out, or since a part of it ended
+    over: all is answered; the worker has only to say that it has Finished
     """
 
     task: Task
     deaths: int = 0
     lane_steps: int = 0
+    over: bool = False
 
     @property
     def lanes(self) -> tuple[int, ...]:
@@ -118,11 +120,14 @@ class _Job:
             self.lane_steps += answer.lane_steps
         if isinstance(answer, Ended) and isinstance(self.task, Block):
             self.task, self.lane_steps = self.task.without(answer.outcomes), 0
+            self.over = not self.lanes
+        if isinstance(answer, Measured):
+            self.over = True
 
 
 def _again(job: _Job, reason: str, waiting: deque[_Job]) -> Iterator[Answer]:
     """A dead worker's task is the next to be handed out, unless too many died of it."""
-    if isinstance(job.task, Block) and not job.lanes:
+    if job.over:
         return
     yield Lost(job.lane_steps, job.lanes, reason)
     job.deaths, job.lane_steps = job.deaths + 1, 0
