@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from contextlib import closing
 from dataclasses import replace
 
@@ -32,8 +34,8 @@ def cluster():
     made.shutdown()
 
 
-def test_a_node_lost_in_mid_sweep_costs_no_trial(cluster, tmp_path):
-    """Halving, so that states go from the lost node's actor to another."""
+def test_an_actor_and_a_node_that_are_lost_cost_no_trial(cluster, tmp_path):
+    """First one actor's process, which Ray begins anew; then the node of the other. By halving, states travel, too."""
     (tmp_path / "local").mkdir()
     alone = sweeping(HALVED, executor=Local("cpu"))
     run(alone, tmp_path / "local")
@@ -42,22 +44,35 @@ def test_a_node_lost_in_mid_sweep_costs_no_trial(cluster, tmp_path):
         planned = one.planned()
         assert (planned.workers, pool.cpus) == (2, 2)
         one.blocks.measured = replace(one.blocks.measured, size=alone.blocks.measured.size)
-        pool.hand = losing(cluster, pool.hand)
+        pool.hand = losing(cluster, pool, pool.hand)
         _, events = run(one, tmp_path, planned)
         assert pool.describe() == "2 workers, each 2 x cpu"
     assert records_of(one, tmp_path) == records_of(alone, tmp_path / "local")
-    assert [event for event in events if isinstance(event, WorkerLost)]
+    assert len([event for event in events if isinstance(event, WorkerLost)]) >= 2
 
 
-def losing(cluster, hand):
-    """`hand`, but a node goes with the second block that is handed out."""
-    count = 0
+def losing(cluster, pool, hand):
+    """`hand`, but the first block's actor dies of it, and when it is back, the other's node is lost."""
+    import ray
+
+    places = ray.get([actor.__ray_call__.remote(place) for actor in pool.actors])
+    killed, lost = [], []
 
     def call(worker, task):
-        nonlocal count
         hand(worker, task)
-        count += 1
-        if count == 2:
-            cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+        if not killed:
+            os.kill(places[worker][0], signal.SIGKILL)
+            killed.append(worker)
+        elif worker in killed and not lost:
+            (node,) = [n for n in cluster.list_all_nodes() if n.node_id == places[1 - worker][1]]
+            cluster.remove_node(node, allow_graceful=False)
+            lost.append(node)
 
     return call
+
+
+def place(actor):
+    """(process, node)."""
+    import ray
+
+    return os.getpid(), ray.get_runtime_context().get_node_id()
