@@ -53,7 +53,8 @@ class Pool(Executor):
         super().__init__(device)
         self.idle: list[Worker] = []
         self.devices = ""
-        self.compiled: dict[Worker, int] = {}
+        self.compiled: dict[Worker, int] = {}  # by each that lives; and by all:
+        self.programs = 0
 
     @abstractmethod
     def hand(self, worker: Worker, task: Task) -> None:
@@ -74,6 +75,7 @@ class Pool(Executor):
             for worker, said in self.listen(SECONDS):
                 if isinstance(said, Died):
                     self.idle = [other for other in self.idle if other != worker]
+                    self.compiled.pop(worker, None)
                     if worker in jobs:
                         yield from _again(jobs.pop(worker), said.reason, waiting)
                 elif isinstance(said, Ready):
@@ -81,6 +83,7 @@ class Pool(Executor):
                     self.devices = said.devices
                 elif isinstance(said, Finished):
                     self.idle.append(worker)
+                    self.programs += said.compilations - self.compiled.get(worker, 0)
                     self.compiled[worker] = said.compilations
                     del jobs[worker]
                 else:
@@ -93,7 +96,7 @@ class Pool(Executor):
         return f"{self.workers} workers, each {self.devices}"
 
     def compilations(self) -> int:
-        return sum(self.compiled.values())
+        return self.programs
 
 
 @dataclass
