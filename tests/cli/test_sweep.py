@@ -161,3 +161,28 @@ def test_a_winner_without_a_method_shows_none_of_its_fields(swept):
     lines = [line for line, _ in conclusion(summary | {"winner": summary["winner"] | {"setting": setting}}, None)]
     assert "  regularizers.dropout: out" in lines
     assert not any(line.startswith("  regularizers.dropout.rate") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "missing", "message"),
+    [
+        (["--workers", "2"], None, "--workers is for --executor processes or ray"),
+        (["--executor", "processes", "--address", "auto"], None, "--address is for --executor ray"),
+        (["--executor", "ray"], "ray", "the executor ray needs ray: pip install '.[ray]'"),
+        (
+            ["--storage", "postgresql://me@nowhere/x"],
+            "psycopg",
+            "postgresql databases is not installed: pip install '.[",
+        ),
+        (["--storage", "nonsense"], None, "--storage names no database"),
+        (["--storage", "oracel://me@here/x"], None, "--storage names no database"),
+    ],
+)
+def test_wrong_options_are_told_with_what_to_do(tmp_path, monkeypatch, capsys, options, missing, message):
+    (tmp_path / "wine.yaml").write_text(BASE + SWEEP)
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
+    command = ["sweep", tmp_path / "wine.yaml", "--runs-dir", tmp_path / "runs", "--device", "cpu", *options]
+    assert inside(*command) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
