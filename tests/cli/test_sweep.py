@@ -172,7 +172,7 @@ def test_a_winner_without_a_method_shows_none_of_its_fields(swept):
         (
             ["--storage", "postgresql://me@nowhere/x"],
             "psycopg",
-            "postgresql databases is not installed: pip install '.[",
+            "postgresql databases is not installed: pip",
         ),
         (["--storage", "nonsense"], None, "--storage names no database"),
         (["--storage", "oracel://me@here/x"], None, "--storage names no database"),

@@ -8,6 +8,7 @@ from collections import deque
 from contextlib import closing
 from dataclasses import replace
 
+import jax
 import pytest
 
 from regexp.errors import DeviceError, Interrupted, RunError
@@ -18,6 +19,7 @@ from regexp.sweep.executors.local import Local
 from regexp.sweep.executors.pool import Died, Finished, Pool, Ready
 from regexp.sweep.executors.ray import share
 from regexp.sweep.tasks import Block, Ended, Lost, Measure, Measured, Moved, Outcome
+from regexp.training import device
 from regexp.training.device import gpus
 from tests.sweep.lab import BASE, SWEEP, records_of, run, sweeping
 
@@ -109,6 +111,20 @@ def test_workers_that_die_before_they_are_ready_are_not_started_for_ever(monkeyp
         pytest.raises(RunError, match="before they could train"),
     ):
         sweeping(executor=pool).planned()
+
+
+@pytest.mark.parametrize(
+    ("number", "workers", "own", "memory"),
+    [(0, 2, "0,2", None), (1, 2, "1", None), (2, 3, "2", None), (4, 6, "1", "0.375"), (3, 4, "0", "0.375")],
+)
+def test_workers_share_the_gpus(monkeypatch, number, workers, own, memory):
+    """Three that this process may use; where there are fewer than workers, a worker has its part of one's memory."""
+    environment, settings = {"CUDA_VISIBLE_DEVICES": "4,5,6"}, {}
+    monkeypatch.setattr(device.os, "environ", environment)
+    monkeypatch.setattr(jax.config, "update", settings.__setitem__)
+    device.share_gpus(number, workers)
+    assert settings == {"jax_cuda_visible_devices": own}
+    assert environment.get("XLA_CLIENT_MEM_FRACTION") == memory
 
 
 # -- handing out, with workers that follow a script -------------------------------------------------------------------

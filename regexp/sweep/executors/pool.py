@@ -47,13 +47,16 @@ Worker = Any  # whatever a kind knows its workers by; hashable
 
 
 class Pool(Executor):
-    """A kind of worker defines `hand` and `listen`."""
+    """A kind of worker defines `hand` and `listen`.
+
+    compiled: programs of each worker that lives; programs: of all that ever lived
+    """
 
     def __init__(self, device: Device):
         super().__init__(device)
         self.idle: list[Worker] = []
         self.devices = ""
-        self.compiled: dict[Worker, int] = {}  # by each that lives; and by all:
+        self.compiled: dict[Worker, int] = {}
         self.programs = 0
 
     @abstractmethod
@@ -93,7 +96,7 @@ class Pool(Executor):
                 raise Interrupted("stopped by a signal", number)
 
     def describe(self) -> str:
-        return f"{self.workers} workers, each {self.devices}"
+        return f"{self.workers} worker{'s' * (self.workers > 1)}, each {self.devices}"
 
     def compilations(self) -> int:
         return self.programs

@@ -73,9 +73,12 @@ class Ray(Pool):
             try:
                 said = ray.get(next(one) if isinstance(one, ray.ObjectRefGenerator) else one)
             except ray.exceptions.RayTaskError as error:
-                raise error.cause if isinstance(error.cause, RegexpError) else error from None
+                cause = error.cause
+                if isinstance(cause, RegexpError):
+                    raise cause from None
+                raise RuntimeError(f"{type(cause).__name__} in a worker: {cause}\n{error}") from None
             except ray.exceptions.RayActorError as error:
-                said = Died(" ".join(str(error).split("\n")[0].split()))
+                said = Died(str(error).partition("\n")[0][:200])
             if isinstance(said, Ready | Finished | Died):
                 del self.awaited[one]
             if isinstance(said, Died):
