@@ -70,6 +70,10 @@ def sweep(
         _dry_run(_loaded(config, settings), executor_of(executor, device, workers, address), show(None, quiet, json))
         return
     where = executor_of(executor, device, workers, address)
+    if storage is not None:
+        from regexp.sweep.records import check_storage
+
+        check_storage(storage)
     loaded, run = (
         _resumed(config, settings, runs_dir, resume, storage)
         if resume

@@ -192,15 +192,25 @@ class Store:
             )
 
 
+def check_storage(url: str) -> None:
+    """Raises UsageError where it names no database, or one whose driver is not installed; nothing is connected."""
+    import sqlalchemy
+
+    with _explained(url):
+        sqlalchemy.create_engine(_with_driver(url)).dispose()
+
+
+def _with_driver(url: str) -> str:
+    """PostgreSQL by psycopg, which SQLAlchemy 2.0 has to be told."""
+    return url.replace("://", "+psycopg://", 1) if url.startswith("postgresql://") else url
+
+
 def _storage(url: str) -> Any:
-    """PostgreSQL by psycopg. SQLite with a write-ahead log: a commit need not wait for the disk, and a killed process
-    loses none."""
+    """SQLite with a write-ahead log: a commit need not wait for the disk, and a killed process loses none."""
     import optuna
     from sqlalchemy import event
 
-    if url.startswith("postgresql://"):  # which SQLAlchemy 2.0 takes for psycopg2
-        url = url.replace("://", "+psycopg://", 1)
-    storage = optuna.storages.RDBStorage(url)
+    storage = optuna.storages.RDBStorage(_with_driver(url))
     if url.startswith("sqlite"):
         storage.engine.dispose()
         event.listen(storage.engine, "connect", _quick)
@@ -216,10 +226,12 @@ def _quick(connection: Any, _: Any) -> None:
 def _explained(url: str | None) -> Iterator[None]:
     """What SQLAlchemy says of a database that is not there, in one line and without its password."""
     from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     try:
         yield
+    except ArgumentError as error:
+        raise UsageError(f"--storage names no database, as postgresql://user@host/name does: {error}") from None
     except ImportError:
         kind = str(url).partition(":")[0]
         hint = "pip install '.[postgresql]'" if kind.startswith("postgres") else "install it beside regexp"

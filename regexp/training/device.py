@@ -16,6 +16,7 @@ from regexp.lazy import jax
 
 Device = Literal["auto", "cpu", "gpu"]
 GPU_MEMORY = 0.75  # the share that JAX takes of a GPU's memory by default
+MEMORY_FRACTION = ("XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION")  # another one, by its user
 
 
 def miscomputes(release: str) -> bool:
@@ -57,13 +58,13 @@ def gpus() -> int:
 
 
 def share_gpus(number: int, workers: int) -> None:
-    """Of so many workers on this machine this one takes its part of the GPUs. Call before `set_up`."""
+    """Of so many workers on this machine this one takes its part of the GPUs, or of a GPU's memory. Call before
+    `set_up`."""
     if count := gpus():
         own = [i for i in range(count) if i % workers == number] or [number % count]
         jax.config.update("jax_cuda_visible_devices", ",".join(map(str, own)))
-        if workers > count:  # several on one GPU: of its memory, too, each has a part
-            fraction = GPU_MEMORY / -(-workers // count)
-            os.environ.setdefault("XLA_CLIENT_MEM_FRACTION", f"{fraction:.3f}")
+        if workers > count and not any(name in os.environ for name in MEMORY_FRACTION):
+            os.environ[MEMORY_FRACTION[0]] = f"{GPU_MEMORY / -(-workers // count):.3f}"
 
 
 def set_up(device: Device = "auto", cpu_devices: int | None = None) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
-import optuna
 import pytest
 
 from regexp.config import load
@@ -20,7 +20,7 @@ from regexp.sweep.records import Store
 from regexp.sweep.tasks import Ended
 from regexp.sweep.trainer import block_size
 from regexp.training.lanes import compilations
-from tests.sweep.lab import BASE, SWEEP, run, store_of, sweeping
+from tests.sweep.lab import BASE, SWEEP, optuna_trials, records_of, run, store_of, sweeping
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +29,21 @@ def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep")
     one = sweeping()
     events, counts = [], []
-    for event in one.events(store_of(one, folder)):
-        if isinstance(event, Began | Concluded):
-            counts.append(compilations())
-        events.append(event)
+    with store_of(one, folder) as store:
+        for event in one.events(store):
+            if isinstance(event, Began | Concluded):
+                counts.append(compilations())
+            events.append(event)
     return one, folder, events[-1].summary, events, counts
 
 
 def records(folder):
-    one = sweeping()
-    return sorted(store_of(one, folder).records(), key=lambda r: (r.stage, r.number))
+    return records_of(sweeping(), folder)
+
+
+def notes(one, folder):
+    with store_of(one, folder) as store:
+        return store.notes()
 
 
 def test_every_trial_that_was_announced_is_there(done):
@@ -48,9 +53,9 @@ def test_every_trial_that_was_announced_is_there(done):
     found = records(folder)
     assert [(r.stage, r.number) for r in found] == [(s, n) for s, count in enumerate(plan.trials) for n in range(count)]
     assert summary["trials"]["done"] == 21
-    study = optuna.load_study(study_name="study", storage=f"sqlite:///{folder / 'study.db'}")
-    assert {t.state.name for t in study.get_trials()} == {"COMPLETE"}
-    assert len(study.get_trials()) == 21
+    trials = optuna_trials(f"sqlite:///{folder / 'study.db'}", "study")
+    assert {t.state.name for t in trials} == {"COMPLETE"}
+    assert len(trials) == 21
 
 
 def test_later_stages_compile_nothing(done):
@@ -64,9 +69,9 @@ def test_later_stages_compile_nothing(done):
 def test_ranges_follow_the_best_and_the_change_is_kept(done):
     one, folder, _, events, _ = done
     (narrowed,) = [e for e in events if isinstance(e, Narrowed)]
-    notes = store_of(one, folder).notes()
-    assert notes["stage 2 ranges"]["changes"] == narrowed.lines
-    ranges = notes["stage 2 ranges"]["ranges"]
+    kept = notes(one, folder)["stage 2 ranges"]
+    assert kept["changes"] == narrowed.lines
+    ranges = kept["ranges"]
     for r in records(folder):
         if r.stage == 1:
             assert ranges["optimizer.learning_rate"][0] <= r.setting["optimizer.learning_rate"]
@@ -130,14 +135,10 @@ def test_a_setting_that_diverges_is_kept_with_its_step_and_never_wins(tmp_path):
     assert len(lost) == summary["trials"]["diverged"] > 0
     assert all(r.step is not None and r.value is None and f"step {r.step}" in r.reason for r in lost)
     assert summary["winner"]["setting"]["optimizer.learning_rate"] < 1e10
-    states = [t.state.name for t in store_of(one, tmp_path).study.get_trials()]
+    states = [t.state.name for t in optuna_trials(f"sqlite:///{tmp_path / 'study.db'}", "study")]
     assert states.count("FAIL") == len(lost)
     assert max(e.running for e in events if isinstance(e, Progress)) > 0
     assert max(e.failed for e in events if isinstance(e, Progress)) > 0
-
-
-def records_of(one, folder):
-    return sorted(store_of(one, folder).records(), key=lambda r: (r.stage, r.number))
 
 
 def test_a_setting_that_cannot_be_trained_is_kept_with_the_reason(tmp_path, monkeypatch):
@@ -197,8 +198,8 @@ def test_resumed_after_an_interrupt_the_table_is_the_same(done, tmp_path, stop_a
 def test_an_adaptive_sampler_is_asked_in_batches(tmp_path):
     one = sweeping(BASE + SWEEP.replace("epochs: 2}", "epochs: 2, sampler: tpe}"))
     run(one, tmp_path)
-    notes = store_of(one, tmp_path).notes()
-    sizes = [len(notes[f"stage 1 settings {n}"]) for n in range(1, 7)]
+    kept = notes(one, tmp_path)
+    sizes = [len(kept[f"stage 1 settings {n}"]) for n in range(1, 7)]
     assert sizes == [2] * 6
 
 
@@ -206,8 +207,7 @@ def test_the_database_may_be_away_for_a_while(done, tmp_path, monkeypatch):
     from sqlalchemy.exc import OperationalError
 
     one = sweeping()
-    store = store_of(one, tmp_path)
-    real, calls = store.study.add_trial, []
+    calls = []
 
     def away(trial):
         calls.append(trial)
@@ -215,8 +215,10 @@ def test_the_database_may_be_away_for_a_while(done, tmp_path, monkeypatch):
             raise OperationalError("insert", {}, Exception("server closed the connection"))
         real(trial)
 
-    monkeypatch.setattr(store.study, "add_trial", away)
-    list(one.events(store))
+    with store_of(one, tmp_path) as store:
+        real = store.study.add_trial
+        monkeypatch.setattr(store.study, "add_trial", away)
+        list(one.events(store))
     assert records_of(one, tmp_path) == records(done[1])
 
 
@@ -234,12 +236,13 @@ def test_the_store_refuses_what_is_not_there(tmp_path):
 
     one = sweeping()
     url = f"sqlite:///{tmp_path / 'other.db'}"
-    Store.create(tmp_path, "study", url, one.space, False)
+    Store.create(tmp_path, "study", url, one.space, False).close()
     with pytest.raises(UsageError, match="has a study study already"):
-        Store.create(tmp_path, "study", url, one.space, False)
+        Store.create(tmp_path, "study", url, one.space, False).close()
     with pytest.raises(UsageError, match="no study nothing"):
         Store.open(tmp_path, "nothing", url, one.space)
-    assert Store.resume(tmp_path, "nothing", url, one.space, False).records() == []
+    with closing(Store.resume(tmp_path, "nothing", url, one.space, False)) as store:
+        assert store.records() == []
     with pytest.raises(RunError, match="cannot be used") as caught:
         Store.open(tmp_path, "study", "sqlite:////no/such/folder/x.db", one.space)
     assert "Traceback" not in str(caught.value)
@@ -308,7 +311,7 @@ def test_a_block_that_does_not_fit_is_halved(done, tmp_path, monkeypatch):
     one.blocks.measured = replace(one.blocks.measured, size=12)
     monkeypatch.setattr(Group, "compile", small)
     plan = Planned([12, 6, 3], 30, 2, 12, 100, 1.0, 1.0)
-    list(one.events(store_of(one, tmp_path), plan))
+    run(one, tmp_path, plan)
     assert one.blocks.executor.trainer.fitting == 3
     for mine, theirs in zip(records_of(one, tmp_path), records(done[1]), strict=True):
         assert (mine.setting, mine.status) == (theirs.setting, theirs.status)
@@ -327,8 +330,7 @@ def test_a_block_that_fails_is_kept_as_failed(tmp_path, monkeypatch):
         raise jax.errors.JaxRuntimeError("INTERNAL: the device is gone\nand more")
 
     monkeypatch.setattr(Group, "advance", broken)
-    events = list(one.events(store_of(one, tmp_path), plan))
-    assert events[-1].summary["status"] == "failed"
+    assert run(one, tmp_path, plan)[0]["status"] == "failed"
     found = records_of(one, tmp_path)
     assert {(r.status, r.reason) for r in found} == {("failed", "INTERNAL: the device is gone")}
     assert [r.stage for r in found].count(1) == 6
@@ -340,10 +342,10 @@ def test_a_resumed_halving_keeps_as_many_as_were_announced(tmp_path):
     whole = sweeping(text)
     run(whole, _made(tmp_path / "whole"))
     one, stopped = sweeping(text), _made(tmp_path / "stopped")
-    events = one.events(store_of(one, stopped))
-    first = next(e for e in events if isinstance(e, Progress) and e.ended)
-    assert {r.status for r in first.ended} == {"pruned"}
-    events.close()
+    with store_of(one, stopped) as store, closing(one.events(store)) as events:
+        first = next(e for e in events if isinstance(e, Progress) and e.ended)
+        assert {r.status for r in first.ended} == {"pruned"}
+        store.flush()
     again = sweeping(text)
     run(again, stopped)
     assert records_of(again, stopped) == records_of(whole, tmp_path / "whole")

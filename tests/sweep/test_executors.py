@@ -8,37 +8,30 @@ from collections import deque
 from contextlib import closing
 from dataclasses import replace
 
+import jax
 import pytest
 
 from regexp.errors import DeviceError, Interrupted, RunError
 from regexp.experiment import Experiment, Trial
-from regexp.sweep.events import Progress, WorkerLost
+from regexp.sweep.events import WorkerLost
 from regexp.sweep.executors import processes
 from regexp.sweep.executors.local import Local
 from regexp.sweep.executors.pool import Died, Finished, Pool, Ready
 from regexp.sweep.executors.ray import share
-from regexp.sweep.tasks import Block, Ended, Lost, Measure, Moved, Outcome
+from regexp.sweep.tasks import Block, Ended, Lost, Measure, Measured, Moved, Outcome
+from regexp.training import device
 from regexp.training.device import gpus
-from tests.sweep.lab import BASE, SWEEP, store_of, sweeping
+from tests.sweep.lab import BASE, SWEEP, records_of, run, sweeping
 
 HALVED = BASE + SWEEP.replace("{trials: 12, epochs: 2}", "{trials: 8, epochs: 4, halving: 2}")
 
 
-def finished(one, folder, planned=None):
-    """(trials in their order, events)."""
-    store = store_of(one, folder)
-    events = list(one.events(store, planned))
-    found = sorted(store.records(), key=lambda r: (r.stage, r.number))
-    store.close()
-    return found, events
-
-
-def test_processes_give_what_this_process_gives_though_one_is_killed(tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_a_sweep_by_processes_is_the_same_sweep_though_one_is_killed(tmp_path, monkeypatch):
     """Bit for bit, as each worker has as many devices and lanes; at a rung states go from one process to another."""
     (tmp_path / "local").mkdir()
     alone = sweeping(HALVED, executor=Local("cpu"))
-    expected, events = finished(alone, tmp_path / "local")
-    winner = events[-1].summary["winner"]
+    expected, _ = run(alone, tmp_path / "local")
     monkeypatch.setattr(processes, "cores", lambda: 4)  # two devices for each of two workers, as here
     pool = processes.Processes("cpu", workers=2)
     with closing(pool):
@@ -47,13 +40,12 @@ def test_processes_give_what_this_process_gives_though_one_is_killed(tmp_path, m
         one.blocks.measured = replace(one.blocks.measured, size=alone.blocks.measured.size)
         first = [process.process for process in pool.processes.values()]
         monkeypatch.setattr(pool, "hand", killing(pool, pool.hand))
-        found, events = finished(one, tmp_path, planned)
+        summary, events = run(one, tmp_path, planned)
         last = [process.process for process in pool.processes.values()]
-    assert found == expected
-    assert events[-1].summary["winner"] == winner
+    assert summary == expected
+    assert records_of(one, tmp_path) == records_of(alone, tmp_path / "local")
     (lost,) = [event.reason for event in events if isinstance(event, WorkerLost)]
     assert lost in {f"worker process {process.pid} died by signal 9 (SIGKILL)" for process in first}
-    assert max(event.running for event in events if isinstance(event, Progress)) > one.blocks.measured.size
     assert pool.describe() == "2 workers, each 2 x cpu"
     assert not any(process.is_alive() for process in [*first, *last])
 
@@ -69,6 +61,36 @@ def killing(pool, hand):
             os.kill(pool.processes[worker].process.pid, signal.SIGKILL)
 
     return call
+
+
+def outcomes(executor, disturb=lambda: None):
+    """Of two blocks, bit for bit."""
+    one = sweeping(executor=executor)
+    setting = {p.path: p.at(0.5) for p in one.space}
+    trials = [Trial(experiment=one.space.experiment(setting, 2), seed=seed) for seed in range(4)]
+    one.blocks.measured = Measured(2, 0.0, 0.0, 1)
+    found = {}
+    for answer in one.blocks.train(trials):
+        if isinstance(answer, Moved):
+            disturb()
+        if isinstance(answer, Ended):
+            found |= answer.outcomes
+    return found
+
+
+def test_a_process_trains_what_this_process_would_after_the_one_before_it_was_killed():
+    pids = []
+
+    def kill():
+        if not pids:
+            pids.append(pool.processes[0].process.pid)
+            os.kill(pids[0], signal.SIGKILL)
+
+    with closing(processes.Processes("cpu", workers=1)) as pool:
+        assert outcomes(pool, kill) == outcomes(Local("cpu"))
+        (process,) = [one.process for one in pool.processes.values()]
+        assert process.pid != pids[0]
+    assert not process.is_alive()
 
 
 @pytest.mark.skipif(gpus() > 0, reason="there is a GPU")
@@ -89,6 +111,20 @@ def test_workers_that_die_before_they_are_ready_are_not_started_for_ever(monkeyp
         pytest.raises(RunError, match="before they could train"),
     ):
         sweeping(executor=pool).planned()
+
+
+@pytest.mark.parametrize(
+    ("number", "workers", "own", "memory"),
+    [(0, 2, "0,2", None), (1, 2, "1", None), (2, 3, "2", None), (4, 6, "1", "0.375"), (3, 4, "0", "0.375")],
+)
+def test_workers_share_the_gpus(monkeypatch, number, workers, own, memory):
+    """Three that this process may use; where there are fewer than workers, a worker has its part of one's memory."""
+    environment, settings = {"CUDA_VISIBLE_DEVICES": "4,5,6"}, {}
+    monkeypatch.setattr(device.os, "environ", environment)
+    monkeypatch.setattr(jax.config, "update", settings.__setitem__)
+    device.share_gpus(number, workers)
+    assert settings == {"jax_cuda_visible_devices": own}
+    assert environment.get("XLA_CLIENT_MEM_FRACTION") == memory
 
 
 # -- handing out, with workers that follow a script -------------------------------------------------------------------
@@ -140,6 +176,9 @@ def test_what_had_ended_is_not_trained_again():
     assert pool.handed[1][1] == Block((5, 6), TRIALS[1:], 3, 1, ({"a": 2}, {"a": 3}))
     assert [a for a in answers if isinstance(a, Lost)] == [Lost(7, (5, 6), "killed")]
     assert len(pool.handed) == 2
+    measured = Measured(4, 1.0, 1.0, 7)
+    pool = Scripted(measured, Died("after its last word"))
+    assert list(pool.run([Measure(TRIALS[0], ((1, 1),), 2)])) == [measured]
 
 
 def test_a_block_that_three_workers_died_of_is_failed_with_the_reason():

@@ -12,10 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-import optuna
 import pytest
 
-from tests.sweep.lab import BASE, SWEEP
+from tests.sweep.lab import BASE, SWEEP, optuna_trials
 
 pytestmark = pytest.mark.slow  # each death is a process that compiles
 ROOT = Path(__file__).parents[2]
@@ -56,11 +55,10 @@ def environment(path: Path) -> list[str]:
         return []
 
 
-def table(folder: Path) -> tuple[list[dict], dict]:
+def table(folder: Path, url: str | None = None) -> tuple[list[dict], dict]:
     """(all trials in their order, the winner)."""
     path = folder / "runs" / "wine"
-    study = optuna.load_study(study_name="wine", storage=f"sqlite:///{path / 'study.db'}")
-    trials = study.get_trials()
+    trials = optuna_trials(url or f"sqlite:///{path / 'study.db'}", "wine")
     assert {t.state.name for t in trials} == {"COMPLETE"}  # none RUNNING, none doubled
     rows = [json.loads(t.user_attrs["record"]) for t in trials]
     assert len({(r["stage"], r["number"]) for r in rows}) == len(rows) == 8 + 4 + 3

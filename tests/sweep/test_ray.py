@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from contextlib import closing
 from dataclasses import replace
 
@@ -10,8 +12,8 @@ import pytest
 from regexp.sweep.events import WorkerLost
 from regexp.sweep.executors.local import Local
 from regexp.sweep.executors.ray import Ray
-from tests.sweep.lab import sweeping
-from tests.sweep.test_executors import HALVED, finished
+from tests.sweep.lab import records_of, run, sweeping
+from tests.sweep.test_executors import HALVED
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
@@ -32,34 +34,45 @@ def cluster():
     made.shutdown()
 
 
-def test_a_node_lost_in_mid_sweep_costs_no_trial(cluster, tmp_path):
-    """Halving, so that states go from the lost node's actor to another."""
+def test_an_actor_and_a_node_that_are_lost_cost_no_trial(cluster, tmp_path):
+    """First one actor's process, which Ray begins anew; then the node of the other. By halving, states travel, too."""
     (tmp_path / "local").mkdir()
     alone = sweeping(HALVED, executor=Local("cpu"))
-    expected, events = finished(alone, tmp_path / "local")
-    winner = events[-1].summary["winner"]
+    run(alone, tmp_path / "local")
     with closing(Ray("cpu", address=cluster.address)) as pool:
         one = sweeping(HALVED, executor=pool)
         planned = one.planned()
         assert (planned.workers, pool.cpus) == (2, 2)
         one.blocks.measured = replace(one.blocks.measured, size=alone.blocks.measured.size)
-        pool.hand = losing(cluster, pool.hand)
-        found, events = finished(one, tmp_path, planned)
+        pool.hand = losing(cluster, pool, pool.hand)
+        _, events = run(one, tmp_path, planned)
         assert pool.describe() == "2 workers, each 2 x cpu"
-    assert found == expected
-    assert events[-1].summary["winner"] == winner
-    assert [event for event in events if isinstance(event, WorkerLost)]
+    assert records_of(one, tmp_path) == records_of(alone, tmp_path / "local")
+    assert len([event for event in events if isinstance(event, WorkerLost)]) >= 2
 
 
-def losing(cluster, hand):
-    """`hand`, but a node goes with the second block that is handed out."""
-    count = 0
+def losing(cluster, pool, hand):
+    """`hand`, but the first block's actor dies of it, and when it is back, the other's node is lost."""
+    import ray
+
+    places = ray.get([actor.__ray_call__.remote(place) for actor in pool.actors])
+    killed, lost = [], []
 
     def call(worker, task):
-        nonlocal count
         hand(worker, task)
-        count += 1
-        if count == 2:
-            cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+        if not killed:
+            os.kill(places[worker][0], signal.SIGKILL)
+            killed.append(worker)
+        elif worker in killed and not lost:
+            (node,) = [n for n in cluster.list_all_nodes() if n.node_id == places[1 - worker][1]]
+            cluster.remove_node(node, allow_graceful=False)
+            lost.append(node)
 
     return call
+
+
+def place(actor):
+    """(process, node)."""
+    import ray
+
+    return os.getpid(), ray.get_runtime_context().get_node_id()

@@ -14,7 +14,7 @@ from typing import Any
 
 from regexp.errors import Interrupted, RunError
 from regexp.sweep.executors.base import Executor
-from regexp.sweep.tasks import Answer, Block, Ended, Lost, Moved, Outcome, Task
+from regexp.sweep.tasks import Answer, Block, Ended, Lost, Measured, Moved, Outcome, Task
 from regexp.training.device import Device
 
 ATTEMPTS = 3  # a block that so many workers died of is recorded as failed
@@ -47,13 +47,17 @@ Worker = Any  # whatever a kind knows its workers by; hashable
 
 
 class Pool(Executor):
-    """A kind of worker defines `hand` and `listen`."""
+    """A kind of worker defines `hand` and `listen`.
+
+    compiled: programs of each worker that lives; programs: of all that ever lived
+    """
 
     def __init__(self, device: Device):
         super().__init__(device)
         self.idle: list[Worker] = []
         self.devices = ""
         self.compiled: dict[Worker, int] = {}
+        self.programs = 0
 
     @abstractmethod
     def hand(self, worker: Worker, task: Task) -> None:
@@ -74,6 +78,7 @@ class Pool(Executor):
             for worker, said in self.listen(SECONDS):
                 if isinstance(said, Died):
                     self.idle = [other for other in self.idle if other != worker]
+                    self.compiled.pop(worker, None)
                     if worker in jobs:
                         yield from _again(jobs.pop(worker), said.reason, waiting)
                 elif isinstance(said, Ready):
@@ -81,6 +86,7 @@ class Pool(Executor):
                     self.devices = said.devices
                 elif isinstance(said, Finished):
                     self.idle.append(worker)
+                    self.programs += said.compilations - self.compiled.get(worker, 0)
                     self.compiled[worker] = said.compilations
                     del jobs[worker]
                 else:
@@ -90,10 +96,10 @@ class Pool(Executor):
                 raise Interrupted("stopped by a signal", number)
 
     def describe(self) -> str:
-        return f"{self.workers} workers, each {self.devices}"
+        return f"{self.workers} worker{'s' * (self.workers > 1)}, each {self.devices}"
 
     def compilations(self) -> int:
-        return sum(self.compiled.values())
+        return self.programs
 
 
 @dataclass
@@ -102,11 +108,13 @@ class _Job:
 
     deaths: of workers that had it
     lane_steps: made since it was handed out, or since a part of it ended
+    over: all is answered; the worker has only to say that it has Finished
     """
 
     task: Task
     deaths: int = 0
     lane_steps: int = 0
+    over: bool = False
 
     @property
     def lanes(self) -> tuple[int, ...]:
@@ -118,11 +126,14 @@ class _Job:
             self.lane_steps += answer.lane_steps
         if isinstance(answer, Ended) and isinstance(self.task, Block):
             self.task, self.lane_steps = self.task.without(answer.outcomes), 0
+            self.over = not self.lanes
+        if isinstance(answer, Measured):
+            self.over = True
 
 
 def _again(job: _Job, reason: str, waiting: deque[_Job]) -> Iterator[Answer]:
     """A dead worker's task is the next to be handed out, unless too many died of it."""
-    if isinstance(job.task, Block) and not job.lanes:
+    if job.over:
         return
     yield Lost(job.lane_steps, job.lanes, reason)
     job.deaths, job.lane_steps = job.deaths + 1, 0

@@ -138,7 +138,8 @@ def _work(pipe: connection.Connection, number: int, workers: int, cpu_devices: i
 def _answers(
     pipe: connection.Connection, number: int, workers: int, cpu_devices: int, device: Device
 ) -> Iterator[Said]:
-    share_gpus(number, workers)
+    if device != "cpu":
+        share_gpus(number, workers)
     set_up(device, cpu_devices)
     trainer = Trainer(Lanes(*pipe.recv()))
     yield Ready(describe_device())

@@ -21,6 +21,8 @@ from regexp.sweep.trainer import Lanes, Trainer
 from regexp.training.device import Device, describe_device, set_up
 from regexp.training.lanes import compilations
 
+Setup = tuple[Device, int, Data, Any]  # device, CPUs, data, dataset
+
 
 class Ray(Pool):
     """address: of a cluster, `auto` for the one this machine belongs to; None begins one here.
@@ -52,15 +54,15 @@ class Ray(Pool):
     def begin(self, lanes: Lanes) -> None:
         import ray
 
-        data = ray.put(lanes.data)  # once, and not for each actor
+        self.setup = ray.put((self.device, self.cpus, lanes.data, lanes.dataset))  # once for each node
         kind = ray.remote(Actor).options(max_restarts=-1, **self.needs)
+        self.actors = [kind.remote() for _ in range(self.workers)]
         for number in range(self.workers):
-            self.actors.append(kind.remote(self.device, self.cpus, data, lanes.dataset))
             self._await_ready(number)
 
     def hand(self, worker: int, task: Task) -> None:
         method = self.actors[worker].run.options(num_returns="streaming", max_task_retries=0)
-        self.awaited[method.remote(task)] = worker
+        self.awaited[method.remote(self.setup, task)] = worker
 
     def listen(self, seconds: float) -> Iterator[tuple[int, Said]]:
         import ray
@@ -71,9 +73,12 @@ class Ray(Pool):
             try:
                 said = ray.get(next(one) if isinstance(one, ray.ObjectRefGenerator) else one)
             except ray.exceptions.RayTaskError as error:
-                raise error.cause if isinstance(error.cause, RegexpError) else error from None
+                cause = error.cause
+                if isinstance(cause, RegexpError):
+                    raise cause from None
+                raise RuntimeError(f"{type(cause).__name__} in a worker: {cause}\n{error}") from None
             except ray.exceptions.RayActorError as error:
-                said = Died(" ".join(str(error).split("\n")[0].split()))
+                said = Died(str(error).partition("\n")[0][:200])
             if isinstance(said, Ready | Finished | Died):
                 del self.awaited[one]
             if isinstance(said, Died):
@@ -90,24 +95,27 @@ class Ray(Pool):
         ray.shutdown()
 
     def _await_ready(self, number: int) -> None:
-        self.awaited[self.actors[number].ready.options(max_task_retries=-1).remote()] = number
+        self.awaited[self.actors[number].ready.options(max_task_retries=-1).remote(self.setup)] = number
 
 
 class Actor:
-    """What Ray runs."""
+    """What Ray runs. It is told all it needs with each call, as Ray may have begun it anew since the one before."""
 
-    def __init__(self, device: Device, cpus: int, data: Data, dataset: Any):
-        self.device, self.cpus = device, cpus
-        self.trainer = Trainer(Lanes(data, dataset))
+    trainer: Trainer | None = None
 
-    def ready(self) -> Ready:
-        """Here and not above: what goes wrong in a constructor, Ray tells in its own words."""
-        set_up(self.device, self.cpus)
+    def ready(self, setup: Setup) -> Ready:
+        self._trainer(*setup)
         return Ready(describe_device())
 
-    def run(self, task: Task) -> Iterator[Said]:
-        yield from self.trainer.run(task)
+    def run(self, setup: Setup, task: Task) -> Iterator[Said]:
+        yield from self._trainer(*setup).run(task)
         yield Finished(compilations())
+
+    def _trainer(self, device: Device, cpus: int, data: Data, dataset: Any) -> Trainer:
+        if self.trainer is None:
+            set_up(device, cpus)
+            self.trainer = Trainer(Lanes(data, dataset))
+        return self.trainer
 
 
 def share(nodes: list[int], workers: int | None) -> tuple[int, int]:
