@@ -65,7 +65,7 @@ sweep:
 SEARCHES = {
     search.name: search
     for search in (
-        Search("digits", "digits", (64, 64, 64), 128, 20, 64, 1, (("optuna_torch", 10.0), ("optuna_keras", 20.0))),
+        Search("digits", "digits", (64, 64), 128, 20, 64, 1, (("optuna_torch", 10.0), ("optuna_keras", 20.0))),
         Search("fashion", "fashion_mnist", (128, 128), 32, 5, 128, 2, (("optuna_torch", 2.5),)),
     )
 }

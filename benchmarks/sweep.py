@@ -51,6 +51,7 @@ def report(search: Search, peers: list[str], repeats: int) -> None:
     for _ in range(repeats):
         for name in names:
             times[name].append(seconds(name, search))
+            print(f"{search.name:8} {name:15} {times[name][-1]:8.1f} s", file=sys.stderr, flush=True)
     for name in names:
         own = times[name]
         line = f"{search.name:8} {name:15} {median(own):8.1f} s  [{min(own):.1f} .. {max(own):.1f}]"

@@ -13,6 +13,8 @@ from regexp.errors import UsageError
 from regexp.experiment import Experiment
 from regexp.regularizers.base import Regularizer
 
+Contrast = tuple[str, tuple[str, ...], dict[frozenset[str], int]]  # family, methods, {arm: weight}
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -64,17 +66,19 @@ def neutral(method: Regularizer) -> Regularizer | None:
     return cast("Regularizer", replace(cast("Any", method), **cls.neutral))
 
 
-def contributions(methods: Sequence[str], pairs: bool) -> list[tuple[str, str, dict[frozenset[str], int]]]:
-    """(family, what, {arm: weight}) of every contrast that is reported; its value is the weighted sum of the arms.
+def contributions(methods: Sequence[str]) -> list[Contrast]:
+    """Every contrast; its value is the weighted sum of the arms.
 
-    leave one out: all - (all without m); alone: (none with m) - none; interaction: ab - a - b + none
+    together: all - none; leave one out: all - (all without m); alone: (none with m) - none;
+    interaction: ab - a - b + none, which needs the arms of every two
     """
     everything, nothing = frozenset(methods), frozenset[str]()
-    found = [("leave one out", m, {everything: 1, everything - {m}: -1}) for m in methods]
-    found += [("alone", m, {frozenset({m}): 1, nothing: -1}) for m in methods]
-    if pairs and len(methods) > 1:
-        found += [
-            ("interaction", f"{a} x {b}", {frozenset({a, b}): 1, frozenset({a}): -1, frozenset({b}): -1, nothing: 1})
-            for a, b in combinations(methods, 2)
-        ]
+    found: list[Contrast] = [("leave one out", (m,), {everything: 1, everything - {m}: -1}) for m in methods]
+    found += [("alone", (m,), {frozenset({m}): 1, nothing: -1}) for m in methods]
+    if len(methods) > 1:
+        found.insert(0, ("together", tuple(methods), {everything: 1, nothing: -1}))
+    found += [
+        ("interaction", (a, b), {frozenset({a, b}): 1, frozenset({a}): -1, frozenset({b}): -1, nothing: 1})
+        for a, b in combinations(methods, 2)
+    ]
     return found

@@ -58,7 +58,14 @@ class ConfigError(UsageError):
 
 
 class DataError(RegexpError):
-    """A dataset that is missing, damaged or of the wrong shape."""
+    """A dataset that is missing, damaged or of the wrong shape.
+
+    key: the dotted path of the value in the config that does not fit the data, where one is to blame
+    """
+
+    def __init__(self, message: str, key: str | None = None):
+        super().__init__(message)
+        self.key = key
 
 
 class RunError(RegexpError):

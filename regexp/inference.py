@@ -88,6 +88,14 @@ def _diverged(run: Run) -> list[int]:
     return sorted({lane["seed"] for lane in lanes if lane["status"] == "diverged"})
 
 
+def is_finished(run: Run) -> bool:
+    """Whether the run came to its end, as its manifest says."""
+    try:
+        return run.read_json("manifest.json").get("status") not in ("running", "interrupted", "failed")
+    except RunError:
+        return True
+
+
 def predict(run: Run, path: str) -> Predictions:
     """Predictions for the inputs in a file of the form trained on. Raises DataError where it is another form."""
     experiment = read_experiment(run)

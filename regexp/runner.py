@@ -224,14 +224,16 @@ class Session:
             "data": self.data_hash,
         }
         self.run.save_checkpoint("last", arrays, meta)
-        self._save_best(self._models(self.stages[-1]))
+        # A refit has no validation data to select by: until it is over, what the first training selected is best.
+        stage = self.stages[-1] if self.stages[-1].done else self.stages[0]
+        self._save_best(stage, self._models(stage))
 
-    def _save_best(self, models: list[Models]) -> None:
+    def _save_best(self, stage: Stage, models: list[Models]) -> None:
         arrays = {f"{i}/{k}": v for i, one in enumerate(models) for k, v in one.group.saved(one.variables).items()}
         who = [[self.trials[i] for i in one.trials] for one in models]
         meta = {
             "models": [{"seeds": [t.seed for t in one], "members": [t.member for t in one]} for one in who],
-            "refit": len(self.stages) > 1,
+            "refit": stage is not self.stages[0],
             **described(self.data),
         }
         self.run.save_checkpoint("best", arrays, meta)
@@ -240,7 +242,11 @@ class Session:
         if not self.run.has_checkpoint("last"):
             self.run.truncate_metrics(0)
             return None
-        arrays, meta, warning = self.run.load_checkpoint("last")
+        try:
+            arrays, meta, warning = self.run.load_checkpoint("last", self.run.whole_rows())
+        except RunError as error:
+            advice = f"put back what is missing, or empty {self.run.path / 'checkpoints'} to begin again"
+            raise RunError(f"{error}; {advice}") from None
         if meta["data"] != self.data_hash:
             raise RunError(f"{self.run.path}: the data has changed since this run began; start a new run")
         if warning:
@@ -278,7 +284,7 @@ class Session:
                     if "diverged" in (a["status"], b["status"])}  # fmt: skip
         good = [seed not in diverged for seed in self.base]
         models, extra = self._with_statistics(stage, self._models(stage), good)
-        self._save_best(models)
+        self._save_best(stage, models)
         scores = self._score(stage, models, probe=True)
         if stage is not first:
             unit, lengths = self._lengths()
@@ -356,7 +362,7 @@ def train(
             data.task, data.is_image, data.inputs.shape[1:], session.train_size, session.validation_size,
             data.test is not None, session.stages[0].groups[0].layers,
         )  # fmt: skip
-        session.notes = tuple(str(warning) for warning in loaded.check_data(facts))
+        session.notes = (*map(str, loaded.check_data(facts)), *data.notes)
         manifest |= {"data": {"source": data.source, "sha256": session.data_hash, "examples": len(data.inputs)}}
         run.write_json("manifest.json", manifest)
         for event in session.events(resume):

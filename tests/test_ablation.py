@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 
 import jax
 import pytest
 
 from regexp.ablation import arms, contributions, neutral
+from regexp.cli.ablate import _folder
 from regexp.config import loads
 from regexp.errors import UsageError
 from regexp.regularizers.activations.batch_norm import BatchNorm
 from regexp.regularizers.activations.dropout import Dropout
 from regexp.regularizers.parameters.l2 import L2
-from regexp.report.ablation import contrast, table
+from regexp.report.ablation import contrast, judged
 from tests.cli.command import regexp
 from tests.lab import experiment
 
@@ -65,22 +67,47 @@ def test_contrasts_by_hand():
         b: {0: 2.0, 1: 2.5},
         frozenset(): {0: 1.0, 1: 1.5},
     }
-    found = {(family, what): weights for family, what, weights in contributions(["a", "b"], True)}
+    found = {(family, *methods): weights for family, methods, weights in contributions(["a", "b"])}
+    plus, minus = contrast(found["together", "a", "b"], values)
+    assert {s: plus[s] - minus[s] for s in plus} == {0: 4.0, 1: 4.5}
     plus, minus = contrast(found["leave one out", "a"], values)
     assert {s: plus[s] - minus[s] for s in plus} == {0: 3.0, 1: 3.5}
     plus, minus = contrast(found["alone", "b"], values)
     assert {s: plus[s] - minus[s] for s in plus} == {0: 1.0, 1: 1.0}
-    plus, minus = contrast(found["interaction", "a x b"], values)
+    plus, minus = contrast(found["interaction", "a", "b"], values)
     assert {s: plus[s] - minus[s] for s in plus} == {0: 1.0, 1: 2.0}
 
 
 def test_a_method_that_always_helps_is_told_to_help_and_where_smaller_is_better_to_hurt():
-    made = arms(experiment(L2()))
-    values = {made[0].methods: {s: 0.9 + s / 1000 for s in range(10)}, made[1].methods: dict.fromkeys(range(10), 0.8)}
+    values = {frozenset({"l2"}): {s: 0.9 + s / 1000 for s in range(10)}, frozenset(): dict.fromkeys(range(10), 0.8)}
     for smaller, word in ((False, "helps"), (True, "hurts")):
-        rows = table(made, ["l2"], values, "test/accuracy", smaller, 0.0, False, False, {"l2": 1.25}).rows
-        assert [row[6] for row in rows] == [word, word]
-        assert [row[7] for row in rows] == ["1.25x", "-"]
+        found = judged(["l2"], values, smaller)
+        assert [(one.family, one.what, one.word) for one in found] == [
+            ("leave one out", "l2", word),
+            ("alone", "l2", word),
+        ]
+        assert found[0].verdict.comparison.difference == pytest.approx(0.1045)
+
+
+def test_holm_counts_the_rows_of_a_family_and_interactions_have_words_of_their_own():
+    names = ["a", "b", "c"]
+    sizes = {frozenset(own): len(own) for k in range(4) for own in combinations(names, k)}
+    values = {own: {s: 0.1 * size**2 + s / 10**6 * size for s in range(8)} for own, size in sizes.items()}
+    found = judged(names, values, False)
+    assert {one.family: one.word for one in found} == {
+        "together": "helps", "leave one out": "helps", "alone": "helps", "interaction": "more together"
+    }  # fmt: skip
+    least = 2 / 2**8
+    assert {one.family: one.verdict.p for one in found} == pytest.approx(
+        {"together": least, "leave one out": 3 * least, "alone": 3 * least, "interaction": 3 * least}
+    )
+
+
+def test_without_the_arms_of_every_two_there_are_no_interactions():
+    names = ["a", "b", "c", "d"]
+    own = [set(names), set(), *({n} for n in names), *(set(names) - {n} for n in names)]
+    found = judged(names, {frozenset(arm): dict.fromkeys(range(6), 0.5 + len(arm)) for arm in own}, False)
+    assert [one.family for one in found] == ["together"] + 4 * ["leave one out"] + 4 * ["alone"]
 
 
 @pytest.fixture(scope="module")
@@ -95,30 +122,57 @@ def ablated(tmp_path_factory):
 def test_every_arm_is_a_run_and_all_share_one_program(ablated):
     folder, text = ablated
     root = folder / "runs" / "wine-ablation"
-    assert {path.name for path in root.iterdir()} == {"all", "without-l2", "without-dropout", "none"}
-    summaries = {path.name: json.loads((path / "summary.json").read_text()) for path in root.iterdir()}
+    arms_there = {path.name for path in root.iterdir() if path.is_dir()}
+    assert arms_there == {"all", "without-l2", "without-dropout", "none"}
+    summaries = {name: json.loads((root / name / "summary.json").read_text()) for name in arms_there}
+    manifest = json.loads((root / "manifest.json").read_text())
+    assert (manifest["kind"], manifest["methods"], manifest["retune"]) == ("ablation", ["l2", "dropout"], None)
+    assert manifest["arms"].keys() == arms_there
+    assert set(manifest["step_time"]) == {"l2", "dropout"}
     assert {s["status"] for s in summaries.values()} == {"done"}
     assert sorted(s["compilations"] > 0 for s in summaries.values()) == [False, False, False, True]
-    for words in ("leave one out", "alone", "arms were not retuned", "step time", "undecided"):
+    for words in (
+        "leave one out",
+        "alone",
+        "arms were not retuned",
+        "step time",
+        "undecided",
+        "All 2 methods together",
+    ):
         assert words in text
-    assert "<html" in (folder / "page.html").read_text()
+    html = (folder / "page.html").read_text()
+    for words in ("Ablation wine-ablation", "All 2 methods together", "what each method brings", "step time of each"):
+        assert words in html
 
 
 def test_again_it_trains_nothing_and_another_config_is_refused(ablated):
     folder, _ = ablated
     again = regexp("ablate", folder / "wine.yaml", "--runs-dir", folder / "runs", "--no-cost")
     assert again.stdout.count("done before") == 4
-    assert "+" in again.stdout
+    costs = json.loads((folder / "runs" / "wine-ablation" / "manifest.json").read_text())["step_time"]
+    assert f"{costs['l2']:.2f}x" in again.stdout  # as measured before
+    tuned = regexp("ablate", folder / "wine.yaml", "--runs-dir", folder / "runs", "--retune", "learning_rate")
+    assert tuned.returncode == 2
+    assert "another --retune" in tuned.stderr
     other = regexp("ablate", folder / "wine.yaml", "--set", "training.epochs=4", "--runs-dir", folder / "runs")
     assert other.returncode == 2
     assert "trained with another config" in other.stderr
 
 
-def test_report_reads_the_arms(ablated):
-    folder, _ = ablated
-    done = regexp("report", "--runs-dir", folder / "runs" / "wine-ablation", "--baseline", "none")
+def test_report_reads_the_ablation(ablated):
+    folder, text = ablated
+    done = regexp("report", "--runs-dir", folder / "runs")
     assert done.returncode == 0, done.stderr
-    assert "without-dropout" in done.stdout
+    title = "Ablation wine-ablation: what each method contributes to test/accuracy"
+    assert done.stdout[done.stdout.index(title) :].strip() == text[text.index(title) :].strip()
+
+
+def test_an_arm_that_was_killed_before_it_was_a_run_is_begun_again(tmp_path):
+    (arm, *_) = arms(loads(CONFIG).experiment)
+    (tmp_path / arm.name / "checkpoints").mkdir(parents=True)
+    loaded, run, resume = _folder(arm, tmp_path, False, "cpu")
+    run.close()
+    assert (run.name, loaded.experiment, resume) == ("all", arm.experiment, False)
 
 
 def test_retuning_finds_a_rate_that_trains():

@@ -25,6 +25,7 @@ METHODS = {
 ALLOWED = {
     "lazy": set(),
     "errors": set(),
+    "inert": set(),
     "explanation": set(),
     "questions": {"errors"},
     "component": {"lazy"},
@@ -50,7 +51,8 @@ ALLOWED = {
     "ablation": {"component", "errors", "experiment", "regularizers"},
     "retune": {"datasets", "experiment", "training"},
     "timing": {"datasets", "experiment", "training"},
-    "report": {"ablation", "errors", "explanation", "runs", "config", "metrics", "statistics"},
+    "report": {"ablation", "errors", "explanation", "inert", "runs", "config", "metrics", "statistics"},
+    "export": {"errors", "inert", "report", "runs"},
     "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
     "diagnostics": PARTS
     | METHODS
@@ -73,11 +75,13 @@ NO_JAX = {
     "summary",
     "statistics",
     "report",
+    "export",
     "cli",
     "experiment",
     "datasets",
     "preprocessing",
     "errors",
+    "inert",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from pathlib import Path
 
 import jax
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 from regexp import training
-from regexp.component import is_static
-from regexp.experiment import trials
+from regexp.cli.ranges import accepted
+from regexp.component import field_types, is_static
+from regexp.config.schema import field_line
+from regexp.experiment import Training, trials
 from regexp.metrics import measure
 from regexp.models.resnet import ResNet
 from regexp.regularizers.activations.dropout import Dropout
@@ -23,15 +26,13 @@ from regexp.training import lanes
 from regexp.training.epoch import start
 from regexp.training.group import Group
 from regexp.training.step import Progress, forward, stream_keys, train_step
-from tests.lab import Steps, experiment, flat, images, prepare, with_fields
+from tests.lab import Steps, experiment, flat, group, images, prepare, with_fields
 
 FOLDER = Path(training.__file__).parents[1] / "regularizers"
 NAMES = list(CATALOGUE)
 WITH_NEUTRAL = [n for n in NAMES if CATALOGUE[n].neutral]
 HELPERS = {"geometry", "reconstruction", "base"}  # what several methods of a folder share
 TRACED = [n for n in NAMES if any(not is_static(CATALOGUE[n], f) for f in CATALOGUE[n].neutral)]
-
-VMAPPED = [n for n in TRACED if n != "stochastic_depth"]  # lanes of its network are looped over
 
 
 @pytest.fixture(params=NAMES)
@@ -71,14 +72,25 @@ HOOKS = {
 }
 
 
-def test_card_names_every_field_its_source_and_its_neutral_value(method):
+def test_card_names_every_field_its_convention_its_source_and_its_neutral_value(method):
     card = type(method).__doc__ or ""
     for field in dataclasses.fields(method):
         assert f"{field.name}:" in card, f"{field.name} is not described"
+    assert "Convention:" in card
     assert "Source:" in card
     for field in type(method).neutral:
         assert f"{field}:" in card
         assert "off" in card
+
+
+def test_card_tells_what_the_ends_of_a_range_mean(method):
+    """0 of [0, ...), and 1 of [0, 1], beside the range itself."""
+    for name, annotation in field_types(type(method)).items():
+        told = re.sub(r"\[0, [\d.]+[])]|>= 0", "", field_line(type(method), name))
+        if accepted(annotation).startswith("[0, "):
+            assert re.search(r"\b0\b(?!\.)", told), f"{name}: what is 0?"
+        if accepted(annotation).startswith("[0, 1]"):
+            assert re.search(r"\b1\b", told), f"{name}: what is 1?"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +116,7 @@ def _trained(name: str) -> Trained:
             methods[f"half {field}"] = with_fields(cls(), **{field: getattr(cls(), field) * 0.5})
     methods |= {str(one): one for one in extremes(cls) if same_structure(one, cls())}
     together = Steps({label: lab(one) for label, one in methods.items()})
-    return Trained(methods, together, Steps({"default": lab(cls())}) if name in VMAPPED else together)
+    return Trained(methods, together, Steps({"default": lab(cls())}) if name in TRACED else together)
 
 
 def same_structure(one, other) -> bool:
@@ -145,7 +157,7 @@ def test_another_value_compiles_nothing(name, trained):
     assert lanes.group(several, [prepare(trial, images())[1] for trial in several]) == [list(range(len(several)))]
 
 
-@pytest.mark.parametrize("name", VMAPPED)
+@pytest.mark.parametrize("name", TRACED)
 def test_lanes_equal_trials_alone(name, trained):
     together, alone = trained(name).together.run(8)["default"], trained(name).alone.run(8)["default"]
     np.testing.assert_allclose(numbers(together), numbers(alone), rtol=5e-4, atol=5e-6)
@@ -263,6 +275,7 @@ def test_numbers_stay_finite_from_neutral_to_extreme(name, trained):
 
 
 def test_eighty_steps_lower_the_loss(method, trained):
+    """By steps alone, which compile in a third of a chunk's time; test_method_configs.py trains each by chunks."""
     program = trained(method.name).together
     what = lab(method)
     if method.name == "random_crop":  # the tiny images tell their class by a place two pixels high
@@ -282,13 +295,38 @@ def measured_after(program, what, steps):
     return measure("classification", "cross_entropy", outputs, data.targets[rows], 0.0, 1.0, 15)
 
 
-@pytest.mark.parametrize("draw", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
-def test_any_subset_trains_together_in_any_order(draw):
+def subset(draw) -> list[Regularizer]:
+    """Half of the methods in some order."""
     generator = np.random.default_rng(draw)
-    names = [name for name in NAMES if name != "stochastic_depth"]  # which has its place in the test below
-    chosen = [CATALOGUE[n]() for n in generator.permutation(names)[: len(names) // 2 + 1]]
-    made = Steps({"all": lab(*chosen)}).run(10)["all"]
+    names = [name for name in NAMES if name != "stochastic_depth"]  # which has its place in the last test
+    return [CATALOGUE[n]() for n in generator.permutation(names)[: len(names) // 2 + 1]]
+
+
+def test_any_subset_trains_together_in_any_order():
+    made = Steps({"all": lab(*subset(0))}).run(10)["all"]
     assert np.all(np.isfinite(numbers(made)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draw", [1, 2])
+def test_any_subset_resumes_and_its_lanes_equal_trials_alone(draw):
+    """Two lanes on each device, by the compiled chunk; resumed within the second epoch, from a checkpoint's arrays."""
+    chosen = subset(draw)
+    members = max(one.lanes() for one in chosen)
+    four = trials(lab(*chosen, training=Training(epochs=2, batch_size=16, seeds=(0, 1, 2, 3))))[::members]
+    made, again, alone = group(four, images()), group(four, images()), group(four[:1], images())
+    middle = made.steps_per_epoch + 3
+    while made.position < middle:
+        made.advance(middle - made.position)
+    again.restore(made.snapshot(), made.position)
+    for one in (made, again, alone):
+        while not one.done:
+            one.advance(one.total_steps)
+    whole, resumed, single = (one.snapshot() for one in (made, again, alone))
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, resumed[name], err_msg=name)
+        np.testing.assert_allclose(array[0], single[name][0], rtol=5e-4, atol=5e-6, err_msg=name)
+    assert np.all(np.isfinite(flat(made.latest())))
 
 
 @pytest.mark.slow

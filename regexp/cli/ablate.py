@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from regexp.errors import RunError, UsageError
+from regexp.inert import safe
 
 if TYPE_CHECKING:
     from regexp.ablation import Arm
@@ -56,13 +57,53 @@ def ablate(
     if seeds is not None:
         experiment = replace(experiment, training=replace(experiment.training, seeds=tuple(range(seeds))))
     wanted = arms(experiment, pairs)
-    root = runs_dir / (name or f"{config.stem}-ablation")
-    typer.echo(f"{len(wanted)} arms x {len(experiment.training.seeds)} seeds, in {root}")
-    for number, arm in enumerate(wanted, 1):
-        _train(arm, root, f"[{number}/{len(wanted)}] {arm.name}", retune is not None, device)
-    methods = [method.name for method in experiment.regularizers]
-    costs = _costs(experiment, device) if cost else {}
-    _show(wanted, methods, root, metric, delta, pairs, retune is not None, html, costs)
+    record = _Record(runs_dir, name or f"{config.stem}-ablation", [m.name for m in experiment.regularizers], retune)
+    typer.echo(safe(f"{len(wanted)} arms x {len(experiment.training.seeds)} seeds, in {record.path}"))
+    record.announce(wanted)
+    with loaded.placed():
+        for number, arm in enumerate(wanted, 1):
+            _train(arm, record.path, f"[{number}/{len(wanted)}] {arm.name}", retune is not None, device)
+    if cost and not record.has_costs:
+        record.note(step_time=_costs(experiment, device))
+    baseline = next(arm.name for arm in wanted if not arm.methods)
+    _show(record.path, baseline, metric, delta, html)
+
+
+class _Record:
+    """manifest.json of an ablation's folder: which runs in it are arms, of which methods; what a step costs."""
+
+    def __init__(self, runs_dir: Path, name: str, methods: list[str], retune: str | None):
+        from regexp.runs import Run
+        from regexp.runs.files import exists, explained
+        from regexp.runs.run import check_name
+
+        check_name(name)
+        self.path = runs_dir / name
+        with explained(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        self.run = Run(self.path)
+        self.kept = self.run.read_json("manifest.json") if exists(self.path / "manifest.json") else {}
+        asked = {"kind": "ablation", "methods": methods, "retune": retune}
+        if self.kept and any(self.kept.get(key) != value for key, value in asked.items()):
+            raise UsageError(f"{self.path} is of other methods or another --retune; choose another --name")
+        self.kept = self.kept | asked
+
+    @property
+    def has_costs(self) -> bool:
+        """Whether they were measured before."""
+        return bool(self.kept.get("step_time"))
+
+    def announce(self, arms: list[Arm]) -> None:
+        """Before the first is trained; those of an earlier command, with --pairs, stay."""
+        from regexp.manifest import gather
+
+        known = self.kept.get("arms") or {}
+        self.note(**gather(sys.argv[1:]), arms=known | {arm.name: sorted(arm.methods) for arm in arms})
+
+    def note(self, **values: Any) -> None:
+        """Write it with these values."""
+        self.kept = self.kept | values
+        self.run.write_json("manifest.json", self.kept)
 
 
 def _train(arm: Arm, root: Path, label: str, retune: bool, device: str) -> None:
@@ -91,7 +132,11 @@ def _folder(arm: Arm, root: Path, retune: bool, device: str) -> tuple[Loaded | N
     from regexp.runs import Run
 
     text = to_yaml(arm.experiment)
-    if (root / arm.name / "config.yaml").exists():
+    leftover = Run(root / arm.name)
+    if leftover.path.exists() and not (leftover.path / "config.yaml").exists():  # killed before it was a run
+        leftover.lock()
+        leftover.discard()
+    if leftover.path.exists():
         run = Run.open(root, arm.name)
         saved = load(run.path / "config.yaml")
         if not _same(saved.experiment, arm.experiment, retune):
@@ -139,31 +184,19 @@ def _retuned(experiment: Any, device: str) -> Any:
     return retuned(experiment, experiment.dataset.load())
 
 
-def _show(
-    arms: list[Arm], methods: list[str], root: Path, metric: str | None, delta: float, pairs: bool, retuned: bool,
-    html: Path | None, costs: dict[str, float],
-) -> None:  # fmt: skip
+def _show(folder: Path, baseline: str, metric: str | None, delta: float, html: Path | None) -> None:
     from rich.console import Console
 
-    from regexp.metrics import smaller_is_better
     from regexp.report import formats
-    from regexp.report.ablation import table
     from regexp.report.collect import collect
-    from regexp.report.compare import PREFERRED, build
+    from regexp.report.compare import build
     from regexp.report.page import page
+    from regexp.report.tables import ablation
     from regexp.runs.files import write_atomic
 
-    records, skipped = collect(root, [arm.name for arm in arms])
-    there = {name for record in records for name in record.metrics}
-    chosen = metric or next((name for name in PREFERRED if name in there), None)
-    if chosen not in there:
-        raise UsageError(f"no arm has the metric {chosen!r}; there are {', '.join(sorted(there)) or 'none'}")
-    values = {record.name: dict(record.metrics.get(chosen, {})) for record in records}
-    by_arm = {arm.methods: values.get(arm.name, {}) for arm in arms}
-    smaller = smaller_is_better(chosen)
-    made = table(arms, methods, by_arm, chosen, smaller, delta, pairs, retuned, costs)
-    formats.terminal([made], Console())
+    records, skipped = collect(folder.parent, [folder.name])
+    report = build(records, skipped, metric, f"{folder.name}/{baseline}", (), delta)
+    formats.terminal([ablation(one) for one in report.ablations], Console())
     if html is not None:
-        report = build(records, skipped, chosen, "none" if "none" in values else None, (), delta)
         write_atomic(html, page(report).encode())
-        typer.echo(f"wrote {html}", err=True)
+        typer.echo(safe(f"wrote {html}"), err=True)

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from regexp.cli import ablate, catalogue, check, configure, diagnose, inspect, report, sweep, train
+from regexp.cli import ablate, catalogue, check, configure, diagnose, export, inspect, report, sweep, train
 from regexp.errors import RegexpError
 
 STORY = """The laboratory for regularization: a YAML file is a question, a run is its answer.
@@ -20,6 +20,7 @@ regexp init lab.yaml      a commented config to start from
 regexp check lab.yaml     is it fit to be trained? a verdict on data, model, gradients, learning rate
 regexp train lab.yaml     train, evaluate, write runs/lab
 regexp sweep lab.yaml     search the values that its sweep section names
+regexp ablate lab.yaml    which of its regularizers help, by how much
 regexp list               every method, model, optimizer and dataset
 regexp show dropout       what one does, its formula and its fields
 regexp report             what helps, by how much and how surely
@@ -40,6 +41,7 @@ app.command("evaluate")(inspect.evaluate)
 app.command("diagnose")(diagnose.diagnose)
 app.command("predict")(inspect.predict)
 app.command("report")(report.report)
+app.command("export")(export.export)
 
 
 @app.callback(invoke_without_command=True)
@@ -91,7 +93,7 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 def _fail(message: str, code: int) -> int:
-    from regexp.cli.text import safe
+    from regexp.inert import safe
 
     print(safe(message), file=sys.stderr)
     return code

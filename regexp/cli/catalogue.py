@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import json as json_module
 from typing import Annotated, Any
@@ -12,7 +11,9 @@ import typer
 
 from regexp.errors import UsageError
 
-Kind = Annotated[str | None, typer.Argument(help="Only this kind: regularizer, model, optimizer, ...")]
+Kind = Annotated[
+    str | None, typer.Argument(help="Only these: regularizers, models, optimizers, ...; or ensembles, ...")
+]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 PartName = Annotated[str, typer.Argument(help="A name from regexp list.")]
 
@@ -63,16 +64,25 @@ def _default(value: Any) -> Any:
 def list_parts(kind: Kind = None, json: Json = False) -> None:
     """List every regularizer, model, optimizer, schedule, initializer, preprocessor, dataset and metric."""
     found = entries()
-    kinds = list(dict.fromkeys(entry["kind"] for entry in found))
     if kind is not None:
-        singular = kind.removesuffix("s")
-        if singular not in kinds:
-            raise UsageError(f"no kind {kind!r}; there are {', '.join(kinds)}")
-        found = [entry for entry in found if entry["kind"] == singular]
+        found = _of_kind(kind, found)
     if json:
         typer.echo(json_module.dumps(found, indent=1))
         return
     _print_table(found)
+
+
+def _of_kind(kind: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of a kind, in the singular or plural, or regularizers that act on a place."""
+    from regexp.config.suggest import did_you_mean
+
+    chosen = [entry for entry in found if kind in (entry["kind"], f"{entry['kind']}s") or kind == entry["acts_on"]]
+    if not chosen:
+        kinds = dict.fromkeys(f"{entry['kind']}s" for entry in found)
+        places = dict.fromkeys(entry["acts_on"] for entry in found if entry["acts_on"])
+        known = f"; there are {', '.join(kinds)}; of regularizers {', '.join(places)}"
+        raise UsageError(f"no kind {kind!r}{did_you_mean(kind, [*kinds, *places]) or known}")
+    return chosen
 
 
 def _print_table(found: list[dict[str, Any]]) -> None:
@@ -105,6 +115,7 @@ def _keys(entry: dict[str, Any]) -> str:
 def show(name: PartName) -> None:
     """Show the card of one part: formula, fields with units and ranges, conventions, source."""
     from regexp.config.build import CATALOGUES
+    from regexp.config.suggest import part_meant
     from regexp.metrics import METRICS
 
     matches = [(c.kind, c[name]) for c in CATALOGUES.values() if name in c]
@@ -113,9 +124,7 @@ def show(name: PartName) -> None:
             typer.echo(f"{name} (metric) - {metric.definition}")
             return
     if not matches:
-        everything = [n for c in CATALOGUES.values() for n in c]
-        close = difflib.get_close_matches(name, everything, 1)
-        hint = f' - did you mean "{close[0]}"?' if close else "; regexp list names all"
+        hint = part_meant(name, {n: c[n] for c in CATALOGUES.values() for n in c}) or "; regexp list names all"
         raise UsageError(f'nothing is named "{name}"{hint}')
     for kind, cls in matches:
         typer.echo(card(kind, name, cls))

@@ -40,9 +40,10 @@ def check(
     device.set_up()
     bench = bench_of(loaded)
     found: dict[str, Finding] = {}
-    for name in names:
-        found[name] = finding = CHECKS.answer(name, bench)
-        _print_json(name, finding) if json else _print(name, finding)
+    with loaded.placed():
+        for name in names:
+            found[name] = finding = CHECKS.answer(name, bench)
+            _print_json(name, finding) if json else _print(name, finding)
     if save:
         _save(loaded, found, runs_dir, f"{config.stem}-check", json)
     if any(finding.verdict == "FAIL" for finding in found.values()):
@@ -50,7 +51,7 @@ def check(
 
 
 def _print(name: str, finding: Finding) -> None:
-    from regexp.cli.text import safe
+    from regexp.inert import safe
 
     typer.echo(typer.style(finding.verdict, fg=COLOURS[finding.verdict], bold=True) + f"  {name}")
     rows = (("measured", finding.measured), ("expected", finding.expected), ("do", finding.advice))

@@ -66,7 +66,7 @@ def _print_json(found: Sequence[Explained]) -> None:
 
 def _print(found: Sequence[Explained]) -> None:
     """One table, with the runs in its first column where there are several; then each run's chart and sentence."""
-    from regexp.cli.text import safe
+    from regexp.inert import safe
     from regexp.report.explanations import tables
 
     title = f"{found[0].diagnostic}: {', '.join(f'{one.run}, seed {one.explanation.seed}' for one in found)}"
@@ -83,7 +83,7 @@ def _print(found: Sequence[Explained]) -> None:
 
 
 def _print_table(table: Sequence[Sequence[str]]) -> None:
-    from regexp.cli.text import safe
+    from regexp.inert import safe
 
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
@@ -126,6 +126,6 @@ def _write_figures(found: Sequence[Explained], folder: Path) -> None:
 
 
 def _say(message: str) -> None:
-    from regexp.cli.text import safe
+    from regexp.inert import safe
 
     typer.echo(safe(message), err=True)

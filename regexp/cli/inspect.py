@@ -6,11 +6,15 @@ import csv
 import io
 import json as json_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from regexp import inert
 from regexp.errors import UsageError
+
+if TYPE_CHECKING:
+    from regexp.runs import Run
 
 RunName = Annotated[str, typer.Argument(help="The run's name, or its folder.")]
 RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
@@ -31,6 +35,7 @@ def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False)
     folder = Run.read(runs_dir, run)
     data = read_experiment(folder).dataset.load()
     device.set_up()
+    _tell_unfinished(folder)
     found = measure(folder, data)
     if json:
         answer = {"seeds": found.seeds, "diverged": found.diverged, "metrics": found.metrics}
@@ -47,7 +52,6 @@ def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False)
 
 def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path("runs")) -> None:
     """Predict for the rows of a file; probabilities are means over the run's seeds."""
-    from regexp.cli.text import safe
     from regexp.inference import predict as infer
     from regexp.runs import Run
     from regexp.runs.files import write_atomic
@@ -57,11 +61,12 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
         raise UsageError(f"--output {output} is the input: it would be lost")
     folder = Run.read(runs_dir, run)
     device.set_up()
+    _tell_unfinished(folder)
     found = infer(folder, input)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if found.classes:
-        names = [_inert(name) for name in found.classes]
+        names = [inert.csv(name) for name in found.classes]
         writer.writerow(["prediction", *(f"p({name})" for name in names), "std_over_seeds"])
         winners = [names[k] for k in found.values.argmax(1)]
         rows = zip(winners, found.values.tolist(), found.spread.tolist(), strict=True)
@@ -71,23 +76,16 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
         pairs = zip(found.values.tolist(), found.spread.tolist(), strict=True)
         writer.writerows([*map(_short, values), _short(spread)] for values, spread in pairs)
     write_atomic(output, text.getvalue().encode())
-    typer.echo(safe(f"wrote {len(found.values):,} predictions to {output}"))
+    typer.echo(inert.safe(f"wrote {len(found.values):,} predictions to {output}"))
+
+
+def _tell_unfinished(run: Run) -> None:
+    from regexp.inference import is_finished
+
+    if not is_finished(run):
+        told = f"{run.name} is not finished: these are its best models so far; --resume {run.name} goes on"
+        typer.echo(inert.safe(told), err=True)
 
 
 def _short(value: float) -> str:
     return f"{value:.6g}"
-
-
-def _inert(name: str) -> str:
-    """A class name that no spreadsheet takes for a formula."""
-    from regexp.cli.text import safe
-
-    return ("'" if name.startswith(("=", "+", "-", "@")) and not _is_number(name) else "") + safe(name)
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True

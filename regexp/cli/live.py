@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from regexp.cli.progress import STOPPING, Lines, duration, epoch_line
-from regexp.cli.text import safe
+from regexp.cli.screen import Screen
+from regexp.inert import safe
 
 if TYPE_CHECKING:
     from regexp.experiment import Experiment
     from regexp.runs import Run
 
-SHOW_CURSOR = b"\x1b[?25h\r\n"
 
-
-class LiveDisplay(Lines):
-    """Three phases: loading data, compiling, training. Gone when the run is over; the lines above it stay."""
+class LiveDisplay(Screen, Lines):
+    """Three phases: loading data, compiling, training."""
 
     def __init__(self, console: Console, run: Run, experiment: Experiment):
         super().__init__(console, run, experiment)
         self.phase, self.began = "loading data", time.monotonic()
-        self.numbers, self.signalled = "", False
-        self.live = Live(console=console, get_renderable=self.render, refresh_per_second=8, transient=True)
-
-    def __enter__(self) -> LiveDisplay:
-        self.live.start()
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.live.stop()
-
-    def stopping(self) -> None:
-        self.signalled = True  # the next refresh shows it
-
-    def abort(self) -> None:
-        with contextlib.suppress(OSError):
-            os.write(1, SHOW_CURSOR)
+        self.numbers = ""
 
     def prepared(self, event: Any) -> None:
         self._enter("compiling")

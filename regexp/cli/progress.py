@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.text import Text
 
 from regexp.cli.results import closing, conventions
-from regexp.cli.text import safe
 from regexp.experiment import monitor
+from regexp.inert import safe
 from regexp.metrics import smaller_is_better
 
 if TYPE_CHECKING:
@@ -89,15 +89,10 @@ class JsonLines(Display):
         self.words.stopping()
 
 
-class Lines(Display):
-    """Plain text, a line every two seconds."""
+class Words(Display):
+    """Text on a console."""
 
-    def __init__(self, console: Console, run: Run, experiment: Experiment):
-        self.console, self.run, self.experiment = console, run, experiment
-        self.best = Best(monitor(experiment))
-        self.last, self.epochs, self.programs = -math.inf, experiment.training.epochs, 1
-        self.part, self.done = 0, 0.0  # the program in training, and epochs over all programs
-        self.first: tuple[float, float] | None = None  # (time, done) after the first chunk, which is slower
+    console: Console
 
     def say(self, message: str, style: str = "", prose: bool = False) -> None:
         """A line; nothing in it is markup. On a terminal prose breaks between words; paths stay whole, to be copied."""
@@ -109,6 +104,17 @@ class Lines(Display):
     def stopping(self) -> None:
         with contextlib.suppress(OSError):
             os.write(2, f"{STOPPING}\n".encode())
+
+
+class Lines(Words):
+    """Plain text, a line every two seconds."""
+
+    def __init__(self, console: Console, run: Run, experiment: Experiment):
+        self.console, self.run, self.experiment = console, run, experiment
+        self.best = Best(monitor(experiment))
+        self.last, self.epochs, self.programs = -math.inf, experiment.training.epochs, 1
+        self.part, self.done = 0, 0.0  # the program in training, and epochs over all programs
+        self.first: tuple[float, float] | None = None  # (time, done) after the first chunk, which is slower
 
     def prepared(self, event: Any) -> None:
         self.programs = event.programs

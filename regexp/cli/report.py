@@ -70,6 +70,6 @@ def _write_page(made: Report, path: Path) -> None:
 
 
 def _say(message: str) -> None:
-    from regexp.cli.text import safe
+    from regexp.inert import safe
 
     typer.echo(safe(message), err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from regexp.cli.progress import Display
     from regexp.config import Loaded
     from regexp.runs import Run
+    from regexp.sweep.executors.base import Executor
 
 Config = Annotated[
     Path | None,
@@ -26,6 +28,14 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it takes, then
 Storage = Annotated[
     str | None, typer.Option(help="The database, as SQLAlchemy names it; by default SQLite in the run.")
 ]
+Where = Annotated[
+    Literal["local", "processes", "ray"],
+    typer.Option("--executor", help="Train in this process, in others of this machine, or on a Ray cluster."),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Of processes or ray; by default one for each GPU, core or node.")
+]
+Address = Annotated[str | None, typer.Option(help="Of a Ray cluster to join: auto, or HOST:PORT.")]
 
 
 def sweep(
@@ -37,6 +47,9 @@ def sweep(
     storage: Storage = None,
     dry_run: DryRun = False,
     device: Device = "auto",
+    executor: Where = "local",
+    workers: Workers = None,
+    address: Address = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -45,12 +58,22 @@ def sweep(
     Exit code 1 where no setting works. docs/sweep.md tells what the section takes.
     """
     from regexp.cli.sweep_display import show
+    from regexp.sweep.executors import executor_of
 
     if resume and (name or dry_run):
         raise UsageError("--name and --dry-run are for a new sweep; --resume goes on with an old one")
+    if address is not None and executor != "ray":
+        raise UsageError("--address is for --executor ray")
+    if workers is not None and executor == "local":
+        raise UsageError("--workers is for --executor processes or ray; local is one process on all devices")
     if dry_run:
-        _dry_run(_loaded(config, settings), device, show(None, quiet, json))
+        _dry_run(_loaded(config, settings), executor_of(executor, device, workers, address), show(None, quiet, json))
         return
+    where = executor_of(executor, device, workers, address)
+    if storage is not None:
+        from regexp.sweep.records import check_storage
+
+        check_storage(storage)
     loaded, run = (
         _resumed(config, settings, runs_dir, resume, storage)
         if resume
@@ -60,10 +83,11 @@ def sweep(
     with show(run, quiet, json) as display:
         for warning in loaded.warnings:
             display.warn(str(warning))
-        from regexp.sweep.driver import Concluded, run_sweep
+        from regexp.sweep.events import Concluded
+        from regexp.sweep.session import run_sweep
 
-        with _signals(display) as interrupted:
-            for event in run_sweep(loaded, run, bool(resume), device, sys.argv[1:], storage, interrupted):
+        with loaded.placed(), _signals(display) as interrupted:
+            for event in run_sweep(loaded, run, bool(resume), where, sys.argv[1:], storage, interrupted):
                 display.event(event)
                 failed = isinstance(event, Concluded) and event.summary["status"] == "failed"
     if failed:
@@ -114,7 +138,8 @@ def _resumed(
     return loaded, run
 
 
-def _dry_run(loaded: Loaded, device: Literal["auto", "cpu", "gpu"], display: Display) -> None:
-    from regexp.sweep.driver import prepare
+def _dry_run(loaded: Loaded, executor: Executor, display: Display) -> None:
+    from regexp.sweep.session import prepare
 
-    display.event(prepare(loaded, device).plan())
+    with loaded.placed(), closing(executor):
+        display.event(prepare(loaded, executor).planned())

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
 import time
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from regexp.cli.live import SHOW_CURSOR
-from regexp.cli.progress import LINE_SECONDS, STOPPING, Display, JsonLines, duration
-from regexp.cli.text import safe
+from regexp.cli.progress import LINE_SECONDS, STOPPING, Display, JsonLines, Words, duration
+from regexp.cli.screen import Screen
 
 if TYPE_CHECKING:
     from regexp.runs import Run
@@ -35,7 +30,7 @@ def show(run: Run | None, quiet: bool, as_json: bool) -> Display:
     return SweepLines(console, run)
 
 
-class SweepLines(Display):
+class SweepLines(Words):
     """Plain text: what each stage is about, a line every two seconds, the conclusion."""
 
     def __init__(self, console: Console, run: Run | None):
@@ -43,23 +38,13 @@ class SweepLines(Display):
         self.last = 0.0
         self.stage = ""
 
-    def say(self, message: str, style: str = "") -> None:
-        """A line; nothing in it is markup."""
-        self.console.print(Text(safe(message), style), soft_wrap=True)
-
-    def warn(self, message: str) -> None:
-        self.say(f"warning: {message}", "yellow")
-
-    def stopping(self) -> None:
-        with contextlib.suppress(OSError):
-            os.write(2, f"{STOPPING}\n".encode())
-
     def planned(self, event: Any) -> None:
         *stages, confirm = event.trials
         trials = " + ".join(map(str, stages))
         programs = f"{event.programs} program{'s' * (event.programs > 1)}"
-        self.say(f"{trials} trials, {confirm} to confirm; {event.lanes} lanes in blocks of {event.block} -> {programs}",
-                 "bold")  # fmt: skip
+        workers = f" on {event.workers} workers" if event.workers > 1 else ""
+        self.say(f"{trials} trials, {confirm} to confirm; {event.lanes} lanes in blocks of {event.block}{workers} -> "
+                 f"{programs}", "bold")  # fmt: skip
         self.say(f"{event.lane_steps:,} steps of a lane, {event.step_microseconds:.0f} us each as measured here: "
                  f"about {duration(event.seconds)} with compiling")  # fmt: skip
         if event.finished:
@@ -82,33 +67,20 @@ class SweepLines(Display):
             self.last = time.monotonic()
             self.say("  " + "  ".join(f"{name} {value}" for name, value in _columns(event).items()))
 
+    def workerlost(self, event: Any) -> None:
+        self.warn(f"{event.reason}; what it trained is trained again")
+
     def concluded(self, event: Any) -> None:
         for line, style in conclusion(event.summary, self.run):
             self.say(line, style)
 
 
-class SweepLive(SweepLines):
+class SweepLive(Screen, SweepLines):
     """A table of the stages, redrawn in its place."""
 
     def __init__(self, console: Console, run: Run):
         super().__init__(console, run)
         self.rows: dict[str, dict[str, str]] = {}
-        self.signalled = False
-        self.live = Live(console=console, get_renderable=self.render, refresh_per_second=8, transient=True)
-
-    def __enter__(self) -> SweepLive:
-        self.live.start()
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.live.stop()
-
-    def stopping(self) -> None:
-        self.signalled = True  # the next refresh shows it
-
-    def abort(self) -> None:
-        with contextlib.suppress(OSError):
-            os.write(1, SHOW_CURSOR)
 
     def progress(self, event: Any) -> None:
         self.rows[self.stage] = _columns(event)

@@ -56,7 +56,7 @@ def train(
             display.warn(str(warning))
         from regexp.runner import train as run_training
 
-        with _signals(display) as interrupted:
+        with loaded.placed(), _signals(display) as interrupted:
             for event in run_training(loaded, run, bool(resume), device, sys.argv[1:], interrupted):
                 display.event(event)
     if run.read_json("summary.json")["status"] == "diverged":

@@ -2,6 +2,7 @@
 
 loaded = load("config.yaml", ["optimizer.learning_rate=3e-3"])     ConfigError: all problems at once
 loaded.experiment, loaded.warnings
+with loaded.placed(): ...                                          where data is read: what it refuses gets a place
 loaded.check_data(facts)                                           once the data is known
 loaded.search                                                      what the `sweep:` section says, or None
 to_yaml(experiment), json_schema()
@@ -9,8 +10,8 @@ to_yaml(experiment), json_schema()
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from regexp.config.overrides import apply
 from regexp.config.resolved import to_yaml
 from regexp.config.schema import json_schema
 from regexp.config.sweeps import Search, build_sweep
-from regexp.errors import ConfigError, Problem, UsageError
+from regexp.errors import ConfigError, DataError, Problem, UsageError
 from regexp.experiment import Experiment
 
 __all__ = ["Facts", "Loaded", "Search", "json_schema", "load", "loads", "to_yaml"]
@@ -36,6 +37,16 @@ class Loaded:
     warnings: tuple[Problem, ...]
     document: Document
     search: Search | None = None  # the `sweep:` section
+
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """Around what reads the data: a DataError that a value of this config is to blame for becomes a ConfigError."""
+        try:
+            yield
+        except DataError as error:
+            if error.key is not None:
+                _sort_out(self.document, [Remark(error.key, str(error))])
+            raise
 
     def check_data(self, facts: Facts) -> tuple[Problem, ...]:
         """Compare with the loaded data. Raises ConfigError; returns warnings."""

@@ -47,6 +47,9 @@ def check(experiment: Experiment) -> Iterator[Remark]:
     dataset = experiment.dataset
     yield from _against_kind(experiment, dataset.task, dataset.is_image)
     yield from _against_validation(experiment, dataset.validation > 0)
+    if dataset.channels is not None:
+        yield from _colours(experiment, dataset.channels)
+    yield from _needs(experiment)
     yield from _penalties(experiment)
     yield from _lengths(experiment)
     for method in experiment.regularizers:
@@ -74,7 +77,8 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
     if facts.published_test and experiment.dataset.test != Dataset.test:
         message = f"{experiment.dataset.name} has a published test split; dataset.test changes nothing"
         yield Remark("dataset.test", message, is_warning=True)
-    yield from _colours(experiment, facts)
+    if facts.is_image:
+        yield from _colours(experiment, facts.shape[-1])
     yield from _patterns(experiment, facts.layers)
     for method in experiment.regularizers:
         if method.images_only and facts.is_image and getattr(method, "fill", "") == "reflect":
@@ -86,13 +90,13 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
                 )
 
 
-def _colours(experiment: Experiment, facts: Facts) -> Iterator[Remark]:
-    if not facts.is_image or facts.shape[-1] == 3:
+def _colours(experiment: Experiment, channels: int) -> Iterator[Remark]:
+    if channels == 3:
         return
     for method in experiment.regularizers:
         for field in method.needs_colour:
             if getattr(method, field) != method.neutral[field]:
-                count = f"{facts.shape[-1]} channel{'s' if facts.shape[-1] > 1 else ''}"
+                count = f"{channels} channel{'s' if channels > 1 else ''}"
                 yield Remark(
                     f"regularizers.{method.name}.{field}",
                     f"{method.name}.{field} needs colour, three channels; these images have {count}: set it to 0",
@@ -143,14 +147,24 @@ def _against_validation(experiment: Experiment, has_validation: bool) -> Iterato
             )
 
 
+def _needs(experiment: Experiment) -> Iterator[Remark]:
+    alone = experiment.training.batch_size == 1 and not experiment.optimizer.full_batch
+    for method in experiment.regularizers:
+        path = f"regularizers.{method.name}"
+        if method.needs_hidden and not experiment.model.has_hidden():
+            yield Remark(path, f"{method.name} acts on hidden layers; the model {experiment.model.name} has none")
+        if method.needs_others and alone:
+            yield Remark(path, f"{method.name} needs batches of at least two examples; training.batch_size is 1")
+
+
 def _penalties(experiment: Experiment) -> Iterator[Remark]:
     present = {method.name for method in experiment.regularizers}
-    decays = [name for name in ("weight_decay",) if name in present]
+    pairs = [("l2", "weight_decay")] if {"l2", "weight_decay"} <= present else []
     if getattr(experiment.optimizer, "decay", 0) and experiment.optimizer.name == "adamw":
-        decays.append("optimizer.adamw")
-    if "l2" in present and decays:
-        message = f"l2 and {decays[0]} both shrink the weights; one of them is meant, as a rule"
-        yield Remark("regularizers.l2", message, is_warning=True)
+        pairs += [(name, "optimizer.adamw") for name in ("l2", "elastic_net", "weight_decay") if name in present]
+    for name, other in pairs:
+        message = f"{name} and {other} both shrink the weights; one of them is meant, as a rule"
+        yield Remark(f"regularizers.{name}", message, is_warning=True)
 
 
 def _sizes(experiment: Experiment) -> Iterator[Remark]:

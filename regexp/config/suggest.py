@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from regexp.component import Catalogue, field_types
@@ -11,6 +13,8 @@ from regexp.config.catalogues import CATALOGUES
 from regexp.config.document import shown
 from regexp.experiment import Experiment
 from regexp.regularizers.base import CATALOGUE as METHODS
+
+MOST_MEANT = 4  # parts that a word may stand for; of more the message lists all
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
@@ -21,8 +25,28 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
 
 def unknown_name(name: str, catalogue: Catalogue[Any]) -> str:
     """The message about a name that is in no file of the catalogue."""
-    meant = did_you_mean(name, catalogue)
+    meant = part_meant(name, {part: catalogue[part] for part in catalogue})
     return f'unknown {catalogue.kind} "{shown(name)}"' + (meant or f"; there are {', '.join(catalogue)}")
+
+
+def part_meant(word: str, parts: Mapping[str, type]) -> str:
+    """` - did you mean "l1" or "elastic_net"?` for `lasso`: by the names, by the words of the cards, by spelling."""
+    word = word[:100].lower().replace("-", "_")
+    by_name = [name for name in parts if word == name] or [name for name in parts if len(word) > 2 and word in name]
+    found = by_name or [name for name, cls in parts.items() if word in _words(cls)]
+    if 0 < len(found) <= MOST_MEANT:
+        return f" - did you mean {' or '.join(map(_quoted, found))}?"
+    return did_you_mean(word, parts)
+
+
+def _words(cls: type) -> set[str]:
+    """Those of a part's card."""
+    card = f"{sys.modules[cls.__module__].__doc__} {cls.__doc__}"
+    return set(re.findall(r"\w{3,}", card.lower()))
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 def unknown_key(key: str, where: str, known: Iterable[str]) -> str:

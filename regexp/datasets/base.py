@@ -28,6 +28,7 @@ class Data:
     columns  the inputs' names, for a table; () for images
     codec    what turns another file of the same form into inputs (JSON-able); for `predict`
     source   where it was read from, for the manifest
+    notes    what a user should know of how it was read
     """
 
     inputs: np.ndarray
@@ -38,6 +39,7 @@ class Data:
     columns: tuple[str, ...] = ()
     codec: dict[str, Any] = field(default_factory=dict)
     source: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def task(self) -> str:
@@ -83,6 +85,7 @@ class Dataset(Component):
 
     task: ClassVar[str | None] = None  # classification or regression, where the class alone tells
     is_image: ClassVar[bool | None] = None
+    channels: ClassVar[int | None] = None  # of its images, where the class alone tells
     examples: ClassVar[int | None] = None  # without those of a published test split, where the class alone tells
     published_test: ClassVar[bool] = False
 
@@ -125,6 +128,7 @@ CATALOGUE: Catalogue[Dataset] = Catalogue(
     "breast_cancer",
     "wine",
     "diabetes",
+    "china_flower",
     "mnist",
     "fashion_mnist",
     "npz",

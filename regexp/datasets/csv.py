@@ -18,8 +18,8 @@ from regexp.preprocessing.impute import Impute
 class CSV(Dataset):
     """A table from a .csv file: numbers as they are, text one-hot, missing values imputed with an indicator.
 
-    A column is a number where every value in it that is not missing is one. Missing are empty cells, ?, NA, N/A, nan,
-    null and None. Means and the categories known are those of the training split.
+    A column is a number where every value in it that is not missing is one; of one that holds both a run warns. Missing
+    are empty cells, ?, NA, N/A, nan, null and None. Means and the categories known are those of the training split.
 
     path: the file, relative to the working folder
     test_path: a second file of the same form whose rows are the test split
@@ -50,7 +50,7 @@ class CSV(Dataset):
             more = read_table(self.test_path, self.delimiter, self.header)
             test = np.arange(len(table.rows), len(table.rows) + len(more.rows), dtype=np.int32)
             table = table.joined(more)
-        column = table.index(self.target)
+        column = table.index(self.target, "dataset.target")
         extra = extra_columns(table, column, self.extra)
         codec = Codec.fit(table, column, self.extra)
         targets, classes = encode_targets(table, column, self.kind)
@@ -65,7 +65,16 @@ class CSV(Dataset):
             columns=codec.names(),
             codec=codec.to_json(),
             source=self.path,
+            notes=self._notes(table, codec, classes),
         )
+
+    def _notes(self, table: Table, codec: Codec, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """A warning for each column of text that holds numbers, too."""
+        coded = {name: "categories" for name, kinds in codec.columns if kinds is not None}
+        if classes:
+            coded[codec.target] = "classes"
+        found = ((table.mixture(name), kinds) for name, kinds in coded.items())
+        return tuple(f"{odd}; all its values are taken as {kinds}" for odd, kinds in found if odd)
 
     def steps(self, codec: dict[str, Any]) -> tuple[Preprocessor, ...]:
         known = Codec.from_json(codec)
@@ -77,7 +86,7 @@ class CSV(Dataset):
         """A file with the columns trained on, with or without the target's."""
         known = Codec.from_json(codec)
         header: bool | Literal["auto"] = self.header if self.header != "auto" else known.header
-        table = read_table(path, self.delimiter, header, narrowest=1)
+        table = read_table(path, self.delimiter, header, to_predict=True)
         return known.encode(known.aligned(table))
 
     def _check_test_classes(
@@ -91,15 +100,16 @@ class CSV(Dataset):
 
 def extra_columns(table: Table, target: int, names: tuple[str, ...]) -> np.ndarray | None:
     """(n, k) float32, NaN where missing; None of no names. Raises DataError for what is no column of numbers."""
-    columns = [table.index(name) for name in names]
+    columns = [table.index(name, "dataset.extra") for name in names]
     if target in columns or len(set(columns)) < len(columns):
-        raise DataError(f"{table.place(0)}: dataset.extra names the target, or a column twice")
+        raise DataError(f"{table.place(0)}: dataset.extra names the target, or a column twice", "dataset.extra")
     if names and len(names) + 1 == len(table.names):
-        raise DataError(f"{table.place(0)}: dataset.extra leaves no column for the inputs")
+        raise DataError(f"{table.place(0)}: dataset.extra leaves no column for the inputs", "dataset.extra")
     values = [table.numbers(column) for column in columns]
     for name, found in zip(names, values, strict=True):
         if found is None:
-            raise DataError(f"{table.place(0)}: column {name!r} holds text; dataset.extra takes numbers")
+            message = f"{table.place(0)}: column {name!r} holds text; dataset.extra takes numbers"
+            raise DataError(message, "dataset.extra")
     return np.stack(values, 1).astype(np.float32) if columns else None  # type: ignore[arg-type]
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 
 from regexp.component import component
@@ -22,15 +26,31 @@ class Digits(Dataset):
 
     task = "classification"
     is_image = True
+    channels = 1
     examples = 1797
 
     def load(self) -> Data:
-        from sklearn.datasets import load_digits
-
-        inputs, targets = load_digits(return_X_y=True)
+        inputs, targets = _read()
         return Data(
             inputs=(inputs / 16).astype(np.float32).reshape(-1, 8, 8, 1),
             targets=targets.astype(np.int32),
             classes=tuple(str(digit) for digit in range(10)),
             source="scikit-learn load_digits",
         )
+
+
+def _read() -> tuple[np.ndarray, np.ndarray]:
+    """(n, 64) grey values from 0 to 16, and the labels: what load_digits reads, without its import.
+
+    `import sklearn.datasets` takes 0.9 s on two cores, a ninth of the quickstart; the file takes 0.04 s.
+    """
+    found = find_spec("sklearn")
+    file = Path(found.origin or "").parent / "datasets" / "data" / "digits.csv.gz" if found else Path()
+    if not file.is_file():  # another release may keep it elsewhere
+        from sklearn.datasets import load_digits
+
+        inputs, targets = load_digits(return_X_y=True)
+        return inputs, targets
+    with gzip.open(file, "rt") as lines:
+        table = np.loadtxt(lines, delimiter=",", dtype=np.float64)
+    return table[:, :-1], table[:, -1]

@@ -38,6 +38,7 @@ class FashionMNIST(Dataset):
 
     task = "classification"
     is_image = True
+    channels = 1
     examples = 60000
     published_test = True
     path: str | None = None

@@ -46,7 +46,7 @@ def load_idx(name: str, path: str | None, debian: str, openml: str, classes: tup
     searched = places(name, path, debian)
     folder = next((p for p in searched if _file(p, PARTS["train"][0])), None)
     if folder is None and path is not None:
-        raise DataError(f"dataset.path {path}: no {PARTS['train'][0]}.gz there")
+        raise DataError(f"dataset.path {path}: no {PARTS['train'][0]}.gz there", "dataset.path")
     if folder is None:
         return _fetch(openml, classes, searched)
     images, labels = [], []

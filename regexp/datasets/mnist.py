@@ -27,6 +27,7 @@ class MNIST(Dataset):
 
     task = "classification"
     is_image = True
+    channels = 1
     examples = 60000
     published_test = True
     path: str | None = None

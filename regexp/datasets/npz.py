@@ -38,11 +38,11 @@ class NPZ(Dataset):
 
     def load(self) -> Data:
         arrays = read_arrays(self.path)
-        inputs, targets = self._pair(arrays, self.inputs, self.targets)
+        inputs, targets = self._pair(arrays, "inputs", "targets")
         test = None
         published = (self.test_inputs, self.test_targets)
         if published != ("test_inputs", "test_targets") or not arrays.keys().isdisjoint(published):
-            more, answers = self._pair(arrays, *published)
+            more, answers = self._pair(arrays, "test_inputs", "test_targets")
             if more.shape[1:] != inputs.shape[1:] or answers.shape[1:] != targets.shape[1:]:
                 raise DataError(f"{self.path}: train and test inputs, or targets, differ in shape")
             test = np.arange(len(inputs), len(inputs) + len(more), dtype=np.int32)
@@ -57,10 +57,13 @@ class NPZ(Dataset):
             source=self.path,
         )
 
-    def _pair(self, arrays: dict[str, np.ndarray], *names: str) -> tuple[np.ndarray, np.ndarray]:
-        for name in names:
+    def _pair(self, arrays: dict[str, np.ndarray], *fields: str) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and targets by the two fields that name them."""
+        names = [getattr(self, field) for field in fields]
+        for field, name in zip(fields, names, strict=True):
             if name not in arrays:
-                raise DataError(f"{self.path}: has no array {name!r}, only {', '.join(sorted(arrays))}")
+                message = f"{self.path}: has no array {name!r}, only {', '.join(sorted(arrays))}"
+                raise DataError(message, f"dataset.{field}")
             if not arrays[name].ndim:
                 raise DataError(f"{self.path}: {name!r} is a single number, not one for each example")
         inputs, targets = (arrays[name] for name in names)

@@ -37,7 +37,9 @@ def split(dataset: Dataset, data: Data, seed: int) -> Split:
         ("test", test, dataset.test),
     ):
         if share > 0 and not len(part):
-            raise DataError(f"dataset.{name} {share:g} of {len(everything)} examples is not one example")
+            raise DataError(
+                f"dataset.{name} {share:g} of {len(everything)} examples is not one example", f"dataset.{name}"
+            )
     return Split(train.astype(np.int32), validation.astype(np.int32), np.asarray(test, np.int32))
 
 
@@ -75,15 +77,16 @@ def _limited(train: np.ndarray, data: Data, limit: Limit | int | None) -> np.nda
         return train
     n, by = (limit.n, limit.by) if isinstance(limit, Limit) else (limit, "order")
     if n > len(train):
-        raise DataError(f"dataset.limit {n} is above the {len(train)} training examples")
+        raise DataError(f"dataset.limit {n} is above the {len(train)} training examples", "dataset.limit")
     if by == "order":
         return train[:n]
     if not data.classes:
-        raise DataError("dataset.limit by class needs a classification dataset")
+        raise DataError("dataset.limit by class needs a classification dataset", "dataset.limit")
     groups = [train[data.targets[train] == k] for k in range(len(data.classes))]
     wanted = [n // len(groups) + (k < n % len(groups)) for k in range(len(groups))]
     for name, group, want in zip(data.classes, groups, wanted, strict=True):
         if len(group) < want:
-            raise DataError(f"dataset.limit by class wants {want} of class {name!r}, which has {len(group)}")
+            message = f"dataset.limit by class wants {want} of class {name!r}, which has {len(group)}"
+            raise DataError(message, "dataset.limit")
     chosen = set(np.concatenate([g[:w] for g, w in zip(groups, wanted, strict=True)]).tolist())
     return np.asarray([row for row in train if int(row) in chosen])

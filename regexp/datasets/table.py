@@ -53,14 +53,25 @@ class Table:
             )
         return None
 
-    def index(self, column: str | int) -> int:
-        """The number of a column given by name or number. Raises DataError where there is none."""
+    def mixture(self, name: str) -> str | None:
+        """Where a column holds numbers and text, its first cell of the rarer kind, in words; else None."""
+        cells = self.column(self.names.index(name))
+        kinds = [None if cell is None else "text" if number(cell) is None else "number" for cell in cells]
+        counts = Counter(kind for kind in kinds if kind).most_common()
+        if len(counts) < 2:
+            return None
+        (usual, count), (rarer, _) = counts
+        row = kinds.index(rarer)
+        return f"{self.place(row)}: column {name!r} holds {cells[row]!r}, a {rarer}, beside {count} {usual}s"
+
+    def index(self, column: str | int, key: str | None = None) -> int:
+        """The number of a column that the config's `key` gives by name or number. Raises DataError for none."""
         if isinstance(column, int):
             if not -len(self.names) <= column < len(self.names):
-                raise DataError(f"{self.places[0]}: no column {column}; there are {len(self.names)}")
+                raise DataError(f"{self.places[0]}: no column {column}; there are {len(self.names)}", key)
             return column % len(self.names)
         if column not in self.names:
-            raise DataError(f"{self.places[0]}: no column {column!r}; there are {', '.join(self.names[:20])}")
+            raise DataError(f"{self.places[0]}: no column {column!r}; there are {', '.join(self.names[:20])}", key)
         return self.names.index(column)
 
     def joined(self, other: Table) -> Table:
@@ -70,18 +81,22 @@ class Table:
         return Table(self.names, self.rows + other.rows, self.places + other.places, self.header)
 
 
-def read_table(path: str, delimiter: str, header: bool | Literal["auto"], narrowest: int = 2) -> Table:
-    """A .csv file as text, of at least `narrowest` columns.
+def read_table(path: str, delimiter: str, header: bool | Literal["auto"], to_predict: bool = False) -> Table:
+    """A .csv file as text. Empty lines are no rows.
 
+    to_predict: it may have a single column, and empty rows below the table count, too: each gets its prediction
     Raises DataError naming file and line of the first bad row.
     """
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise DataError(f"dataset.delimiter must be one character, no quote or line end, got {delimiter!r}")
+        message = f"dataset.delimiter must be one character, no quote or line end, got {delimiter!r}"
+        raise DataError(message, "dataset.delimiter")
     lines = _lines(path, delimiter)
+    while not to_predict and lines and not any(lines[-1][1]):  # what spreadsheets leave below a table
+        lines.pop()
     if not lines:
         raise DataError(f"{path}: is empty")
     width = len(lines[0][1])
-    if width < narrowest:
+    if width < 2 and not to_predict:
         raise DataError(f"{path}: has a single column; is the delimiter {delimiter!r} right?")
     for number, cells in lines:
         if len(cells) != width:
@@ -113,12 +128,11 @@ def _lines(path: str, delimiter: str) -> list[tuple[int, list[str]]]:
     found: list[tuple[int, list[str]]] = []
     try:
         for cells in reader:
-            if len(cells) > 1 or any(cell.strip() for cell in cells):
+            single = bool(found) and len(found[0][1]) == 1  # there `""` is a row that misses its only value
+            if len(cells) > 1 or any(cell.strip() for cell in cells) or (single and cells):
                 found.append((reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: {error}") from None
-    while found and not any(found[-1][1]):  # what spreadsheets leave below a table; a row within it is a row
-        found.pop()
     return found
 
 

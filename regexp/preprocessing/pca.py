@@ -30,7 +30,8 @@ class PCA(Preprocessor):
         if not variances.sum() > 0:
             raise DataError("pca: no feature varies in the training split")
         if self.components is not None and self.components > len(variances):
-            raise DataError(f"pca: {self.components} components asked for; the training split has {len(variances)}")
+            message = f"pca: {self.components} components asked for; the training split has {len(variances)}"
+            raise DataError(message, "dataset.preprocess")
         share = np.cumsum(variances) / variances.sum()
         k = self.components or int(np.searchsorted(share, self.variance - 1e-12) + 1)
         return {"mean": mean, "axes": axes[:, :k]}

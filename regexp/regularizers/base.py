@@ -19,7 +19,7 @@
     loop         start_memory(), after_step(...),       memory of its own, inside the compiled chunk
                  after_epoch(...)
                  averaged(memory, variables)            what is evaluated in the place of the trained variables
-                 models(memory)                         several sets of variables whose predictions are averaged
+                 models(memory, epoch, epochs)          several sets of variables whose predictions are averaged
 
 They are folded in the order of the YAML (`transform_batch` by fold.py). Every (method, hook) has a random stream of
 its own, so that switching one method on moves no other's draws. A method with variables of its own (batch norm's gamma,
@@ -111,8 +111,9 @@ class Regularizer(Component):
     """A method that acts through the hooks it overrides.
 
     `neutral` holds the field values at which the method does nothing; {} where there are none.
-    `images_only`, `classification_only` and `needs_validation` are what the config checks before anything runs;
-    `needs_colour` names the fields that must be neutral where images do not have three channels.
+    `images_only`, `classification_only`, `needs_validation`, `needs_hidden` (layers) and `needs_others` (in the batch)
+    are what the config checks before anything runs; `needs_colour` names the fields that must be neutral where images
+    do not have three channels.
     """
 
     neutral: ClassVar[Mapping[str, float]] = {}
@@ -120,6 +121,8 @@ class Regularizer(Component):
     needs_colour: ClassVar[tuple[str, ...]] = ()
     classification_only: ClassVar[bool] = False
     needs_validation: ClassVar[bool] = False
+    needs_hidden: ClassVar[bool] = False
+    needs_others: ClassVar[bool] = False
     is_ensemble: ClassVar[bool] = False
     resamples: ClassVar[bool] = False  # each member its own training rows
     reseeds: ClassVar[bool] = False  # each member its own initial weights, orders and draws
@@ -227,8 +230,11 @@ class Regularizer(Component):
     def averaged(self, memory: Mapping[str, Any], variables: Any) -> Any:
         return variables
 
-    def models(self, memory: Mapping[str, Any]) -> list[Any]:
-        """Variables of each model; [] where the one that is trained is the only one."""
+    def models(self, memory: Mapping[str, Any], epoch: int, epochs: int) -> list[Any]:
+        """Variables of each model that is trained to its end; [] where the one in training is the only one.
+
+        epoch, epochs: those trained so far, and those of the whole run
+        """
         return []
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from regexp.errors import RunError, UsageError
 from regexp.metrics import smaller_is_better
+from regexp.report.ablation import Ablation, ablations
 from regexp.report.collect import Skipped
 from regexp.report.predictions import classified
 from regexp.report.records import Record
@@ -66,11 +68,12 @@ class Report:
     datasets: Datasets | None
     skipped: tuple[Skipped, ...]
     searches: tuple[Search, ...] = ()
+    ablations: tuple[Ablation, ...] = ()
 
-    @property
-    def runs(self) -> int:
-        """Run folders read."""
-        return sum(len(line.row.records) for line in self.lines)
+    @cached_property
+    def names_data(self) -> bool:
+        """Whether the rows are of several data sets and no config column says which."""
+        return "dataset.name" not in self.columns and len({line.row.data for line in self.lines}) > 1
 
 
 def build(
@@ -99,6 +102,7 @@ def build(
         datasets=_datasets(lines, metric, smaller),
         skipped=tuple(skipped),
         searches=tuple(searches(records)),
+        ablations=tuple(ablations(records, metric, delta)),
     )
 
 
@@ -127,12 +131,21 @@ def _line(row: Row, metric: str) -> Line:
 
 def _ordered(lines: Sequence[Line], base: Row | None, smaller: bool) -> list[Line]:
     """By data set, the baseline's first; in it the baseline first, then the best mean; what has no value last."""
+    measured = {line.row.data for line in lines if line.summary}
 
     def place(line: Line) -> tuple[Any, ...]:
         mean = line.summary.mean if line.summary else 0.0
         first = base is None or line.row.method != base.method
         elsewhere = base is not None and line.row.data != base.data
-        return (elsewhere, line.row.data, first, line.summary is None, mean if smaller else -mean, line.row.name)
+        return (
+            elsewhere,
+            line.row.data not in measured,
+            line.row.data,
+            first,
+            line.summary is None,
+            mean if smaller else -mean,
+            line.row.name,
+        )
 
     return sorted(lines, key=place)
 
@@ -172,6 +185,13 @@ def _models(row: Row, base: Row) -> McNemar | None:
     return mcnemar(first.predicted == first.labels, second.predicted == second.labels)
 
 
+def _method(by_data: Mapping[tuple[str, str], Line]) -> str:
+    """What the names of its rows share besides the data set's, `l2` of digits-l2 and wine-l2; else the first."""
+    names = [line.row.name for line in by_data.values()]
+    rest = {name.replace(data, "").strip("-_/. ") for name, (data, _) in zip(names, by_data, strict=True) if data}
+    return rest.pop() if len(rest) == 1 and rest != {""} else names[0]
+
+
 def _datasets(lines: Sequence[Line], metric: str, smaller: bool) -> Datasets | None:
     """The methods measured on all of two or more data sets, where there are two or more such methods."""
     names = list(dict.fromkeys(line.row.data for line in lines if line.summary))
@@ -187,7 +207,7 @@ def _datasets(lines: Sequence[Line], metric: str, smaller: bool) -> Datasets | N
     base = next((i for i, by_data in enumerate(methods) if by_data[names[0]].is_baseline), None)
     return Datasets(
         names=tuple(name for name, _ in names),
-        methods=tuple(by_data[names[0]].row.name for by_data in methods),
+        methods=tuple(_method(by_data) for by_data in methods),
         means=means,
         ranks=mean_ranks(means, smaller),
         p=np.full(len(methods), np.nan) if base is None else wilcoxon_holm(means, base),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,20 @@ from regexp.errors import RunError
 from regexp.report.records import Record
 from regexp.runs import Run
 
-LAST_EPOCH = 2**31
+GREATEST = 2**31  # of an epoch, a seed, a member
 Lane = tuple[int, int]  # a seed, and the member of an ensemble
 Table = Mapping[int, Mapping[Lane, float]]  # {epoch: {lane: value}}
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one lane measured at the end of one epoch. stage: `refit` where it trains again on all data, else empty."""
+
+    epoch: int
+    seed: int
+    member: int
+    stage: str
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -28,32 +39,30 @@ class Curve:
     greatest: np.ndarray
 
 
+def points(record: Record) -> Iterator[Point]:
+    """Every line of a run's metrics.jsonl; lines that are none of ours are passed over."""
+    try:
+        lines, _ = Run(record.path).metrics()
+    except (RunError, RecursionError):
+        return
+    for line in lines:
+        epoch, seed, member = _count(line.get("epoch")), _count(line.get("seed")), _count(line.get("member", 0))
+        if epoch and seed is not None and member is not None:
+            named = {k: v for k, v in line.items() if "/" in k and isinstance(v, float) and math.isfinite(v)}
+            yield Point(epoch, seed, member, str(line.get("stage", "")), named)
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and 0 <= value < GREATEST else None
+
+
 def read(records: Sequence[Record]) -> dict[str, dict[int, dict[Lane, float]]]:
-    """{metric: {epoch: {lane: value}}} of all the runs of a row; lines that are none of ours are passed over."""
+    """{metric: {epoch: {lane: value}}} of all the runs of a row, without a refit: it measures nothing on validation."""
     found: dict[str, dict[int, dict[Lane, float]]] = {}
-    for record in records:
-        try:
-            lines, _ = Run(record.path).metrics()
-        except (RunError, RecursionError):
-            continue
-        for line in lines:
-            _add(found, line)
+    for point in (point for record in records for point in points(record) if not point.stage):
+        for name, value in point.values.items():
+            found.setdefault(name, {}).setdefault(point.epoch, {})[point.seed, point.member] = value
     return found
-
-
-def _add(found: dict[str, dict[int, dict[Lane, float]]], line: Any) -> None:
-    if not isinstance(line, dict):
-        return
-    epoch, seed, member = line.get("epoch"), line.get("seed"), line.get("member", 0)
-    if not isinstance(epoch, int) or not isinstance(seed, int) or not isinstance(member, int):
-        return
-    if not 0 < epoch < LAST_EPOCH:
-        return
-    if "stage" in line:  # trained anew on training and validation data: nothing is measured on validation
-        return
-    for name, value in line.items():
-        if "/" in name and isinstance(value, float) and math.isfinite(value):
-            found.setdefault(name, {}).setdefault(epoch, {})[seed, member] = value
 
 
 def curve(table: Table) -> Curve:

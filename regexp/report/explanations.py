@@ -9,9 +9,9 @@ from pathlib import Path
 
 from regexp.errors import RunError
 from regexp.explanation import FILE, Explanation, from_json
+from regexp.inert import html
 from regexp.report.document import document
 from regexp.report.figures import Chart, inline
-from regexp.report.inert import html
 from regexp.report.plots import chart
 from regexp.report.records import Record
 from regexp.runs import Run

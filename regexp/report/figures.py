@@ -17,8 +17,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from regexp import inert
 from regexp.errors import RunError
-from regexp.report import inert
 from regexp.runs.files import write_atomic
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c")
@@ -88,8 +88,10 @@ def inline(chart: Chart) -> str:
     rest = rest.replace(INK, "currentColor").replace(GRID, "var(--grid)")
     for index, colour in enumerate(COLOURS):  # brighter on a dark page
         rest = rest.replace(colour, f"var(--line-{index})")
-    box = re.search(r'viewBox="[\d. ]+"', opening)
-    return f'<svg {box[0] if box else ""} role="img" aria-label="{inert.html(chart.title)}">{rest.rstrip()}'
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', opening)
+    assert box is not None  # Matplotlib always writes one
+    kind = ' class="tall"' if float(box[2]) > 0.6 * float(box[1]) else ""
+    return f'<svg {box[0]}{kind} role="img" aria-label="{inert.html(chart.title)}">{rest.rstrip()}'
 
 
 @contextlib.contextmanager

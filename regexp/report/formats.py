@@ -12,19 +12,25 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from regexp.report import inert
+from regexp import inert
+from regexp.report.ablation import Ablation
 from regexp.report.compare import Line, Report
 from regexp.report.rows import cell as config_cell
-from regexp.report.tables import Table, better, tables
+from regexp.report.searches import Search
+from regexp.report.tables import Table, answer, better, tables
 from regexp.runs.files import finite
+from regexp.statistics import Comparison
 
 GAP = "  "
 COLOURS = {
     "better": "green",
     "worse": "red",
     "helps": "green",
+    "more together": "green",
     "hurts": "red",
+    "less together": "red",
     "equivalent": "cyan",
+    "adds up": "cyan",
     "undecided": "yellow",
 }
 
@@ -61,9 +67,8 @@ def _lines(shown: Sequence[Table], width: int) -> Iterator[tuple[str, str]]:
 
 
 def _style(row: Sequence[str]) -> str:
-    """The colour of the row's verdict; `undecided (about 9 more seeds)` is one too."""
-    words = (cell.partition(" (")[0] for cell in row)
-    return next((COLOURS[word] for word in words if word in COLOURS), "")
+    """The colour of the row's verdict."""
+    return next((COLOURS[word] for word in row if word in COLOURS), "")
 
 
 def _parts(widths: Sequence[int], width: int) -> list[list[int]]:
@@ -151,20 +156,27 @@ def values(report: Report, line: Line) -> dict[str, Any]:
         "max": s.greatest if s else None,
         "diverged_seeds": line.row.diverged,
         "unfinished_runs": line.row.unfinished,
+        **comparison(c),
+        "p_better": better(report, c.improvement) if c else None,
+        "p_holm": v.p if v else None,
+        "p_equivalence_holm": v.equivalence if v else None,
+        "verdict": v.word if v else None,
+        "reason": v.reason if v else None,
+        "more_seeds": v.more_seeds if v else None,
+    }
+
+
+def comparison(c: Comparison | None) -> dict[str, Any]:
+    """The numbers of two settings on shared seeds, by name."""
+    return {
         "pairs": c.pairs if c else None,
         "correlation": c.correlation if c else None,
         "difference": c.difference if c else None,
         "difference_low": c.interval.low if c else None,
         "difference_high": c.interval.high if c else None,
         "difference_interval": c.interval.method if c else None,
-        "p_better": better(report, c.improvement) if c else None,
         "p": c.p if c else None,
         "p_least": c.least_p if c else None,
-        "p_holm": v.p if v else None,
-        "p_equivalence_holm": v.equivalence if v else None,
-        "verdict": v.word if v else None,
-        "reason": v.reason if v else None,
-        "more_seeds": v.more_seeds if v else None,
     }
 
 
@@ -178,9 +190,12 @@ def json(report: Report) -> str:
         "delta": report.delta,
         "rows": [_row(report, line) for line in report.lines],
         "datasets": _datasets(report),
+        "ablations": [_ablation(one) for one in report.ablations],
+        "sweeps": [_sweep(one) for one in report.searches],
         "expected_best": [
-            {"sweep": one.name, "objective": one.objective, "of_1_2_3_trials": one.best.tolist()}
+            {"sweep": one.name, "objective": one.objective, "of_1_2_3_trials": one.best}
             for one in report.searches
+            if one.best
         ],
         "skipped": [{"folder": one.name, "reason": one.reason} for one in report.skipped],
     }
@@ -197,6 +212,33 @@ def _row(report: Report, line: Line) -> dict[str, Any]:
         "values": {str(seed): value for seed, value in line.row.values(report.metric).items()},
         **values(report, line),
         "mcnemar": line.models and vars(line.models),
+    }
+
+
+def _ablation(found: Ablation) -> dict[str, Any]:
+    rows = [
+        {"family": one.family, "methods": one.methods, "verdict": one.word, "reason": one.verdict.reason,
+         "more_seeds": one.verdict.more_seeds, "p_holm": one.verdict.p, **comparison(one.verdict.comparison)}
+        for one in found.contributions
+    ]  # fmt: skip
+    return {
+        "ablation": found.name,
+        "metric": found.metric,
+        "answer": answer(found),
+        "contributions": rows,
+        "step_time": dict(found.step_time),
+        "retuned": found.retuned,
+        "without_values": found.missing,
+    }
+
+
+def _sweep(found: Search) -> dict[str, Any]:
+    return {
+        "sweep": found.name,
+        "objective": found.objective,
+        "winner": found.winner,
+        "stages": [vars(stage) | {"trials": [vars(trial) for trial in stage.trials]} for stage in found.stages],
+        "notes": found.notes,
     }
 
 

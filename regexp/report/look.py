@@ -14,9 +14,10 @@ body{margin:0 auto;max-width:76rem;padding:1rem;background:var(--page);color:var
 font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.5rem;margin:.2rem 0}h2{font-size:1.2rem;margin:2rem 0 .5rem;border-bottom:1px solid var(--line)}
 h3{font-size:1rem;margin:1.2rem 0 .3rem}h1,h2,h3,p,li,summary{overflow-wrap:anywhere}th,td{overflow-wrap:break-word}
-p{max-width:75ch}header p,figcaption,.controls{color:var(--dim)}
+p{max-width:75ch}header p,figcaption,.controls,.notes{color:var(--dim)}
+.notes{font-size:.875rem;max-width:85ch;padding-left:1.2rem}
 nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem}a{color:var(--accent)}
-.scroll,.chart{overflow-x:auto;border:1px solid var(--line);border-radius:4px}
+.scroll,.chart{overflow-x:auto;border:1px solid var(--line);border-radius:4px}.scroll{width:fit-content;max-width:100%}
 .chart{padding:.4rem}.chart svg{display:block;width:100%;min-width:34rem;height:auto;max-width:60rem}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);min-width:4rem;
@@ -40,7 +41,8 @@ white-space:pre-wrap;overflow-wrap:anywhere}
 @media print{:root{--ink:#000;--page:#fff;--soft:#eee;--line:#999;--grid:#ccc;--dim:#333;--good:#000;--bad:#000;
 --same:#000;--open:#000;--line-0:#0072b2;--line-1:#d55e00;--line-2:#009e73;--line-3:#cc79a7;--line-4:#e69f00;
 --line-5:#56b4e9;--line-6:#8c8c8c;color-scheme:light}nav,.controls,th button::after{display:none}
-body{max-width:none;font-size:10pt}.scroll,.chart{overflow:visible;border:0}#settings{font-size:6.5pt}
+body{max-width:none;font-size:10pt}.chart svg{width:auto;min-width:0;max-width:100%;max-height:7.6cm}
+.chart svg.tall{max-height:16cm}.scroll,.chart{overflow:visible;border:0}#settings{font-size:6.5pt}
 @page{size:landscape}#settings th,#settings td{padding:.1rem .2rem;min-width:0;white-space:normal;position:static}
 #settings thead th{writing-mode:vertical-rl;vertical-align:bottom}#settings td.why{min-width:9rem}
 figure,tr{break-inside:avoid}}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from regexp.report.compare import Report
-from regexp.report.tables import count, heading, left_out, measured
+from regexp.report.tables import FAMILIES, left_out, measured
+from regexp.report.words import count, heading
 from regexp.statistics.intervals import BOOTSTRAP_FROM, RESAMPLES
 from regexp.statistics.paired import ENUMERATED, FLIPS
 from regexp.statistics.verdict import ALPHA, LEAST_PAIRS
@@ -11,7 +12,8 @@ from regexp.statistics.verdict import ALPHA, LEAST_PAIRS
 
 def paragraph(report: Report) -> str:
     """Ready for a paper, after reading it."""
-    return " ".join([_varied(report), _scored(report), *_compared(report), _left_out(report)])
+    parts = [_varied(report), _scored(report), *_compared(report), *_ablated(report), *_searched(report)]
+    return " ".join([*parts, _left_out(report)])
 
 
 def _varied(report: Report) -> str:
@@ -51,6 +53,25 @@ def _compared(report: Report) -> list[str]:
         f"difference, exact up to {ENUMERATED} pairs and with {FLIPS} sampled patterns above; intervals of differences "
         f"invert that test. p values are corrected by Holm over all settings compared, at {ALPHA:g}. {delta}"
         f"With fewer than {LEAST_PAIRS} pairs no setting is called better or worse: 5 pairs reach p = 0.0625 at best."
+    ]
+
+
+def _ablated(report: Report) -> list[str]:
+    return [
+        f"In the ablation {one.name} the arms share seeds; each contrast ({', '.join(FAMILIES)}) was computed on every "
+        "seed and its mean tested by sign flips, corrected by Holm within a family. "
+        + (f"{one.retuned} was searched again for every arm." if one.retuned else "Arms were not retuned.")
+        for one in report.ablations
+    ]
+
+
+def _searched(report: Report) -> list[str]:
+    return [
+        f"The sweep {one.name} searched {count(len(one.scales), 'value')} for {one.objective} in "
+        f"{count(sum(len(stage.trials) for stage in one.searched), 'trial')} over {count(len(one.searched), 'stage')}; "
+        "its settings are reported on seeds that no stage has used."
+        for one in report.searches
+        if one.stages
     ]
 
 

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from regexp.report.charts import MOST_LINES, charts
+from regexp.inert import html
+from regexp.report.ablation import answer
+from regexp.report.charts import MOST_LINES, MOST_SEARCHES, ablation_charts, search_charts, setting_charts
 from regexp.report.compare import Line, Report
 from regexp.report.document import document
 from regexp.report.explanations import explanations
 from regexp.report.figures import Chart, inline
-from regexp.report.inert import html
 from regexp.report.look import SCRIPT
 from regexp.report.methods import paragraph
 from regexp.report.records import Record
 from regexp.report.rows import cell, shown
-from regexp.report.tables import (
-    better,
-    count,
-    heading,
-    interval,
-    left_out,
-    measured,
-    name,
-    number,
-    p_value,
-    tables,
-    why,
-)
+from regexp.report.tables import Table, ablation, better, left_out, measured, name, others, search, trials, why
+from regexp.report.words import count, heading, interval, number, p_value
 from regexp.statistics import Summary, Verdict
 
 MOST_VERDICTS = 50  # in the summary; the table has all
+MOST_TRIALS = 1_000  # listed of a sweep
 MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?", "no pairs": "–"}
+OF_ABLATIONS = {"helps": "better", "hurts": "worse", "more together": "better", "less together": "worse",
+                "adds up": "equivalent"}  # fmt: skip
 LONG = 5_000  # characters of a command
 
 
@@ -40,10 +34,12 @@ def page(report: Report) -> str:
     """The whole page; the same report gives the same bytes."""
     title = f"{report.metric}: {count(len(report.lines), 'setting')}"
     sections = [
+        *_ablations(report),
         ("summary", "Summary", _summary(report)),
         ("table", "All settings", _table(report)),
-        *_charts(charts(report)),
-        *_extra_tables(report),
+        *_charts(report),
+        *_searches(report),
+        *((f"more-{i + 1}", table.title, _listed(table)) for i, table in enumerate(others(report))),
         *explanations([record for line in report.lines for record in line.row.records]),
         ("config", "What differs in the configs", _config(report)),
         ("runs", "Runs", "".join(_run(r) for line in report.lines for r in line.row.records)),
@@ -60,7 +56,7 @@ def _summary(report: Report) -> str:
     if not judged:
         best = next((line for line in report.lines if line.summary), None)
         said = f"The best mean is {_score(best)}. " if best else ""
-        said += "No verdicts: name a baseline with --baseline RUN."
+        said += "" if report.ablations else "No verdicts: name a baseline with --baseline RUN."
         return f"<p>{html(said)}</p>{_lost(report)}"
     found = [(word, sum(verdict.word == word for verdict, _ in judged)) for word in MARKS]
     words = ", ".join(f"{number_} {word}" for word, number_ in found if number_)
@@ -85,7 +81,8 @@ def _judgement(verdict: Verdict, line: Line) -> str:
 
 def _word(word: str) -> str:
     """The verdict, told by sign and word, and by colour besides."""
-    return f'<span class="word {word.replace(" ", "-")}"><span aria-hidden="true">{MARKS[word]}</span> {word}</span>'
+    kind = OF_ABLATIONS.get(word, word)
+    return f'<span class="word {kind.replace(" ", "-")}"><span aria-hidden="true">{MARKS[kind]}</span> {word}</span>'
 
 
 def _lost(report: Report) -> str:
@@ -109,16 +106,11 @@ def _table(report: Report) -> str:
     )
 
 
-def _names_data(report: Report) -> bool:
-    """Whether the rows are of several data sets and no config column says which."""
-    return "dataset.name" not in report.columns and len({line.row.data for line in report.lines}) > 1
-
-
 def _heads(report: Report) -> list[str]:
     compared = report.baseline is not None
     heads = ["run"]
     heads += ["verdict", "difference", "difference, 95%", "p (Holm)", "P(better)", "pairs"] if compared else []
-    heads += ["data set"] if _names_data(report) else []
+    heads += ["data set"] if report.names_data else []
     heads += [*map(heading, report.columns), "n", "mean", "std", "mean, 95%", "min", "max", "diverged", "unfinished"]
     return [*heads, "why"] if compared else heads
 
@@ -127,7 +119,7 @@ def _cells(report: Report, line: Line) -> Iterator[str]:
     yield f'<th scope="row">{html(name(line))}</th>'
     if report.baseline is not None:
         yield from _differences(report, line)
-    if _names_data(report):
+    if report.names_data:
         yield _text(line.row.data[0])
     for key in report.columns:
         yield _text(cell(line.row, key), line.row.config.get(key))
@@ -180,27 +172,59 @@ def _number(value: float | None, text: str) -> str:
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 
-def _charts(found: Sequence[Chart]) -> list[tuple[str, str, str]]:
-    figures = "".join(
+def _ablations(report: Report) -> Iterator[tuple[str, str, str]]:
+    """The answer, its charts, and the numbers."""
+    for i, (found, drawn) in enumerate(zip(report.ablations, ablation_charts(report), strict=True)):
+        words, table = answer(found), ablation(found)
+        said = "".join(f"<p>{html(line, LONG)}</p>" for line in words).replace("<p>", '<p class="lead">', 1)
+        numbers = replace(table, notes=table.notes[len(words) :])  # the answer stands above
+        yield f"ablation-{i + 1}", f"Ablation {found.name}", f"{said}{_figures(drawn)}{_listed(numbers)}"
+
+
+def _searches(report: Report) -> Iterator[tuple[str, str, str]]:
+    """Stages, why their ranges changed, charts, and every trial."""
+    for i, (found, drawn) in enumerate(zip(report.searches, search_charts(report), strict=True)):
+        few = "" if drawn or not found.stages else f"<p>Charts are of the first {MOST_SEARCHES} sweeps.</p>"
+        every = _folded(trials(found)) if found.stages else ""
+        yield f"sweep-{i + 1}", f"Sweep {found.name}", f"{_listed(search(found))}{few}{_figures(drawn)}{every}"
+
+
+def _folded(table: Table) -> str:
+    """A table that opens."""
+    more = len(table.rows) - MOST_TRIALS
+    rest = f"<p>{more} more are not listed.</p>" if more > 0 else ""
+    listed = _listed(replace(table, rows=table.rows[:MOST_TRIALS]))
+    return f"<details><summary>{html(table.title)}</summary>{listed}{rest}</details>"
+
+
+def _charts(report: Report) -> list[tuple[str, str, str]]:
+    few = f"<p>Curves and predictions: of each data set the baseline and the best, {MOST_LINES} rows at most.</p>"
+    figures = _figures(setting_charts(report))
+    return [("charts", "Charts", few + figures)] if figures else []
+
+
+def _figures(found: Sequence[Chart]) -> str:
+    return "".join(
         f'<figure id="chart-{chart.name}"><h3>{html(chart.title)}</h3><div class="chart" tabindex="0" role="group" '
         f'aria-label="{html(chart.title)}">{inline(chart)}</div><figcaption>{html(chart.caption)}</figcaption></figure>'
         for chart in found
     )
-    few = f"<p>Curves and predictions: of each data set the baseline and the best, {MOST_LINES} rows at most.</p>"
-    return [("charts", "Charts", few + figures)] if found else []
 
 
-def _extra_tables(report: Report) -> list[tuple[str, str, str]]:
-    """McNemar, data sets and skipped folders, as the other formats have them."""
-    found = []
-    for number_, table in enumerate(tables(report)[1 + (report.baseline is not None) :]):
-        head = "".join(f'<th scope="col">{html(text)}</th>' for text in table.header)
-        rows = "".join(f"<tr>{''.join(f'<td>{html(text)}</td>' for text in row)}</tr>" for row in table.rows)
-        notes = "".join(f"<p>{html(note)}</p>" for note in table.notes)
-        region = f'<div class="scroll" role="region" aria-label="{html(table.title)}" tabindex="0">'
-        body = f"{region}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{notes}"
-        found.append((f"more-{number_ + 1}", table.title, body))
-    return found
+def _listed(table: Table) -> str:
+    """A table as the other formats have it."""
+    head = "".join(f'<th scope="col">{html(text)}</th>' for text in table.header)
+    rows = "".join(f"<tr>{''.join(_listed_cells(table, row))}</tr>" for row in table.rows)
+    notes = "".join(f"<li>{html(note, LONG)}</li>" for note in table.notes)
+    notes = f'<ul class="notes">{notes}</ul>' if notes else ""
+    region = f'<div class="scroll" role="region" aria-label="{html(table.title)}" tabindex="0">'
+    return f"{region}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{notes}"
+
+
+def _listed_cells(table: Table, row: Sequence[str]) -> Iterator[str]:
+    for i, text in enumerate(row):
+        kind = ' class="why"' if table.header[i] == "why" else "" if i in table.words else ' class="number"'
+        yield f"<td{kind}>{_word(text) if table.header[i] == 'verdict' else html(text)}</td>"
 
 
 def _config(report: Report) -> str:

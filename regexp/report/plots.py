@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
+from regexp import inert
 from regexp.explanation import Numbers, Picture, Pictures, Plot, Series
-from regexp.report import inert
 from regexp.report.figures import COLOURS, DASHES, MARKERS, Chart
 
 LARGEST = 1e100  # beyond it, axes overflow

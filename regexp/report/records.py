@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from regexp.config.document import read as read_document
@@ -14,6 +15,7 @@ from regexp.errors import RunError
 from regexp.runs import Run
 
 FINISHED = {"done", "partly diverged", "diverged"}
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 NOT_COMPARED = ("training.seeds", "run.", "sweep.")  # keys that do not make another setting
 
 
@@ -51,7 +53,17 @@ def record(folder: Path, name: str) -> Record:
     config = read_config(folder / "config.yaml")
     manifest = run.read_json("manifest.json")
     status = checked_text(manifest.get("status"), "manifest.json: status")
-    summary = _summary(run) if status in FINISHED else {}
+    measured = _summary(run) if status in FINISHED else {"seeds": checked_seeds(manifest.get("seeds", []))}
+    return compose(folder, name, manifest, config, status, **measured)
+
+
+def compose(
+    folder: Path, name: str, manifest: Mapping[str, Any], config: Mapping[str, Any], status: str,
+    seeds: tuple[int, ...] = (), diverged: tuple[int, ...] = (),
+    metrics: Mapping[str, Mapping[int, float]] = EMPTY, chosen: str = "",
+) -> Record:  # fmt: skip
+    """The record of what a manifest and a config say of a run. Raises ValueError for a damaged manifest."""
+    data = checked_mapping(manifest.get("data", {})).get("sha256", "")
     return Record(
         name=name,
         path=folder,
@@ -60,11 +72,11 @@ def record(folder: Path, name: str) -> Record:
         command=tuple(map(str, checked_list(manifest.get("command", []), "manifest.json: command"))),
         manifest=manifest,
         config=config,
-        data=(str(config.get("dataset.name", "")), str(checked_mapping(manifest.get("data", {})).get("sha256", ""))),
-        seeds=checked_seeds(summary.get("seeds", manifest.get("seeds", []))),
-        diverged=summary.get("diverged", ()),
-        metrics=summary.get("metrics", {}),
-        chosen=summary.get("chosen", ""),
+        data=(str(config.get("dataset.name", "")), str(data)),
+        seeds=seeds,
+        diverged=diverged,
+        metrics=metrics,
+        chosen=chosen,
     )
 
 

@@ -16,6 +16,7 @@ from regexp.report.records import (
     checked_number,
     checked_seeds,
     checked_text,
+    compose,
     read_config,
 )
 from regexp.runs import Run
@@ -27,7 +28,7 @@ def is_sweep(folder: Path) -> bool:
 
 
 def confirmed(folder: Path, name: str) -> list[Record]:
-    """One record for each setting confirmed; of a sweep without a winner one without values.
+    """One record for each setting confirmed; where none is, one without values.
 
     Raises RunError or ValueError for what is missing or damaged.
     """
@@ -36,7 +37,7 @@ def confirmed(folder: Path, name: str) -> list[Record]:
     manifest = run.read_json("manifest.json")
     status = checked_text(manifest.get("status"), "manifest.json: status")
     if status != "done":
-        return [_record(folder, name, manifest, status, config, (), {}, "")]
+        return [compose(folder, name, manifest, config, status)]
     summary = run.read_json("summary.json")
     winner = read_config(folder / "winner.yaml")
     seeds = checked_seeds(winner.get("training.seeds"))
@@ -49,8 +50,9 @@ def confirmed(folder: Path, name: str) -> list[Record]:
         whole = with_setting(config, setting) | {"training.epochs": winner.get("training.epochs")}
         ended = str(one.get("status"))
         metrics = _metrics(one, seeds) if ended == "done" else {}
-        found.append(_record(folder, f"{name}: {title}", manifest, ended, whole, seeds, metrics, chosen))
-    return found
+        diverged = seeds if ended == "diverged" else ()
+        found.append(compose(folder, f"{name}: {title}", manifest, whole, ended, seeds, diverged, metrics, chosen))
+    return found or [compose(folder, f"{name}: not confirmed", manifest, config, status)]
 
 
 def with_setting(config: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,24 +79,3 @@ def _metrics(one: Mapping[str, Any], seeds: tuple[int, ...]) -> dict[str, dict[i
             if number is not None:
                 found.setdefault(metric, {})[seed] = number
     return found
-
-
-def _record(
-    folder: Path, name: str, manifest: Mapping[str, Any], status: str, config: Mapping[str, Any],
-    seeds: tuple[int, ...], metrics: Mapping[str, Mapping[int, float]], chosen: str,
-) -> Record:  # fmt: skip
-    data = str(checked_mapping(manifest.get("data", {})).get("sha256", ""))
-    return Record(
-        name=name,
-        path=folder,
-        status=status,
-        reason=str(manifest.get("reason") or ""),
-        command=tuple(map(str, checked_list(manifest.get("command", []), "manifest.json: command"))),
-        manifest=manifest,
-        config=config,
-        data=(str(config.get("dataset.name", "")), data),
-        seeds=seeds,
-        diverged=seeds if status == "diverged" else (),
-        metrics=metrics,
-        chosen=chosen,
-    )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from regexp.report.ablation import Ablation, answer
 from regexp.report.compare import Datasets, Line, Report
-from regexp.report.rows import cell
+from regexp.report.rows import cell, shown
+from regexp.report.searches import Search, Trial
+from regexp.report.words import because, count, heading, interval, number, p_value, signed
 from regexp.statistics.verdict import ALPHA, LEAST_PAIRS
+
+ENDED = ("done", "pruned", "diverged", "failed")  # how a trial may
 
 
 @dataclass(frozen=True)
@@ -19,28 +23,6 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
     words: frozenset[int] = frozenset({0})
-
-
-def number(value: float | None) -> str:
-    """`0.9812`, `54.1200`, `3.2e-05`; `-` for none."""
-    if value is None or not math.isfinite(value):
-        return "-"
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
-
-
-def interval(low: float, high: float) -> str:
-    """`[0.9700, 0.9900]`."""
-    return f"[{number(low)}, {number(high)}]" if math.isfinite(low) else "-"
-
-
-def p_value(p: float) -> str:
-    """Three digits."""
-    return "-" if math.isnan(p) else f"{p:.3g}"
-
-
-def count(number_: int, what: str) -> str:
-    """`1 seed`, `2 seeds`."""
-    return f"{number_} {what}" if number_ == 1 else f"{number_} {what}s"
 
 
 def left_out(report: Report) -> list[str]:
@@ -56,11 +38,19 @@ def tables(report: Report) -> list[Table]:
     found = [settings(report)]
     if report.baseline is not None:
         found.append(verdicts(report))
+    found += [ablation(one) for one in report.ablations]
+    found += [search(one) for one in report.searches]
+    return found + others(report)
+
+
+def others(report: Report) -> list[Table]:
+    """What is neither of settings nor of an ablation or a sweep alone."""
+    found = []
     if any(line.models for line in report.lines):
         found.append(models(report))
     if report.datasets is not None:
         found.append(datasets(report.datasets, report))
-    if report.searches:
+    if any(one.best for one in report.searches):
         found.append(budgets(report))
     if report.skipped:
         rows = tuple((one.name, one.reason) for one in report.skipped)
@@ -113,12 +103,6 @@ def name(line: Line) -> str:
     return f"{line.row.name} (baseline)" if line.is_baseline else line.row.name
 
 
-def heading(key: str) -> str:
-    """`regularizers.dropout.rate` -> `dropout.rate`, `dataset.name` -> `dataset`: the rest says what it is."""
-    key = key.removesuffix(".name")
-    return key.partition(".")[2] if key.startswith(("regularizers.", "training.", "dataset.", "evaluation.")) else key
-
-
 def verdicts(report: Report) -> Table:
     """A line per row against the baseline on the same data."""
     rows = []
@@ -145,12 +129,8 @@ def why(line: Line) -> str:
     """What the verdict rests on, the seeds still needed, and the seeds that no comparison saw."""
     if line.verdict is None:
         return ""
-    parts = [line.verdict.reason]
-    if line.verdict.more_seeds is not None:
-        parts.append(f"about {count(line.verdict.more_seeds, 'more seed')} needed")
-    if line.row.diverged:
-        parts.append(f"without {count(line.row.diverged, 'diverged seed')}")
-    return "; ".join(parts)
+    lost = f"; without {count(line.row.diverged, 'diverged seed')}" if line.row.diverged else ""
+    return because(line.verdict) + lost
 
 
 def better(report: Report, improvement: float) -> float:
@@ -179,14 +159,92 @@ def models(report: Report) -> Table:
     return Table("Two trained models (McNemar, exact)", header, rows, (note,))
 
 
+FAMILIES = {
+    "together": "all methods against none",
+    "leave one out": "what the method brings to the others: all, minus all without it",
+    "alone": "what it brings by itself: it alone, minus none",
+    "interaction": "how far two together are from the sum of what each brings alone",
+}
+
+
+def ablation(found: Ablation) -> Table:
+    """What it comes to in words, and a row for each contribution."""
+    rows = []
+    for one in found.contributions:
+        c = one.verdict.comparison
+        numbers = ("-", "-", "-") if c is None else (
+            signed(c.difference), interval(c.interval.low, c.interval.high), str(c.pairs))  # fmt: skip
+        time = found.step_time.get(one.what) if one.family == "leave one out" else None
+        cost = "-" if time is None else f"{time:.2f}x"
+        rows.append((one.family, one.what, one.word, *numbers, p_value(one.verdict.p), cost, because(one.verdict)))
+    header = ("family", "method", "verdict", "difference", "95% interval", "pairs", "p (Holm)", "step time", "why")
+    title = f"Ablation {found.name}: what each method contributes to {found.metric}"
+    return Table(title, header, tuple(rows), (*answer(found), *_ablation_notes(found)), frozenset({0, 1, 2, 8}))
+
+
+def _ablation_notes(found: Ablation) -> list[str]:
+    families = dict.fromkeys(one.family for one in found.contributions)
+    direction = "smaller" if found.smaller_is_better else "larger"
+    notes = [f"{found.metric}: {direction} is better; differences are paired by seed, p by exact sign flips"]
+    notes += [f"{name}: {FAMILIES[name]}; Holm over {count(len(found.family(name)), 'row')}" for name in families]
+    if found.step_time:
+        notes.append("step time: of a training step with all methods, over one without this one")
+    if found.retuned:
+        notes.append(f"{found.retuned} was searched again for every arm, on validation")
+    else:
+        notes.append("arms were not retuned: each has the config's own numbers (--retune learning_rate searches anew)")
+    if found.missing:
+        notes.append(f"without a value: {', '.join(found.missing)}")
+    return notes
+
+
+def search(found: Search) -> Table:
+    """A line per stage of a sweep; below, why its ranges changed and what to be careful about."""
+    header = ("stage", "trials", *ENDED, "epochs", "seeds", f"best {found.objective}")
+    rows = []
+    for stage in found.stages:
+        ended = [sum(trial.status == word for trial in stage.trials) for word in ENDED]
+        counts = map(str, (len(stage.trials), *ended, stage.epochs, stage.seeds))
+        rows.append((stage.name, *counts, number(stage.best)))
+    notes = [f"{stage.name}: {change}" for stage in found.stages for change in stage.changes]
+    if rows:
+        notes.append(
+            "best: of a stage that of its best trial, inflated by the choosing; of the confirmation the winner's, on "
+            "seeds that no stage has used"
+        )
+    return Table(f"Sweep {found.name}", header, tuple(rows), (*notes, *found.notes))
+
+
+def trials(found: Search) -> Table:
+    """Every trial with its setting, the last stage first and of a stage the best first."""
+    rows = []
+    for stage in reversed(found.stages):
+        order = found.ranked(stage)
+        placed = {trial.number for trial in order}
+        for trial in [*order, *(trial for trial in stage.trials if trial.number not in placed)]:
+            ended = f"{trial.status}: {trial.reason}" if trial.reason else trial.status
+            values = [_searched(trial, path) for path in found.scales]
+            rows.append((f"{stage.name}, {trial.number}", ended, number(trial.value), str(trial.epochs), *values))
+    header = ("trial", "ended", found.objective, "epochs", *map(heading, found.scales))
+    return Table(f"Trials of {found.name}", header, tuple(rows), words=frozenset({0, 1}))
+
+
+def _searched(trial: Trial, path: str) -> str:
+    if path not in trial.setting:
+        return "-"  # the file as written
+    value = trial.searched(path)
+    return "out" if value is None else shown(value)
+
+
 def budgets(report: Report) -> Table:
     """What a search of 1, 2, 4, ... trials is expected to find."""
-    most = max(len(one.best) for one in report.searches)
+    found = [one for one in report.searches if one.best]
+    most = max(len(one.best) for one in found)
     counts = sorted({*(2**power for power in range(most.bit_length())), most})
     rows = tuple(
         (one.name, one.objective, str(len(one.best)),
          *(number(one.best[k - 1]) if k <= len(one.best) else "-" for k in counts))
-        for one in report.searches
+        for one in found
     )  # fmt: skip
     notes = (
         "best validation score of so many random trials, the mean over all subsets of those that worked (unbiased)",

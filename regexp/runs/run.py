@@ -112,15 +112,18 @@ class Run:
         """Whether anything was ever saved."""
         return bool(self._versions(kind))
 
-    def load_checkpoint(self, kind: str) -> tuple[Arrays, dict[str, Any], str | None]:
+    def load_checkpoint(self, kind: str, rows: int | None = None) -> tuple[Arrays, dict[str, Any], str | None]:
         """(arrays, meta, warning): the newest checkpoint that is whole; the warning says what was passed over.
 
-        Raises RunError where none is.
+        rows: of metrics.jsonl; a checkpoint that counts more is passed over, too
+        Raises RunError where none is left.
         """
         reasons: list[str] = []
         for path in self._versions(kind):
             try:
                 arrays, meta = checkpoint.load(path)
+                if rows is not None and meta["rows"] > rows:
+                    raise RunError(f"{self._metrics}: has {rows} rows; {path.name} was saved after {meta['rows']}")
             except RunError as error:
                 reasons.append(str(error))
             else:
@@ -152,6 +155,10 @@ class Run:
             except ValueError:
                 bad += 1
         return rows, f"{self._metrics}: {bad} damaged lines passed over" if bad else None
+
+    def whole_rows(self) -> int:
+        """Lines of metrics.jsonl that are complete."""
+        return self._read_metrics().count(b"\n")
 
     def truncate_metrics(self, rows: int) -> None:
         """Keep the first `rows` lines, byte for byte. Raises RunError where the file is shorter than that."""

@@ -60,8 +60,8 @@ class Store:
     `flush` waits until all is written.
     """
 
-    def __init__(self, study: Any, space: Space):
-        self.study, self.space = study, space
+    def __init__(self, study: Any, storage: Any, space: Space):
+        self.study, self.storage, self.space = study, storage, space
         self.waiting: deque[tuple[str, Any]] = deque()
         self.writer = ThreadPoolExecutor(1)
 
@@ -80,15 +80,16 @@ class Store:
                 fresh.unlink(missing_ok=True)
                 storage = optuna.storages.RDBStorage(f"sqlite:///{fresh}")
                 optuna.create_study(storage=storage, study_name=name, direction=direction)
-                storage.remove_session()
                 storage.engine.dispose()
                 os.replace(fresh, folder / "study.db")
                 return Store.open(folder, name, None, space)
+            storage = _storage(url)
             try:
-                study = optuna.create_study(storage=_storage(url), study_name=name, direction=direction)
+                study = optuna.create_study(storage=storage, study_name=name, direction=direction)
             except optuna.exceptions.DuplicatedStudyError:
+                storage.engine.dispose()
                 raise UsageError(f"the database has a study {name} already; choose another --name") from None
-        return Store(study, space)
+        return Store(study, storage, space)
 
     @staticmethod
     def resume(folder: Path, name: str, url: str | None, space: Space, smaller: bool) -> Store:
@@ -107,11 +108,18 @@ class Store:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with _explained(url):
+            storage = _storage(url or f"sqlite:///{folder / 'study.db'}")
             try:
-                study = optuna.load_study(study_name=name, storage=_storage(url or f"sqlite:///{folder / 'study.db'}"))
+                study = optuna.load_study(study_name=name, storage=storage)
             except KeyError:
+                storage.engine.dispose()
                 raise UsageError(f"the database has no study {name}") from None
-        return Store(study, space)
+        return Store(study, storage, space)
+
+    def close(self) -> None:
+        """End the connections; what could not be written is lost, so `flush` before."""
+        self.writer.shutdown(cancel_futures=True)
+        self.storage.engine.dispose()
 
     # -- what was announced -------------------------------------------------------------------------------------------
 
@@ -184,14 +192,26 @@ class Store:
             )
 
 
+def check_storage(url: str) -> None:
+    """Raises UsageError where it names no database, or one whose driver is not installed; nothing is connected."""
+    import sqlalchemy
+
+    with _explained(url):
+        sqlalchemy.create_engine(_with_driver(url)).dispose()
+
+
+def _with_driver(url: str) -> str:
+    """PostgreSQL by psycopg, which SQLAlchemy 2.0 has to be told."""
+    return url.replace("://", "+psycopg://", 1) if url.startswith("postgresql://") else url
+
+
 def _storage(url: str) -> Any:
     """SQLite with a write-ahead log: a commit need not wait for the disk, and a killed process loses none."""
     import optuna
     from sqlalchemy import event
 
-    storage = optuna.storages.RDBStorage(url)
+    storage = optuna.storages.RDBStorage(_with_driver(url))
     if url.startswith("sqlite"):
-        storage.remove_session()
         storage.engine.dispose()
         event.listen(storage.engine, "connect", _quick)
     return storage
@@ -206,10 +226,16 @@ def _quick(connection: Any, _: Any) -> None:
 def _explained(url: str | None) -> Iterator[None]:
     """What SQLAlchemy says of a database that is not there, in one line and without its password."""
     from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     try:
         yield
-    except (SQLAlchemyError, StorageInternalError, ImportError) as error:
+    except ArgumentError as error:
+        raise UsageError(f"--storage names no database, as postgresql://user@host/name does: {error}") from None
+    except ImportError:
+        kind = str(url).partition(":")[0]
+        hint = "pip install '.[postgresql]'" if kind.startswith("postgres") else "install it beside regexp"
+        raise UsageError(f"the driver of {kind} databases is not installed: {hint}") from None
+    except (SQLAlchemyError, StorageInternalError) as error:
         what = "study.db" if url is None else url.rpartition("@")[2].partition("?")[0]
         raise RunError(f"the database {what} cannot be used: {str(error).splitlines()[0]}") from None

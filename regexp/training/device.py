@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import warnings
 import zlib
 from importlib.metadata import version
@@ -14,6 +15,8 @@ from regexp.errors import DeviceError
 from regexp.lazy import jax
 
 Device = Literal["auto", "cpu", "gpu"]
+GPU_MEMORY = 0.75  # the share that JAX takes of a GPU's memory by default
+MEMORY_FRACTION = ("XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION")  # another one, by its user
 
 
 def miscomputes(release: str) -> bool:
@@ -43,9 +46,31 @@ def _processor() -> str:
     return f"{zlib.crc32(flags.encode()):08x}"
 
 
-def set_up(device: Device = "auto") -> None:
+def gpus() -> int:
+    """The NVIDIA GPUs this process may use, found without JAX, which would take their memory."""
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return len([one for one in visible.split(",") if one.strip()])
+    try:
+        found = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=60, check=False)
+    except OSError:
+        return 0
+    return sum(line.startswith("GPU ") for line in found.stdout.splitlines())
+
+
+def share_gpus(number: int, workers: int) -> None:
+    """Of so many workers on this machine this one takes its part of the GPUs, or of a GPU's memory. Call before
+    `set_up`."""
+    if count := gpus():
+        own = [i for i in range(count) if i % workers == number] or [number % count]
+        jax.config.update("jax_cuda_visible_devices", ",".join(map(str, own)))
+        if workers > count and not any(name in os.environ for name in MEMORY_FRACTION):
+            os.environ[MEMORY_FRACTION[0]] = f"{GPU_MEMORY / -(-workers // count):.3f}"
+
+
+def set_up(device: Device = "auto", cpu_devices: int | None = None) -> None:
     """Choose the platform and split the CPU into one device per core. Call before JAX's first computation.
 
+    cpu_devices: of a process that shares the cores with others
     Raises DeviceError where `device` is not there.
     """
     if miscomputes(version("jaxlib")):
@@ -57,7 +82,7 @@ def set_up(device: Device = "auto") -> None:
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
     if not _initialised():
-        jax.config.update("jax_num_cpu_devices", cores())
+        jax.config.update("jax_num_cpu_devices", cpu_devices or cores())
     _use_cache(cache_folder())
     if device == "gpu" and jax.default_backend() == "cpu":
         raise DeviceError("no GPU found; pip install '.[cuda]' on a machine with one, or use --device cpu")

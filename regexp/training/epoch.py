@@ -143,9 +143,10 @@ def evaluated(experiment: Experiment, state: State) -> Variables:
     return variables
 
 
-def models(experiment: Experiment, state: State) -> list[Variables]:
-    """The models that one lane holds; [] where there is the one in training."""
-    return [v for m in experiment.regularizers if m.overrides("models") for v in m.models(state.memory[m.name])]
+def models(experiment: Experiment, state: State, epoch: int, epochs: int) -> list[Variables]:
+    """The models that one lane holds after so many of its epochs; [] where there is the one in training."""
+    holding = [method for method in experiment.regularizers if method.overrides("models")]
+    return [v for method in holding for v in method.models(state.memory[method.name], epoch, epochs)]
 
 
 def end_epoch(experiment: Experiment, lane: Lane, state: State, row: dict[str, Array]) -> State:

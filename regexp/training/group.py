@@ -54,9 +54,9 @@ class Group:
         self._place(lanes)
 
     def _place(self, lanes: Sequence[Lane]) -> None:
-        one = jax.eval_shape(lambda e, lane: programs.start(e, self.spec, lane), self.trials[0].experiment, lanes[0])
-        self.layers = tuple(one.variables.parameters["model"])
-        arrays = jax.tree.leaves(one.variables.parameters)
+        parameters = _parameter_shapes(self.trials[0].experiment, self.spec, lanes[0])
+        self.layers = tuple(parameters["model"])
+        arrays = jax.tree.leaves(parameters)
         self.parameters = sum(x.size for x in arrays)
         convolutional = any(x.ndim >= 3 for x in arrays)
         self.layout: Layout = choose_layout(len(lanes), self.parameters, convolutional)
@@ -219,7 +219,8 @@ class Group:
         """The variables to measure: of the best epoch, where one is selected, else of the last; several of an ensemble
         that one lane trains."""
         experiment = self.trials[0].experiment
-        models: list[Variables] = jax.vmap(programs.models)(self.experiments, self.state)
+        made, whole = self.position // self.steps_per_epoch, experiment.training.epochs
+        models = jax.vmap(lambda one, state: programs.models(one, state, made, whole))(self.experiments, self.state)
         return models or [self.state.best.variables if select(experiment)["epoch"] == "best" else self.latest()]
 
     def latest(self) -> Variables:
@@ -275,6 +276,19 @@ class Group:
     def _named(self, tree: Tree) -> dict[str, np.ndarray]:
         paths, _ = jax.tree_util.tree_flatten_with_path(self._host(tree))
         return {jax.tree_util.keystr(path): x for path, x in paths}
+
+
+_shapes: dict[Any, Tree] = {}
+
+
+def _parameter_shapes(experiment: Experiment, spec: Spec, lane: Lane) -> Tree:
+    """Traced once for each structure: 13 ms of the 27 ms that a block of 12 lanes of a tiny MLP took in a sweep."""
+    leaves, structure = jax.tree.flatten((experiment, lane))
+    key = (spec, structure, tuple((np.shape(leaf), np.result_type(leaf)) for leaf in leaves))
+    if key not in _shapes:
+        one = jax.eval_shape(lambda e, x: programs.start(e, spec, x), experiment, lane)
+        _shapes[key] = one.variables.parameters
+    return _shapes[key]
 
 
 def predict_alone(

@@ -63,6 +63,11 @@ class Stage:
             one.restore(below(arrays, f"{index}/"), position)
 
     @property
+    def done(self) -> bool:
+        """Whether every trial has come to its end."""
+        return all(one.done for one in self.groups)
+
+    @property
     def positions(self) -> list[int]:
         """Steps made, of each group."""
         return [one.position for one in self.groups]

@@ -13,8 +13,11 @@ from typer.testing import CliRunner
 from regexp.cli import app as app_module
 from regexp.cli.ranges import accepted
 from regexp.component import Catalogue, Count, Finite, Fraction, Natural, NonNegative, Positive, Rate
+from regexp.config import loads
 from regexp.config.build import CATALOGUES
+from regexp.errors import ConfigError
 from regexp.initializers.base import Initializer
+from tests.cli.command import inside
 
 
 def parts():
@@ -62,6 +65,35 @@ def test_every_card_describes_every_field(kind, name):
 )
 def test_ranges_are_short(annotation, text):
     assert accepted(annotation) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("lasso", '"l1" or "elastic_net"'),
+        ("swa", '"weight_averaging"'),
+        ("flip", '"horizontal_flip" or "vertical_flip"'),
+        ("early-stopping", '"early_stopping"'),
+        ("L2", '"l2"'),
+        ("dropuot", '"dropout"'),
+    ],
+)
+def test_another_word_for_a_method_finds_it(word, meant, capsys):
+    """By a part of its name, a word of its card, or its spelling; the same in a config."""
+    assert inside("show", word) == 2
+    assert capsys.readouterr().err.strip().endswith(f"- did you mean {meant}?")
+    with pytest.raises(ConfigError, match=f"did you mean {meant}"):
+        loads(f"regularizers: {{{word}: }}")
+
+
+def test_list_takes_a_kind_or_a_place(capsys):
+    for words in ("ensembles", "dataset", "datasets"):
+        assert inside("list", words) == 0
+    assert capsys.readouterr().out.count("china_flower") == 2
+    assert inside("list", "regularisers") == 2
+    assert 'did you mean "regularizers"?' in capsys.readouterr().err
+    assert inside("list", "xyz") == 2
+    assert "there are datasets, models, regularizers" in capsys.readouterr().err
 
 
 def test_list_groups_by_place_and_gives_defaults_and_ranges():

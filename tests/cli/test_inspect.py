@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from regexp.cli.inspect import _inert
+from regexp import inert
 from tests.cli.command import CONFIG, inside, regexp
 
 
@@ -20,6 +20,16 @@ def test_evaluate_finds_the_numbers_of_the_summary(trained):
     summary = json.loads((trained / "runs" / "wine" / "summary.json").read_text())["metrics"]
     for name, numbers in summary.items():
         np.testing.assert_allclose(found[name]["values"], numbers["values"], rtol=1e-6, atol=1e-7)
+
+
+def test_of_a_run_that_is_not_finished_evaluate_says_so(trained, tmp_path, capsys):
+    shutil.copytree(trained / "runs" / "wine", tmp_path / "wine")
+    assert inside("evaluate", "wine", "--runs-dir", tmp_path) == 0
+    assert capsys.readouterr().err == ""
+    manifest = json.loads((tmp_path / "wine" / "manifest.json").read_text())
+    (tmp_path / "wine" / "manifest.json").write_text(json.dumps(manifest | {"status": "interrupted"}))
+    assert inside("evaluate", "wine", "--runs-dir", tmp_path) == 0
+    assert "wine is not finished: these are its best models so far" in capsys.readouterr().err
 
 
 def test_predict_writes_probabilities(trained):
@@ -85,4 +95,4 @@ def test_evaluate_counts_no_diverged_seed(trained, tmp_path, capsys):
      ("a\x1b[31m", "a?[31m"), ("[red]", "[red]"), ("", "")],
 )  # fmt: skip
 def test_class_names_are_no_formulas(name, written):
-    assert _inert(name) == written
+    assert inert.csv(name) == written

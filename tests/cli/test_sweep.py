@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 
-import optuna
 import pytest
 from rich.console import Console
 
@@ -18,7 +17,7 @@ from regexp.config import load
 from regexp.runs import Run
 from regexp.sweep.records import Record
 from tests.cli.command import ROOT, inside
-from tests.sweep.lab import BASE, SWEEP
+from tests.sweep.lab import BASE, SWEEP, optuna_trials
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +76,12 @@ def test_the_live_table_has_a_row_for_each_stage(swept):
 
 def shown(kind, swept):
     """What a display writes of a sweep's events."""
-    from regexp.sweep import driver
+    from regexp.sweep import events as kinds
 
     folder, events = swept
     run, out = Run.read(folder / "runs", "wine"), io.StringIO()
     display = kind(Console(file=out, width=200, force_terminal=kind is SweepLive), run)
-    classes = {
-        name.lower(): getattr(driver, name) for name in ("Planned", "Narrowed", "Began", "Progress", "Concluded")
-    }
+    classes = {name.lower(): getattr(kinds, name) for name in ("Planned", "Narrowed", "Began", "Progress", "Concluded")}
     with display:
         for event in events:
             fields = {k: v for k, v in event.items() if k not in ("event", "run")}
@@ -151,8 +148,8 @@ def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
     assert "go on with: regexp sweep --resume wine" in error
     run = Run.read(tmp_path / "runs", "wine")
     assert run.read_json("manifest.json")["status"] == "interrupted"
-    study = optuna.load_study(study_name="wine", storage=f"sqlite:///{run.path / 'study.db'}")
-    assert [t.user_attrs["stage"] for t in study.get_trials()] == [1] * 12
+    trials = optuna_trials(f"sqlite:///{run.path / 'study.db'}", "wine")
+    assert [t.user_attrs["stage"] for t in trials] == [1] * 12
 
 
 def test_a_winner_without_a_method_shows_none_of_its_fields(swept):
@@ -164,3 +161,28 @@ def test_a_winner_without_a_method_shows_none_of_its_fields(swept):
     lines = [line for line, _ in conclusion(summary | {"winner": summary["winner"] | {"setting": setting}}, None)]
     assert "  regularizers.dropout: out" in lines
     assert not any(line.startswith("  regularizers.dropout.rate") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "missing", "message"),
+    [
+        (["--workers", "2"], None, "--workers is for --executor processes or ray"),
+        (["--executor", "processes", "--address", "auto"], None, "--address is for --executor ray"),
+        (["--executor", "ray"], "ray", "the executor ray needs ray: pip install '.[ray]'"),
+        (
+            ["--storage", "postgresql://me@nowhere/x"],
+            "psycopg",
+            "postgresql databases is not installed: pip",
+        ),
+        (["--storage", "nonsense"], None, "--storage names no database"),
+        (["--storage", "oracel://me@here/x"], None, "--storage names no database"),
+    ],
+)
+def test_wrong_options_are_told_with_what_to_do(tmp_path, monkeypatch, capsys, options, missing, message):
+    (tmp_path / "wine.yaml").write_text(BASE + SWEEP)
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
+    command = ["sweep", tmp_path / "wine.yaml", "--runs-dir", tmp_path / "runs", "--device", "cpu", *options]
+    assert inside(*command) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

@@ -92,7 +92,9 @@ def test_defaults_within_defaults_are_reached():
 @pytest.mark.parametrize("model", list(MODELS))
 def test_the_resolved_config_reads_back_equal_and_keeps_what_was_written(model):
     text = f"conventions: lecture\nmodel: {{name: {model}, initializer: xavier}}\ndataset: mnist\n"
-    experiment = loads(text + "regularizers: {dropout: {mode: inverted}, batch_norm: }\n").experiment
+    experiment = loads(
+        text + "regularizers: {dropout: {mode: inverted, input_rate: 0.1}, label_smoothing: }\n"
+    ).experiment
     again = loads(to_yaml(experiment)).experiment
     assert again == experiment
     assert again.conventions == "lecture"

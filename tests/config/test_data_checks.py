@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from regexp.config import Facts, loads
-from regexp.errors import ConfigError
+from regexp.errors import ConfigError, DataError
+from tests.cli.command import inside
 
 FACTS = Facts("classification", True, (8, 8, 1), train=100, validation=20)
 
@@ -38,13 +40,13 @@ optimizer: {{name: sgd, schedule: {{name: linear, length: {steps}, unit: steps}}
             "reflecting needs padding below the image's side, 8",
         ),
         (
-            "regularizers: {color_jitter: {hue: 0, saturation: 0.1}}",
-            (1, 39),
+            "dataset: {name: npz, path: a.npz}\nregularizers: {color_jitter: {hue: 0, saturation: 0.1}}",
+            (2, 39),
             "color_jitter.saturation needs colour, three channels; these images have 1 channel: set it to 0",
         ),
         (
-            "regularizers: {color_balance: }",
-            (1, 16),
+            "dataset: {name: npz, path: a.npz}\nregularizers: {color_balance: }",
+            (2, 16),
             "color_balance.range needs colour, three channels; these images have 1 channel: set it to 0",
         ),
     ],
@@ -57,12 +59,68 @@ def test_what_only_the_data_tells_is_located(text, place, message):
     assert ((problem.line, problem.column), problem.message) == (place, message)
 
 
+TABLE = "dataset: {name: csv, path: FOLDER/t.csv, %s}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "message"),
+    [
+        (TABLE % "target: weight", "target", "t.csv:2: no column 'weight'; there are x, y"),
+        (TABLE % "extra: [z]", "extra", "t.csv:2: no column 'z'; there are x, y"),
+        (TABLE % "limit: 1000", "limit", "dataset.limit 1000 is above the 68 training examples"),
+        (TABLE % "test: 0.001", "test", "dataset.test 0.001 of 100 examples is not one example"),
+        (TABLE % "delimiter: ab", "delimiter", "dataset.delimiter must be one character"),
+        (
+            "dataset:\n  name: digits\n  preprocess: [{name: pca, components: 65}]\n",
+            "preprocess",
+            "pca: 65 components asked for; the training split has 64",
+        ),
+        ("dataset: {name: npz, path: FOLDER/t.npz, inputs: x}\n", "inputs", "no array 'x', only inputs, targets"),
+        ("dataset: {name: mnist, path: FOLDER}\n", "path", "no train-images-idx3-ubyte.gz there"),
+        ("regularizers: {semi_supervised: {labels: 999}}\n", "labels", "wants 999 labels of class '0', which has"),
+    ],
+)
+def test_a_value_that_the_data_refuses_is_located(text, key, message, tmp_path, capsys):
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i},{i % 2}\n" for i in range(100)))
+    np.savez(tmp_path / "t.npz", inputs=np.ones((9, 2)), targets=np.arange(9) % 2)
+    text = text.replace("FOLDER", str(tmp_path))
+    (tmp_path / "c.yaml").write_text(text)
+    before, _, _ = text.rpartition(f"{key}:")
+    place = f"c.yaml:{before.count(chr(10)) + 1}:{len(before.rpartition(chr(10))[2]) + 1} "
+    assert inside("train", tmp_path / "c.yaml", "--runs-dir", tmp_path / "runs") == 2
+    told = capsys.readouterr().err
+    assert place in told
+    assert message in told
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("check",), ("sweep", "--dry-run"), ("ablate", "--runs-dir", "FOLDER")])
+def test_other_commands_locate_it_too(command, tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text(
+        "dataset: {name: wine, preprocess: [{name: pca, components: 99}]}\nregularizers: {l2: }\n"
+        "sweep:\n  stages: [{trials: 2, epochs: 1}]\n  space: {optimizer.learning_rate: {log_uniform: [0.1, 0.2]}}\n"
+    )
+    name, *options = (word.replace("FOLDER", str(tmp_path)) for word in command)
+    assert inside(name, tmp_path / "c.yaml", *options) == 2
+    assert "c.yaml:1:23 pca: 99 components asked for; the training split has 13" in capsys.readouterr().err
+
+
+def test_what_no_value_is_to_blame_for_stays_an_error_of_the_data(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n1\n")
+    loaded = loads((TABLE % "target: y").replace("FOLDER", str(tmp_path)))
+    with pytest.raises(DataError, match=r"t.csv:2: has 1 cells"), loaded.placed():
+        loaded.experiment.dataset.load()
+
+
 def test_what_fits_the_data_passes():
     assert loads(LINEAR.format(batch=100, steps=2)).check_data(FACTS) == ()
 
 
 def test_colour_methods_pass_where_there_is_colour_or_nothing_to_do():
-    text = "regularizers: {color_jitter: {saturation: %s, hue: %s}, color_balance: {range: %s}}"
+    text = (
+        "dataset: {name: npz, path: a.npz}\n"
+        "regularizers: {color_jitter: {saturation: %s, hue: %s}, color_balance: {range: %s}}"
+    )
     colour = replace(FACTS, shape=(8, 8, 3))
     assert loads(text % (0.2, 0.1, 0.3)).check_data(colour) == ()
     assert loads(text % (0, 0.0, 0)).check_data(FACTS) == ()

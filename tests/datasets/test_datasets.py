@@ -7,6 +7,8 @@ import struct
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_sample_image
+from sklearn.feature_extraction.image import extract_patches_2d
 
 from regexp.datasets.base import CATALOGUE, Dataset, Limit
 from regexp.datasets.csv import CSV
@@ -27,6 +29,7 @@ from tests.lab import images, table
         ("breast_cancer", (569, 30), 2),
         ("wine", (178, 13), 3),
         ("diabetes", (442, 10), 0),
+        ("china_flower", (520, 32, 32, 3), 2),
     ],
 )
 def test_bundled(name, shape, classes):
@@ -36,13 +39,39 @@ def test_bundled(name, shape, classes):
     assert len(data.classes) == classes
     assert data.task == dataset.task
     assert data.is_image == dataset.is_image
+    assert dataset.channels == (shape[-1] if data.is_image else None)
+    assert dataset.examples == shape[0]
+
+
+def test_patches_are_those_of_scikit_learn():
+    """Every 32nd of all that there are in the lower right corner of the 13 x 20."""
+    data = CATALOGUE["china_flower"]().load()
+    assert np.bincount(data.targets).tolist() == [260, 260]
+    for k, name in enumerate(data.classes):
+        corner = load_sample_image(f"{name}.jpg")[416 - 64 : 416, 640 - 96 :]
+        every = extract_patches_2d(corner, (32, 32)).reshape(33, 65, 32, 32, 3)
+        ours = data.inputs[data.targets == k].reshape(13, 20, 32, 32, 3)
+        np.testing.assert_array_equal(ours[-2:, -3:], every[::32, ::32])
+
+
+def test_digits_are_those_of_scikit_learn(monkeypatch):
+    from sklearn.datasets import load_digits
+
+    from regexp.datasets import digits
+
+    inputs, labels = load_digits(return_X_y=True)
+    data = digits.Digits().load()
+    np.testing.assert_array_equal(data.inputs.reshape(-1, 64), (inputs / 16).astype(np.float32))
+    np.testing.assert_array_equal(data.targets, labels)
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)  # a release that keeps the file elsewhere
+    np.testing.assert_array_equal(digits.Digits().load().inputs, data.inputs)
 
 
 @pytest.mark.parametrize("cls", [MNIST, FashionMNIST])
 def test_real_idx_files(cls, data_folder, monkeypatch):
     monkeypatch.setenv("REGEXP_DATA", str(data_folder))
     data = cls().load()
-    assert data.inputs.shape == (70000, 28, 28, 1)
+    assert data.inputs.shape == (70000, 28, 28, cls.channels)
     assert data.inputs.dtype == np.uint8
     np.testing.assert_array_equal(data.test, np.arange(60000, 70000))
     parts = split(cls(), data, 0)

@@ -134,6 +134,32 @@ def test_numbers_spelt_differently_are_one_class(tmp_path):
     np.testing.assert_array_equal(data.targets, [1, 0, 0, 1])
 
 
+@pytest.mark.parametrize(
+    ("cells", "warning"),
+    [
+        (
+            ["red", "7", "blue", "9"],
+            "t.csv:3: column 'a' holds '7', a number, beside 2 texts; all its values are taken as",
+        ),
+        (
+            ["1", "", "2", "x7", "3", "many"],
+            "t.csv:5: column 'a' holds 'x7', a text, beside 3 numbers; all its values are",
+        ),
+        (["red", "", "blue", "red"], None),
+        (["1", "?", "2", "3.5"], None),
+    ],
+)
+def test_a_column_of_numbers_and_text_is_told_of(cells, warning, tmp_path):
+    """Whichever is rarer is the odd one; of an input as of the target."""
+    rows = [f"{cell},{i % 2}" for i, cell in enumerate(cells)]
+    notes = csv_file(tmp_path, "a,b\n" + "\n".join(rows)).load().notes
+    assert len(notes) == (warning is not None)
+    assert all(warning in note and note.endswith("as categories") for note in notes)
+    if "" not in cells and "?" not in cells:
+        notes = csv_file(tmp_path, "a,b\n" + "\n".join(rows), target="a").load().notes
+        assert all(warning in note and note.endswith("as classes") for note in notes)
+
+
 @pytest.mark.parametrize("cell", ["20_30", "1e39", "inf"])
 def test_what_python_or_float32_would_bend_is_no_number(cell, tmp_path):
     rows = "".join(f"{i},0.5\n" for i in range(60))
@@ -170,9 +196,13 @@ def test_a_single_feature_can_be_predicted_from(tmp_path):
     np.testing.assert_array_equal(predicted(tmp_path, "x,y\n1,2.5\n2,3.5\n", "x\n5\n6\n"), [[5], [6]])
 
 
-def test_no_row_to_predict_is_dropped_or_left_missing(tmp_path):
-    rows = predicted(tmp_path, "x,w,y\n1,,2.5\n,1,3.5\n", "x,w\n5,1\n,\n6,1\n")
-    np.testing.assert_array_equal(rows, [[5, 1], [np.nan, np.nan], [6, 1]])
+@pytest.mark.parametrize("end", ["", ",\n", ",\n,\n"])
+def test_no_row_to_predict_is_dropped_or_left_missing(end, tmp_path):
+    """Nor one at the end, which in a table to train on is what a spreadsheet left there."""
+    rows = predicted(tmp_path, "x,w,y\n1,,2.5\n,1,3.5\n", "x,w\n5,1\n,\n6,1\n" + end)
+    np.testing.assert_array_equal(rows, [[5, 1], [np.nan, np.nan], [6, 1], *[[np.nan, np.nan]] * end.count("\n")])
+    one = predicted(tmp_path, "x,y\n1,2.5\n,3.5\n", 'x\n5\n""\n6\n""\n\n')
+    np.testing.assert_array_equal(one, [[5], [np.nan], [6], [np.nan]])
     with pytest.raises(DataError, match=r"new.csv:3: column 'x' is missing"):
         predicted(tmp_path, "x,w,y\n1,1,2.5\n2,1,3.5\n", "x,w\n5,1\n,2\n")
 

@@ -101,6 +101,7 @@ def test_spatial_dropout_takes_whole_channels():
     per_channel = (out == 0).mean((1, 2))
     assert set(np.unique(per_channel)) == {0.0, 1.0}
     assert abs(per_channel.mean() - 0.4) < 4.5 * np.sqrt(0.24 / 1500)
+    assert len(np.unique(per_channel, axis=0)) == 50  # each example its own
     dense = jnp.ones((50, 30))  # has no channels: unit by unit
     spatial, plain = (masked(Dropout(rate=0.4, spatial=s), dense, 1) for s in (True, False))
     np.testing.assert_array_equal(spatial, plain)

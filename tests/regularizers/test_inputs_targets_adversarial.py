@@ -13,6 +13,7 @@ from regexp.regularizers.base import Batch, Site
 from regexp.regularizers.inputs.gaussian_noise import GaussianNoise
 from regexp.regularizers.inputs.horizontal_flip import HorizontalFlip
 from regexp.regularizers.inputs.random_crop import RandomCrop
+from regexp.regularizers.parameters.l2 import L2
 from regexp.regularizers.targets.label_smoothing import LabelSmoothing
 
 KEY = jnp.asarray([1, 2], jnp.uint32)
@@ -65,6 +66,21 @@ def test_gaussian_noise_has_its_moments_and_none_at_evaluation():
     assert GaussianNoise(sigma=0.7).transform_activation(x, Site("hidden_0/post", "train", KEY)) is x
 
 
+@pytest.mark.usefixtures("float64")
+def test_noise_on_the_inputs_of_a_linear_model_is_in_the_mean_l2_with_twice_its_variance():
+    """E mean (y - w(x + sigma z))^2 = mean (y - wx)^2 + a/2 ||w||^2, a = 2 sigma^2; the penalty is L2's own."""
+    w, given = linear_problem()
+    keys = jax.random.split(KEY, 20_000)
+    noisy = jax.vmap(
+        lambda key: GaussianNoise(sigma=0.3).transform_activation(given.inputs, Site("input", "train", key))
+    )
+    losses = np.mean((given.targets[:, 0] - noisy(keys) @ w) ** 2, 1)
+    clean = np.mean((given.targets[:, 0] - given.inputs @ w) ** 2)
+    added = L2(strength=2 * 0.3**2).penalty({"output": {"kernel": w[:, None]}})
+    assert abs(losses.mean() - clean - added) < 4.5 * losses.std() / np.sqrt(len(keys))
+    assert added > 45 * losses.std() / np.sqrt(len(keys))
+
+
 def test_smoothing_others_worked_by_hand():
     given = batch(1, classes=5)._replace(targets=jnp.asarray([[0, 0, 1.0, 0, 0]]))
     out = LabelSmoothing(epsilon=0.2).transform_batch(given, KEY).targets
@@ -111,6 +127,16 @@ def test_fgsm_on_a_linear_model_adds_e_times_the_l1_norm():
     assert float(adversarial(w, given)[0]) == pytest.approx(float(clean + 0.1 * jnp.abs(w).sum()), rel=1e-12)
     mixed = FGSM(epsilon=0.1, mix=0.25).transform_loss(margin_loss, KEY)
     assert float(mixed(w, given)[0]) == pytest.approx(float(clean + 0.075 * jnp.abs(w).sum()), rel=1e-12)
+
+
+def test_fgsm_leaves_the_running_statistics_to_the_clean_batch():
+    w, given = linear_problem()
+
+    def loss(w, given):
+        return margin_loss(w, given)[0], {"mean": jnp.mean(given.inputs, 0)}
+
+    _, state = FGSM(epsilon=0.1).transform_loss(loss, KEY)(w, given)
+    np.testing.assert_array_equal(state["mean"], jnp.mean(given.inputs, 0))
 
 
 @pytest.mark.usefixtures("float64")

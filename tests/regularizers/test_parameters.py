@@ -1,4 +1,4 @@
-"""Penalties and constraints on parameters: exact steps, scikit-learn's ridge, lasso and elastic net, torch's renorm."""
+"""Penalties and constraints on parameters: exact steps, scikit-learn's linear models, AdamW, torch's renorm."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from regexp.datasets.base import Dataset
 from regexp.experiment import Training
 from regexp.models.linear import Linear
 from regexp.models.mlp import MLP
+from regexp.optimizers.adam import Adam
 from regexp.optimizers.gd import GD
 from regexp.optimizers.sgd import SGD
 from regexp.regularizers.parameters.elastic_net import ElasticNet
@@ -23,6 +24,7 @@ from regexp.regularizers.parameters.l1 import L1
 from regexp.regularizers.parameters.l2 import L2
 from regexp.regularizers.parameters.max_norm import MaxNorm
 from regexp.regularizers.parameters.weight_decay import WeightDecay
+from regexp.training.step import optimizer_chain
 from tests.lab import experiment, flat, table, train, weights
 
 KERNELS = {
@@ -151,6 +153,69 @@ def test_elastic_net_is_the_sum_of_lasso_and_ridge_times_the_layers_factor():
     shrunk = np.sign(a) * np.maximum(abs(a) - 0.015, 0) / 1.035
     np.testing.assert_allclose(moved["hidden_0"]["kernel"], shrunk, rtol=1e-12)
     np.testing.assert_array_equal(moved["hidden_0"]["bias"], KERNELS["hidden_0"]["bias"])
+
+
+RATES = 0.1 / np.sqrt(1 + np.arange(12))
+
+
+def moved(what):
+    """KERNELS and another method's parameter after twelve updates at falling rates; `what(rate)` is rebuilt at each."""
+    params = {"model": KERNELS, "batch_norm": {"hidden_0/pre": {"gamma": np.ones(4)}}}
+    state = None
+    for rate in RATES:
+        chain = what(rate)
+        state = chain.init(params) if state is None else state
+        updates, state = chain.update(jax.tree.map(lambda w: jnp.sin(3 * w) + 0.1, params), state, params)
+        params = optax.apply_updates(params, updates)
+    return params
+
+
+def decoupled(method, optimizer):
+    """The optimizer and weight decay as a step puts them together."""
+    return moved(lambda rate: optimizer_chain(experiment(method, optimizer=optimizer), rate))
+
+
+@pytest.mark.usefixtures("float64")
+def test_weight_decay_beside_adam_is_optaxs_and_torchs_adamw_on_kernels_alone():
+    ours = decoupled(WeightDecay(strength=0.3), Adam(epsilon=1e-4))
+    kernels = jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == "kernel", ours)
+    theirs = moved(lambda rate: optax.adamw(rate, eps=1e-4, weight_decay=0.3, mask=kernels))
+    np.testing.assert_allclose(flat(ours), flat(theirs), rtol=1e-12)
+    by_layer = decoupled(WeightDecay(strength=0.3, layers={"output": 0.0, "hidden_*": 0.7}), Adam(epsilon=1e-4))
+    torch = pytest.importorskip("torch", reason="the oracle: pip install '.[oracles]'")
+    leaves = {(layer, name): torch.tensor(w.copy(), requires_grad=True)
+              for layer, arrays in KERNELS.items() for name, w in arrays.items()}  # fmt: skip
+    groups = [{"params": [leaf], "weight_decay": 0.7 if place == ("hidden_0", "kernel") else 0.0}
+              for place, leaf in leaves.items()]  # fmt: skip
+    adamw = torch.optim.AdamW(groups, eps=1e-4)
+    for rate in RATES:
+        for group in adamw.param_groups:
+            group["lr"] = rate
+        for leaf in leaves.values():
+            leaf.grad = (torch.sin(3 * leaf) + 0.1).detach()
+        adamw.step()
+    for (layer, name), leaf in leaves.items():
+        np.testing.assert_allclose(by_layer["model"][layer][name], leaf.detach().numpy(), rtol=1e-10)
+
+
+@pytest.mark.usefixtures("float64")
+def test_weight_decay_is_l2_under_sgd_and_not_under_adam():
+    def coupled(optimizer):
+        chain = optimizer.transform
+        penalty = jax.grad(L2(strength=0.3).penalty)
+
+        def with_l2(rate):
+            def update(grads, state, params):
+                own = {**grads, "model": jax.tree.map(jnp.add, grads["model"], penalty(params["model"]))}
+                return chain(rate).update(own, state, params)
+
+            return optax.GradientTransformation(chain(rate).init, update)
+
+        return moved(with_l2)
+
+    for optimizer, same in ((SGD(), True), (Adam(), False)):
+        decayed, penalised = flat(decoupled(WeightDecay(strength=0.3), optimizer)), flat(coupled(optimizer))
+        assert np.allclose(decayed, penalised, rtol=1e-12) is same
 
 
 def scikit_elastic_net(a1, a2, x, y):

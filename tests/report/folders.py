@@ -49,7 +49,7 @@ def folder(
     good = [lane["status"] != "diverged" for lane in lanes]
     summary = summarize(seeds, good, lanes, rows, rows, selection, {"compile": 1.0, "train": 1.0}, 1)
     run.write_json("summary.json", summary)
-    manifest = _gathered() | {"command": ["regexp", "train", f"{name}.yaml"], "reason": None, "seeds": seeds}
+    manifest = gathered() | {"command": ["regexp", "train", f"{name}.yaml"], "reason": None, "seeds": seeds}
     run.write_json("manifest.json", manifest | {"status": summary["status"], "data": {"sha256": f"of {dataset}"}})
     epochs = [
         {"epoch": e, "seed": s, "loss/data": 2.0 / e + s / 50, "loss/l2": 0.1 * e, "loss/total": 2.0 / e + 0.1 * e,
@@ -65,7 +65,7 @@ def folder(
 
 
 @cache
-def _gathered() -> dict[str, Any]:
+def gathered() -> dict[str, Any]:
     return gather([]) | {"device": "1 x cpu"}
 
 

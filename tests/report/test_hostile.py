@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
+import os
 import re
+import shutil
+import sqlite3
 import unicodedata
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from regexp import inert
 from regexp.config.resolved import _flow
-from regexp.report import formats, inert
+from regexp.report import formats
 from regexp.report.collect import collect
 from regexp.report.compare import Report, build
+from regexp.report.page import page
 from regexp.report.tables import tables
+from tests.report.ablated import ablated
 from tests.report.folders import edit, folder
 from tests.report.payloads import PAYLOADS
+from tests.report.reader import Reader
+from tests.report.searched import searched
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")  # the only sequence that Rich itself writes
 
@@ -39,6 +51,89 @@ def hostile(tmp_path_factory) -> Report:
         path.rename(root / (payload.replace("/", "\u2215") + str(number)))
         (root / f"damaged{number}{payload.replace('/', '')}").mkdir()
     return build(*collect(root), metric="test/accuracy", baseline="base")
+
+
+@pytest.fixture(scope="module")
+def wild(tmp_path_factory) -> Report:
+    """A sweep and an ablation in which every text is a payload; their folders are named so, too."""
+    root = tmp_path_factory.mktemp("wild")
+    for number, payload in enumerate(PAYLOADS):
+        name = payload.replace("/", "\u2215")
+        shutil.copytree(_wild_sweep(root), root / f"s{number}{name}", copy_function=os.link)
+        shutil.copytree(_wild_ablation(root), root / f"a{number}{name}", copy_function=os.link)
+    made = build(*collect(root, [path.name for path in root.iterdir() if path.name[0] in "sa"]), metric="test/accuracy")
+    assert (len(made.searches), len(made.ablations)) == (40, 40)
+    return made
+
+
+@functools.cache
+def _wild_sweep(root: Path) -> Path:
+    path = searched(root, "template")
+    config = (path / "config.yaml").read_text().replace("[relu, tanh]", json.dumps(PAYLOADS))
+    config = config.replace("optimizer.learning_rate:", f"{json.dumps(PAYLOADS[0])}:").replace("random", "sobol")
+    (path / "config.yaml").write_text(config)
+    edit(path / "summary.json", lambda s: s.update(warnings=list(PAYLOADS), importance=dict.fromkeys(PAYLOADS, 0.1)))
+    with closing(sqlite3.connect(path / "study.db")) as database:
+        texts = iter(PAYLOADS * 3)
+        query = "SELECT trial_user_attribute_id, value_json FROM trial_user_attributes WHERE key = 'record'"
+        for key, text in database.execute(query).fetchall():
+            record = json.loads(json.loads(text))
+            record["reason"] = next(texts)
+            record["setting"] |= {"model.activation": record["reason"], PAYLOADS[0]: 0.1}
+            values = (json.dumps(json.dumps(record)), key)
+            database.execute(
+                "UPDATE trial_user_attributes SET value_json = ? WHERE trial_user_attribute_id = ?", values
+            )
+        query = "SELECT study_user_attribute_id, value_json FROM study_user_attributes WHERE key LIKE '%ranges'"
+        for key, text in database.execute(query).fetchall():
+            note = json.loads(json.loads(text))
+            note["changes"] = list(PAYLOADS)
+            note["ranges"] |= {"model.activation": list(PAYLOADS), PAYLOADS[0]: [0.01, 1.0]}
+            values = (json.dumps(json.dumps(note)), key)
+            database.execute(
+                "UPDATE study_user_attributes SET value_json = ? WHERE study_user_attribute_id = ?", values
+            )
+        database.commit()
+    return path
+
+
+@functools.cache
+def _wild_ablation(root: Path) -> Path:
+    methods = list(PAYLOADS[:4])
+    path = ablated(root, "template-ablation")
+    old = json.loads((path / "manifest.json").read_text())
+    new = dict(zip(old["methods"], methods, strict=True))
+    kept = ("all", "none", "only-l2", "without-l2")
+    arms = {arm: [new[method] for method in old["arms"][arm]] for arm in kept}
+    for arm in old["arms"].keys() - arms.keys():
+        shutil.rmtree(path / arm)
+    times = {new[method]: time for method, time in old["step_time"].items()}
+    edit(path / "manifest.json", lambda m: m.update(methods=methods, arms=arms, step_time=times, retune=PAYLOADS[0]))
+    return path
+
+
+def test_a_hostile_sweep_and_ablation_are_text_in_every_format(wild):
+    shown = tables(wild)
+    assert unseen(formats.text(shown)) == set()
+    assert unseen(formats.markdown(wild)) == set()
+    assert unseen(formats.latex(wild)) == set()
+    assert formats.json(wild).isascii()
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(formats.markdown(wild))
+    inline = {child.type for token in tokens if token.type == "inline" for child in token.children or []}
+    assert inline <= {"text", "text_special"}
+
+
+def test_a_hostile_sweep_and_ablation_are_text_on_the_page_and_in_charts(wild, tmp_path):
+    searched(tmp_path)
+    ablated(tmp_path)
+    tame = Reader(page(build(*collect(tmp_path))))
+    few = replace(wild, searches=wild.searches[:1], ablations=wild.ablations[:1], lines=wild.lines[:1])
+    read = Reader(page(few))
+    assert {"chart-slices", "chart-parallel", "chart-ranges", "chart-contributions", "chart-cost"} <= set(read.ids)
+    assert read.tags <= tame.tags
+    assert {name for name, _ in read.attributes} <= {name for name, _ in tame.attributes}
+    assert "<script>alert(1)</script>" in read.text
+    assert not set(read.text) & set("\x1b\x9b\x07\x08\u202e\u200b\u2028")
 
 
 def unseen(text: str) -> set[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -16,44 +15,13 @@ from regexp.report.curves import curve, read
 from regexp.report.figures import inline, rendered
 from regexp.report.page import page
 from tests.cli.command import inside
+from tests.report.ablated import ablated
 from tests.report.browser import browser
 from tests.report.folders import edit, folder
 from tests.report.payloads import PAYLOADS
+from tests.report.reader import Reader
+from tests.report.searched import searched
 from tests.report.test_report import BASE, BETTER
-
-VOID = {"meta", "input", "br", "path", "use", "rect"}
-
-
-class Reader(HTMLParser):
-    """Tags, attributes, ids and the text outside of style and script; fails where tags do not nest."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: list[tuple[str, str]] = []
-        self.ids: list[str] = []
-        self.text, self.open = "", []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        self.ids += [value for name, value in attrs if name == "id"]
-        if tag not in {"meta", "input"}:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] not in {"style", "script"}:
-            self.text += data
 
 
 def predictions(strength: float, seeds: int = 8) -> dict[str, np.ndarray]:
@@ -141,7 +109,7 @@ def test_hostile_names_in_charts(tmp_path):
         folder(tmp_path, name.replace("\\", "") + "b", BETTER, f"{{l2: {{strength: {number + 1}}}}}")
     made = build(*collect(tmp_path))
     svg = "".join(inline(chart) for chart in charts(made))
-    for shown in ("$frac{1}$b", " _hiddenb", "x" * 25 + "...", "x" * 25 + "... (2)"):
+    for shown in ("$frac{1}$b", " _hiddenb", "x" * 13 + "..." + "x" * 12 + "1b", "x" * 13 + "..." + "x" * 12 + "2b"):
         assert f">{shown}<" in svg
 
 
@@ -213,6 +181,28 @@ def test_in_a_browser(html, tmp_path):
         tab.run("filter.value = 'L2 better'; filter.dispatchEvent(new Event('input'))")
         assert tab.run(f"return {column}") == ["l2"]
         # a phone's width: the page itself does not scroll sideways
+        tab.devtools("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=1, mobile=True)
+        assert tab.run("return document.documentElement.scrollWidth") <= 360
+        assert tab.log() == []
+        assert tab.requests() == [(tmp_path / "report.html").as_uri()]
+
+
+def test_a_sweep_and_an_ablation_in_a_browser(tmp_path):
+    searched(tmp_path / "runs")
+    ablated(tmp_path / "runs", pairs=False)
+    (tmp_path / "report.html").write_text(page(build(*collect(tmp_path / "runs"))))
+    with browser() as tab:
+        tab.open(tmp_path / "report.html")
+        links = tab.run("return [...document.querySelectorAll('nav a')].map(a => a.textContent)")
+        assert links[0] == "Ablation digits-ablation"
+        assert "Sweep search" in links
+        drawn = "[...document.querySelectorAll('figure svg')]"
+        assert tab.run(f"return {drawn}.length > 5 && {drawn}.every(s => s.getBoundingClientRect().height > 80)")
+        # every trial unfolds by keyboard
+        details = "[...document.querySelectorAll('details')].find(d => d.textContent.startsWith('Trials of search'))"
+        tab.run(f"{details}.querySelector('summary').focus()")
+        tab.press("Enter")
+        assert tab.run(f"return {details}.open && {details}.querySelectorAll('tbody tr').length") == 31
         tab.devtools("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=1, mobile=True)
         assert tab.run("return document.documentElement.scrollWidth") <= 360
         assert tab.log() == []

@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 
 import numpy as np
 import pytest
@@ -172,6 +170,7 @@ def test_other_data_are_compared_with_their_own_baseline(tmp_path):
     better = int(np.argmin(made.datasets.ranks))
     assert made.datasets.p[better] == 0.25  # three data sets, the exact test's least
     assert made.datasets.means.shape == (3, 2)
+    assert set(made.datasets.methods) == {"none", "l2"}
     assert tables(made)[-1].title == "Data sets"
 
 
@@ -368,28 +367,3 @@ def test_a_sweep_that_found_nothing_or_is_damaged(tmp_path):
 def test_a_method_that_is_out_is_taken_away():
     config = {"regularizers.dropout.rate": 0.1, "regularizers.l2.strength": 1.0}
     assert with_setting(config, {"regularizers.dropout": False}) == {"regularizers.l2.strength": 1.0}
-
-
-def test_expected_best_of_random_trials_and_of_no_others(tmp_path):
-    path, values = sweep(tmp_path), [0.7, 0.9, 0.8]
-    stages = "  stages: [{trials: 3, epochs: 1, sampler: random}, {trials: 3, epochs: 2, sampler: random}]\n"
-    (path / "config.yaml").write_text((path / "config.yaml").read_text() + stages)
-    with closing(sqlite3.connect(path / "study.db")) as database:
-        database.execute("CREATE TABLE trial_user_attributes (trial_id, key, value_json)")
-        for stage in (0, 1):
-            for n, value in enumerate([*values, values[0]]):
-                record = {"stage": stage, "number": n % 3, "status": "done", "value": value - stage}
-                row = (4 * stage + n, "record", json.dumps(json.dumps(record)))
-                database.execute("INSERT INTO trial_user_attributes VALUES (?, ?, ?)", row)
-        database.commit()
-    (one,) = report(tmp_path).searches
-    assert (one.name, one.objective) == ("search", "validation/accuracy")
-    np.testing.assert_allclose(one.best, [0.8, (0.9 + 0.9 + 0.8) / 3, 0.9])
-    assert "Expected best by budget" in as_text(report(tmp_path))
-    whole, text = (path / "study.db").read_bytes(), (path / "config.yaml").read_text()
-    (path / "study.db").write_bytes(b"no database" * 100)
-    assert report(tmp_path).searches == ()
-    (path / "study.db").write_bytes(whole)
-    assert len(report(tmp_path).searches) == 1
-    (path / "config.yaml").write_text(text.replace("epochs: 1, sampler: random", "epochs: 1"))
-    assert report(tmp_path).searches == ()  # sobol

@@ -1,7 +1,8 @@
-"""`python -m tests.sweep.killed MOMENT ARGUMENTS...`: the command line, killed by SIGKILL at one of its moments.
+"""`python -m tests.sweep.killed DEATHS ARGUMENTS...`: the command line, in which processes die by SIGKILL.
 
-A moment is just before or after something is written to the store or to runs/, or after a chunk of training. 0 counts
-only: the number of moments is printed at the end.
+DEATHS are moments of the driver: `12` is its own death, `7w,12` a worker's before it; 0 counts only. A moment
+is just before or after something is written to the store or to runs/, a chunk of training, or a worker's answer. At the
+end the number of moments is printed; at a worker's death that it died.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import signal
 import sys
 
 from regexp.runs import files
-from regexp.sweep import blocks, records
+from regexp.sweep import records, trainer
+from regexp.sweep.executors import processes
 
-moments, fatal = 0, int(sys.argv[1])
+moments, deaths, pools = 0, sys.argv[1].split(","), []
 
 
 def counted(function):
@@ -29,15 +31,29 @@ def counted(function):
 def pass_moment() -> None:
     global moments
     moments += 1
-    if moments == fatal:
+    if f"{moments}w" in deaths and pools:
+        workers = list(pools[0].processes.values())
+        os.kill(workers[moments % len(workers)].process.pid, signal.SIGKILL)
+        print("a worker died", flush=True)
+    if str(moments) in deaths:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Pool(processes.Processes):
+    """Can be found."""
+
+    def set_up(self) -> None:
+        super().set_up()
+        pools.append(self)
 
 
 def main() -> None:
     records.Store._write = counted(records.Store._write)
     records.Store.create = staticmethod(counted(records.Store.create))
     files.write_atomic = counted(files.write_atomic)
-    blocks.Group.advance = counted(blocks.Group.advance)
+    trainer.Group.advance = counted(trainer.Group.advance)
+    processes._Process.receive = counted(processes._Process.receive)
+    processes.Processes = Pool
     sys.argv = ["regexp", *sys.argv[2:]]
     from regexp.cli.app import main as command
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from regexp.config import loads
-from regexp.sweep.driver import Concluded, Sweeping, prepare
-from regexp.sweep.records import Store
+from regexp.sweep.driver import Sweeping
+from regexp.sweep.events import Concluded, Planned
+from regexp.sweep.executors.base import Executor
+from regexp.sweep.executors.local import Local
+from regexp.sweep.records import Record, Store
+from regexp.sweep.session import prepare
 
 BASE = """\
 dataset: {name: wine, preprocess: [standardize]}
@@ -30,20 +36,45 @@ sweep:
 """
 
 
-def sweeping(text: str = BASE + SWEEP, *settings: str) -> Sweeping:
-    """Ready to begin."""
-    return prepare(loads(text, settings), "cpu")
+def sweeping(text: str = BASE + SWEEP, *settings: str, executor: Executor | None = None) -> Sweeping:
+    """Ready to begin; in this process where no executor is given."""
+    return prepare(loads(text, settings), executor or Local("cpu"))
 
 
-def store_of(one: Sweeping, folder: Path) -> Store:
+@contextmanager
+def store_of(one: Sweeping, folder: Path) -> Iterator[Store]:
     """A new one, or the one that is there."""
     if (folder / "study.db").exists():
-        return Store.open(folder, "study", None, one.space)
-    return Store.create(folder, "study", None, one.space, one.smaller)
+        store = Store.open(folder, "study", None, one.space)
+    else:
+        store = Store.create(folder, "study", None, one.space, one.smaller)
+    with closing(store):
+        yield store
 
 
-def run(one: Sweeping, folder: Path) -> tuple[dict[str, Any], list[Any]]:
+def run(one: Sweeping, folder: Path, planned: Planned | None = None) -> tuple[dict[str, Any], list[Any]]:
     """(summary, events)."""
-    events = list(one.events(store_of(one, folder)))
+    with store_of(one, folder) as store:
+        events = list(one.events(store, planned))
     assert isinstance(events[-1], Concluded)
     return events[-1].summary, events
+
+
+def records_of(one: Sweeping, folder: Path) -> list[Record]:
+    """All trials in their order."""
+    with store_of(one, folder) as store:
+        return in_order(store.records())
+
+
+def in_order(records: list[Record]) -> list[Record]:
+    return sorted(records, key=lambda r: (r.stage, r.number))
+
+
+def optuna_trials(url: str, study: str) -> list[Any]:
+    """What Optuna says is in a database."""
+    import optuna
+
+    storage = optuna.storages.RDBStorage(url)
+    trials = optuna.load_study(study_name=study, storage=storage).get_trials()
+    storage.engine.dispose()
+    return trials

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
-import optuna
 import pytest
 
 from regexp.config import load
@@ -14,12 +14,13 @@ from regexp.errors import Interrupted
 from regexp.experiment import Trial
 from regexp.runner import Session
 from regexp.runs import Run
-from regexp.sweep import driver
-from regexp.sweep.blocks import Ended, block_size
-from regexp.sweep.driver import Began, Concluded, Narrowed, Planned, Progress
+from regexp.sweep import session as files
+from regexp.sweep.events import Began, Concluded, Narrowed, Planned, Progress
 from regexp.sweep.records import Store
+from regexp.sweep.tasks import Ended
+from regexp.sweep.trainer import block_size
 from regexp.training.lanes import compilations
-from tests.sweep.lab import BASE, SWEEP, run, store_of, sweeping
+from tests.sweep.lab import BASE, SWEEP, optuna_trials, records_of, run, store_of, sweeping
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +29,21 @@ def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep")
     one = sweeping()
     events, counts = [], []
-    for event in one.events(store_of(one, folder)):
-        if isinstance(event, Began | Concluded):
-            counts.append(compilations())
-        events.append(event)
+    with store_of(one, folder) as store:
+        for event in one.events(store):
+            if isinstance(event, Began | Concluded):
+                counts.append(compilations())
+            events.append(event)
     return one, folder, events[-1].summary, events, counts
 
 
 def records(folder):
-    one = sweeping()
-    return sorted(store_of(one, folder).records(), key=lambda r: (r.stage, r.number))
+    return records_of(sweeping(), folder)
+
+
+def notes(one, folder):
+    with store_of(one, folder) as store:
+        return store.notes()
 
 
 def test_every_trial_that_was_announced_is_there(done):
@@ -47,9 +53,9 @@ def test_every_trial_that_was_announced_is_there(done):
     found = records(folder)
     assert [(r.stage, r.number) for r in found] == [(s, n) for s, count in enumerate(plan.trials) for n in range(count)]
     assert summary["trials"]["done"] == 21
-    study = optuna.load_study(study_name="study", storage=f"sqlite:///{folder / 'study.db'}")
-    assert {t.state.name for t in study.get_trials()} == {"COMPLETE"}
-    assert len(study.get_trials()) == 21
+    trials = optuna_trials(f"sqlite:///{folder / 'study.db'}", "study")
+    assert {t.state.name for t in trials} == {"COMPLETE"}
+    assert len(trials) == 21
 
 
 def test_later_stages_compile_nothing(done):
@@ -63,9 +69,9 @@ def test_later_stages_compile_nothing(done):
 def test_ranges_follow_the_best_and_the_change_is_kept(done):
     one, folder, _, events, _ = done
     (narrowed,) = [e for e in events if isinstance(e, Narrowed)]
-    notes = store_of(one, folder).notes()
-    assert notes["stage 2 ranges"]["changes"] == narrowed.lines
-    ranges = notes["stage 2 ranges"]["ranges"]
+    kept = notes(one, folder)["stage 2 ranges"]
+    assert kept["changes"] == narrowed.lines
+    ranges = kept["ranges"]
     for r in records(folder):
         if r.stage == 1:
             assert ranges["optimizer.learning_rate"][0] <= r.setting["optimizer.learning_rate"]
@@ -129,14 +135,10 @@ def test_a_setting_that_diverges_is_kept_with_its_step_and_never_wins(tmp_path):
     assert len(lost) == summary["trials"]["diverged"] > 0
     assert all(r.step is not None and r.value is None and f"step {r.step}" in r.reason for r in lost)
     assert summary["winner"]["setting"]["optimizer.learning_rate"] < 1e10
-    states = [t.state.name for t in store_of(one, tmp_path).study.get_trials()]
+    states = [t.state.name for t in optuna_trials(f"sqlite:///{tmp_path / 'study.db'}", "study")]
     assert states.count("FAIL") == len(lost)
     assert max(e.running for e in events if isinstance(e, Progress)) > 0
     assert max(e.failed for e in events if isinstance(e, Progress)) > 0
-
-
-def records_of(one, folder):
-    return sorted(store_of(one, folder).records(), key=lambda r: (r.stage, r.number))
 
 
 def test_a_setting_that_cannot_be_trained_is_kept_with_the_reason(tmp_path, monkeypatch):
@@ -179,7 +181,7 @@ def test_resumed_after_an_interrupt_the_table_is_the_same(done, tmp_path, stop_a
     _, folder, summary, _, _ = done
     one = sweeping()
     calls = iter([0] * stop_after)
-    one.blocks.interrupted = lambda: next(calls, 2)
+    one.blocks.executor.trainer.interrupted = lambda: next(calls, 2)
     with pytest.raises(Interrupted):
         run(one, tmp_path)
     before = records_of(one, tmp_path)
@@ -196,8 +198,8 @@ def test_resumed_after_an_interrupt_the_table_is_the_same(done, tmp_path, stop_a
 def test_an_adaptive_sampler_is_asked_in_batches(tmp_path):
     one = sweeping(BASE + SWEEP.replace("epochs: 2}", "epochs: 2, sampler: tpe}"))
     run(one, tmp_path)
-    notes = store_of(one, tmp_path).notes()
-    sizes = [len(notes[f"stage 1 settings {n}"]) for n in range(1, 7)]
+    kept = notes(one, tmp_path)
+    sizes = [len(kept[f"stage 1 settings {n}"]) for n in range(1, 7)]
     assert sizes == [2] * 6
 
 
@@ -205,8 +207,7 @@ def test_the_database_may_be_away_for_a_while(done, tmp_path, monkeypatch):
     from sqlalchemy.exc import OperationalError
 
     one = sweeping()
-    store = store_of(one, tmp_path)
-    real, calls = store.study.add_trial, []
+    calls = []
 
     def away(trial):
         calls.append(trial)
@@ -214,8 +215,10 @@ def test_the_database_may_be_away_for_a_while(done, tmp_path, monkeypatch):
             raise OperationalError("insert", {}, Exception("server closed the connection"))
         real(trial)
 
-    monkeypatch.setattr(store.study, "add_trial", away)
-    list(one.events(store))
+    with store_of(one, tmp_path) as store:
+        real = store.study.add_trial
+        monkeypatch.setattr(store.study, "add_trial", away)
+        list(one.events(store))
     assert records_of(one, tmp_path) == records(done[1])
 
 
@@ -233,12 +236,13 @@ def test_the_store_refuses_what_is_not_there(tmp_path):
 
     one = sweeping()
     url = f"sqlite:///{tmp_path / 'other.db'}"
-    Store.create(tmp_path, "study", url, one.space, False)
+    Store.create(tmp_path, "study", url, one.space, False).close()
     with pytest.raises(UsageError, match="has a study study already"):
-        Store.create(tmp_path, "study", url, one.space, False)
+        Store.create(tmp_path, "study", url, one.space, False).close()
     with pytest.raises(UsageError, match="no study nothing"):
         Store.open(tmp_path, "nothing", url, one.space)
-    assert Store.resume(tmp_path, "nothing", url, one.space, False).records() == []
+    with closing(Store.resume(tmp_path, "nothing", url, one.space, False)) as store:
+        assert store.records() == []
     with pytest.raises(RunError, match="cannot be used") as caught:
         Store.open(tmp_path, "study", "sqlite:////no/such/folder/x.db", one.space)
     assert "Traceback" not in str(caught.value)
@@ -247,7 +251,7 @@ def test_the_store_refuses_what_is_not_there(tmp_path):
 def test_the_winners_file_trains(done, tmp_path):
     one, _, summary, _, _ = done
     folder = Run.create(tmp_path, "winner")
-    driver._write_winner(one, summary, folder)
+    files._write_winner(one, summary, folder)
     written = load(folder.path / "winner.yaml").experiment
     assert written.training.seeds == tuple(one.fresh)
     assert written.training.epochs == 3
@@ -275,8 +279,8 @@ def test_structures_are_counted():
     regularizers.early_stopping.patience: {int_uniform: [3, 9]}
   stages:
 """
-    assert sweeping(BASE + SWEEP.replace("  stages:\n", more)).programs() == 3 * 2 + 1
-    assert sweeping(BASE + SWEEP.replace("regularizers.dropout:", "regularizers.batch_norm:")).programs() == 3
+    assert sweeping(BASE + SWEEP.replace("  stages:\n", more)).plan.programs() == 3 * 2 + 1
+    assert sweeping(BASE + SWEEP.replace("regularizers.dropout:", "regularizers.batch_norm:")).plan.programs() == 3
 
 
 def test_lanes_that_diverged_leave_at_a_rung(tmp_path):
@@ -303,13 +307,12 @@ def test_a_block_that_does_not_fit_is_halved(done, tmp_path, monkeypatch):
         real(group)
 
     one = sweeping()
-    one.blocks.size = 4
-    one.plan()
-    one.blocks.size = 12
+    one.planned()
+    one.blocks.measured = replace(one.blocks.measured, size=12)
     monkeypatch.setattr(Group, "compile", small)
     plan = Planned([12, 6, 3], 30, 2, 12, 100, 1.0, 1.0)
-    list(one.events(store_of(one, tmp_path), plan))
-    assert one.blocks.size == 3
+    run(one, tmp_path, plan)
+    assert one.blocks.executor.trainer.fitting == 3
     for mine, theirs in zip(records_of(one, tmp_path), records(done[1]), strict=True):
         assert (mine.setting, mine.status) == (theirs.setting, theirs.status)
         assert mine.value == pytest.approx(theirs.value, rel=1e-3)
@@ -321,14 +324,13 @@ def test_a_block_that_fails_is_kept_as_failed(tmp_path, monkeypatch):
     from regexp.training.group import Group
 
     one = sweeping()
-    plan = one.plan()
+    plan = one.planned()
 
     def broken(group, steps):
         raise jax.errors.JaxRuntimeError("INTERNAL: the device is gone\nand more")
 
     monkeypatch.setattr(Group, "advance", broken)
-    events = list(one.events(store_of(one, tmp_path), plan))
-    assert events[-1].summary["status"] == "failed"
+    assert run(one, tmp_path, plan)[0]["status"] == "failed"
     found = records_of(one, tmp_path)
     assert {(r.status, r.reason) for r in found} == {("failed", "INTERNAL: the device is gone")}
     assert [r.stage for r in found].count(1) == 6
@@ -340,10 +342,10 @@ def test_a_resumed_halving_keeps_as_many_as_were_announced(tmp_path):
     whole = sweeping(text)
     run(whole, _made(tmp_path / "whole"))
     one, stopped = sweeping(text), _made(tmp_path / "stopped")
-    events = one.events(store_of(one, stopped))
-    first = next(e for e in events if isinstance(e, Progress) and e.ended)
-    assert {r.status for r in first.ended} == {"pruned"}
-    events.close()
+    with store_of(one, stopped) as store, closing(one.events(store)) as events:
+        first = next(e for e in events if isinstance(e, Progress) and e.ended)
+        assert {r.status for r in first.ended} == {"pruned"}
+        store.flush()
     again = sweeping(text)
     run(again, stopped)
     assert records_of(again, stopped) == records_of(whole, tmp_path / "whole")
@@ -352,5 +354,5 @@ def test_a_resumed_halving_keeps_as_many_as_were_announced(tmp_path):
 def test_an_adaptive_stage_needs_lanes_for_a_batch():
     one = sweeping(BASE + SWEEP.replace("{trials: 12, epochs: 2}", "{trials: 20, epochs: 4, sampler: tpe, halving: 2}"))
     batch = [(3, 1), (1, 1), (1, 2)]
-    assert one._needs() == [*batch * 6, (2, 1), (1, 1), (1, 2), (12, 3), (6, 3)]
-    assert one.plan().lanes == 20 + 6 * 2 + 3 * 2
+    assert one.plan.needs() == [*batch * 6, (2, 1), (1, 1), (1, 2), (12, 3), (6, 3)]
+    assert one.planned().lanes == 20 + 6 * 2 + 3 * 2

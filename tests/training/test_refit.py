@@ -109,6 +109,18 @@ def test_interrupted_in_either_training_and_resumed_nothing_is_lost(stage, done,
     assert lasting(again, finish(again, resume=True)) == lasting(*done)
 
 
+def test_until_the_refit_is_over_what_the_first_training_selected_is_measured(done, tmp_path):
+    session = begin(tmp_path, of_unit("epochs"), lambda: 15 if len(session.stages) > 1 else 0)
+    with pytest.raises(Interrupted):
+        finish(session)
+    (group,) = done[0].stages[0].groups
+    chosen, _ = group.evaluate(group.selected()[0])
+    found = evaluate(session.run, session.data).metrics
+    assert {"validation/loss", "test/accuracy"} <= set(found)
+    for name, numbers in found.items():
+        assert numbers["values"] == pytest.approx(chosen[name].tolist(), rel=1e-5), name
+
+
 def test_a_refit_by_steps_makes_exactly_so_many_updates(done, tmp_path):
     session = begin(tmp_path, of_unit("steps"))
     summary = finish(session)

@@ -22,6 +22,7 @@ class ActivationNoise(Regularizer):
     """
 
     neutral = {"sigma": 0.0}
+    needs_hidden = True
     sigma: NonNegative = 0.1
     form: Literal["additive", "multiplicative"] = "additive"
 

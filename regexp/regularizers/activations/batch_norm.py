@@ -16,15 +16,19 @@ class BatchNorm(Regularizer):
     In training mu and sigma^2 (divided by B) are the minibatch's; at test they are means of mu and of sigma^2 B/(B-1).
     The bias before it has no effect and is left out of the model.
 
-    momentum: weight of the newest batch in the running statistics, in [0, 1] (PyTorch's convention; Keras': 1 - m)
+    momentum: weight of the newest batch in the running statistics, in [0, 1]; 0 keeps mean 0 and variance 1, with which
+        they begin, 1 keeps the last batch's alone
     statistics: at test those of ema (running means, default), or of population (means over all training minibatches at
         the final weights, recomputed after training); the run reports the gap between the two
     epsilon: e > 0
 
+    Convention: momentum is PyTorch's; Keras' is 1 - m.
     Source: Ioffe, Szegedy 2015.
     """
 
     lecture = {"statistics": "population"}
+    needs_hidden = True
+    needs_others = True
     momentum: Fraction = 0.1
     statistics: Literal["ema", "population"] = "ema"
     epsilon: Positive = 1e-5

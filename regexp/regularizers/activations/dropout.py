@@ -17,7 +17,7 @@ class Dropout(Regularizer):
     m is 0 with probability r, drawn per example and unit after each nonlinearity.
 
     rate: r = P(drop) of a hidden unit, in [0, 1); 0 is off
-    input_rate: P(drop) of an input, in [0, 1); left out: inputs are kept and cost nothing
+    input_rate: P(drop) of an input, in [0, 1); 0 is off; left out is off at no cost
     layers: rates by layer name pattern, e.g. {"conv_*": 0.1}; the longest match counts, others get `rate`
     mode: inverted (default) or scaled; identical expectation
     spatial: true drops whole channels of an image's activations
@@ -33,6 +33,14 @@ class Dropout(Regularizer):
     layers: dict[str, Rate] | None = None
     mode: Literal["inverted", "scaled"] = "inverted"
     spatial: bool = False
+
+    def conflicts(self, experiment: Any) -> list[str]:
+        model = experiment.model
+        if self.input_rate is None and not model.has_hidden():
+            return [f"the model {model.name} has no hidden units to drop; inputs are dropped by dropout.input_rate"]
+        if self.spatial and not model.images_only:
+            return [f"warning: spatial drops channels; the model {model.name} has none, so units fall out one by one"]
+        return []
 
     def transform_activation(self, x: Array, site: Site) -> Array:
         rate = self.rate_at(site)

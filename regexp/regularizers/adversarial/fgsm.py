@@ -20,7 +20,8 @@ class FGSM(Regularizer):
     random_start: start from x + u, u uniform in the e-ball (Wong et al. 2020); the step stays e, projected
 
     Convention: the attack is on raw inputs, before standardisation, clipped to the range of the training data; the
-    same masks (dropout) and batch statistics rule act in the attack and in the update. About twice the cost of a step.
+    same masks (dropout) act in the attack and in the update. Batch norm takes each pass's own statistics, and its
+    running ones are the clean pass's. About twice the cost of a step.
     Source: Goodfellow, Shlens, Szegedy 2015.
     """
 

@@ -15,8 +15,8 @@ class Bagging(Ensemble):
     members: k >= 1; 1 is one model on one resample
     combine: mean of the members' probabilities (predictions, for regression), or vote: the share of members for a class
 
-    All members share the seed's initial weights and draws; their data alone differs. The out-of-bag score predicts each
-    training example by the members that never saw it.
+    Convention: all members share the seed's initial weights and draws; their data alone differs. The out-of-bag score
+    predicts each training example by the members that never saw it.
     Source: Breiman, Bagging predictors, 1996.
     """
 

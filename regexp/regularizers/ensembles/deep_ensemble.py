@@ -15,6 +15,7 @@ class DeepEnsemble(Ensemble):
     members: k >= 1; 1 is off. The first is the model that is trained without this method
     combine: mean of the members' probabilities (predictions, for regression), or vote: the share of members for a class
 
+    Convention: the paper also trains on adversarial examples, which here is `fgsm`.
     Source: Lakshminarayanan, Pritzel, Blundell 2017; Goodfellow et al., Deep Learning, 2016, 7.11.
     """
 

@@ -18,6 +18,8 @@ class SnapshotEnsemble(Ensemble):
     members: M >= 1, cycles of training.epochs/M epochs; 1 is one cosine
     combine: mean of the members' probabilities (predictions, for regression), or vote: the share of members for a class
 
+    Convention: the rate falls at every step, as in the paper; a model is taken at the end of a cycle's last whole
+    epoch. The paper may average the last models alone; here all M are.
     Source: Huang et al., Snapshot ensembles: train 1, get M for free, 2017.
     """
 
@@ -31,8 +33,13 @@ class SnapshotEnsemble(Ensemble):
             found.append("snapshot_ensemble brings its own cosine cycles: leave optimizer.schedule constant")
         if experiment.training.epochs < self.members:
             found.append(f"{self.members} cycles need at least as many training.epochs")
-        if any(method.name == "early_stopping" for method in experiment.regularizers):
+        names = [method.name for method in experiment.regularizers]
+        if "early_stopping" in names:
             found.append("early_stopping would end the run before the last cycles")
+        if "weight_averaging" in names:
+            found.append(
+                "snapshots are the weights at the ends of the cycles: weight_averaging would never be evaluated"
+            )
         return found
 
     def transform_rate(self, rate: Array, progress: Array) -> Array:
@@ -51,5 +58,7 @@ class SnapshotEnsemble(Ensemble):
         models = jax.tree.map(lambda all_, w: all_.at[cycle].set(w), memory["models"], variables)
         return {"models": models}, jnp.asarray(False)
 
-    def models(self, memory: Mapping[str, Any]) -> list[Any]:
-        return [jax.tree.map(lambda w, i=i: w[i], memory["models"]) for i in range(self.members)]
+    def models(self, memory: Mapping[str, Any], epoch: int, epochs: int) -> list[Any]:
+        """Of the cycles that are over: cycle i, counted from 1, is where i < (epoch + 1) M/epochs."""
+        over = min(self.members, -(-(epoch + 1) * self.members // epochs) - 1)
+        return [jax.tree.map(lambda w, i=i: w[i], memory["models"]) for i in range(over)]

@@ -25,6 +25,7 @@ class CutMix(Regularizer):
     """
 
     neutral = {"alpha": 0.0}
+    needs_others = True
     images_only = True
     alpha: NonNegative = 1.0
 

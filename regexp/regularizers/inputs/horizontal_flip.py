@@ -16,6 +16,7 @@ class HorizontalFlip(Geometric):
 
     probability: p in [0, 1]; 0 is off, 1 mirrors every image
 
+    Convention: labels stay; neighbours among rotate, translate, stretch, zoom and the flips are one warp.
     Source: Krizhevsky et al. 2012.
     """
 

@@ -24,6 +24,7 @@ class Mixup(Regularizer):
     """
 
     neutral = {"alpha": 0.0}
+    needs_others = True
     alpha: NonNegative = 0.2
 
     def transform_batch(self, batch: Batch, key: Any) -> Batch:

@@ -16,6 +16,8 @@ class RandomCrop(Regularizer):
     padding: p >= 0 pixels; 0 is off; changes a shape, so another value is another program
     fill: reflect (mirror at the border, needs p < H, W) or zero
 
+    Convention: reflect does not repeat the border's pixels (NumPy's `reflect`); He et al. pad with zeros. Training
+    batches only.
     Source: Krizhevsky et al. 2012; He et al. 2016 (4 pixels on 32 x 32).
     """
 

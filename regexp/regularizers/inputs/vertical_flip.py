@@ -16,6 +16,7 @@ class VerticalFlip(Geometric):
 
     probability: p in [0, 1]; 0 is off, 1 mirrors every image
 
+    Convention: labels stay; neighbours among rotate, translate, stretch, zoom and the flips are one warp.
     Source: Shorten, Khoshgoftaar, A survey on image data augmentation for deep learning, 2019.
     """
 

@@ -15,13 +15,15 @@ class EarlyStopping(Regularizer):
 
     monitor: what must improve, e.g. validation/loss or validation/accuracy; by default training.monitor
     patience: epochs without improvement, >= 1; at least the run's epochs: never stops
-    min_delta: what counts as an improvement, >= 0, in units of the metric
+    min_delta: what counts as an improvement, >= 0, in units of the metric; 0: the least one
     restore_best: evaluate the parameters (with batch-norm state) of the best epoch, also when the epoch limit ends the
         run; false: those of the last
     refit: then start again from the same initialisation on training + validation data and train as long as to the best
         epoch, which needs restore_best; the test is measured on what that gives
     unit: as long in epochs (default), or in steps, i.e. updates; the schedule keeps its own length
 
+    Convention: measured after every epoch; each improvement over the best so far begins a new count, as in Keras, which
+    by default evaluates the last epoch's parameters.
     Source: Prechelt, Early stopping - but when?, 1998; Goodfellow et al., Deep Learning, 2016, 7.8.
     """
 

@@ -16,9 +16,10 @@ class WeightAveraging(Regularizer):
 
     kind: ema (default) or swa
     decay: d in [0, 1], of ema; 0 is off (a = w), 1 keeps the first weights
-    start: epochs before averaging begins, >= 0; before that w is evaluated
+    start: epochs before averaging begins, >= 0, 0 is at once; before that w is evaluated
 
-    Training itself is untouched. Batch norm's statistics are recomputed for the average after training; while training
+    Convention: the first w is taken whole, without a correction of bias, as in PyTorch's AveragedModel. Training itself
+    is untouched. Batch norm's statistics are recomputed for the average after training; while training
     runs they are averaged like the weights.
     Source: Polyak, Juditsky 1992 (ema); Izmailov et al., Averaging weights leads to wider optima, 2018 (swa).
     """
@@ -27,6 +28,11 @@ class WeightAveraging(Regularizer):
     kind: Literal["ema", "swa"] = "ema"
     decay: Fraction = 0.99
     start: NonNegative = 0.0
+
+    def conflicts(self, experiment: Any) -> list[str]:
+        epochs = experiment.training.epochs
+        late = f"averaging begins after {self.start:g} epochs, and training.epochs {epochs} ends the run before"
+        return [late] if self.start >= epochs else []
 
     def start_memory(self, variables: Any) -> dict[str, Any]:
         return {"average": variables, "count": jnp.zeros((), jnp.int32)}

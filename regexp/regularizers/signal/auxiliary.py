@@ -21,8 +21,8 @@ class Auxiliary(Regularizer):
     head: what t, of k numbers, is: the inputs, as the network sees them after preprocessing (reconstruction, default),
         or the columns that dataset.extra names, standardised on the training split (extra)
 
-    A missing extra target costs nothing; k counts those that are there. The head is trained along and dropped at test.
-    `loss/data` contains its part.
+    Convention: the mean over the k numbers, so that `weight` suits any k. A missing extra target costs nothing; k
+    counts those that are there. The head is trained along and dropped at test. `loss/data` contains its part.
     Source: Caruana, Multitask learning, 1997; Goodfellow et al., Deep Learning, 2016, 7.7.
     """
 

@@ -25,11 +25,12 @@ class SemiSupervised(Regularizer):
 
     labels: n >= 1, labels kept for each class, drawn by seed
     method: pseudo_label (default) or autoencoder
-    weight: of the unlabelled examples' loss, >= 0
+    weight: of the unlabelled examples' loss, >= 0; 0 trains on the labelled alone
     threshold: probability above which a pseudo label counts, in [0, 1]; 0: always (Lee), 1: never
-    warmup: epochs, >= 0
+    warmup: epochs, >= 0; 0: pseudo labels have their whole weight at once, the autoencoder none
 
-    Metrics are measured with all true labels; training never sees those that were taken away.
+    Convention: metrics are measured with all true labels; training never sees those that were taken away. Pseudo labels
+    are made anew at every step, without FixMatch's two augmentations.
     Source: Lee, Pseudo-label, 2013; Sohn et al., FixMatch, 2020 (threshold); Bengio et al. 2007 (autoencoder).
     """
 
@@ -72,7 +73,8 @@ class SemiSupervised(Regularizer):
         for k, name in enumerate(data.classes):
             own = rows[data.targets[rows] == k]
             if len(own) < self.labels:
-                raise DataError(f"semi_supervised wants {self.labels} labels of class {name!r}, which has {len(own)}")
+                message = f"semi_supervised wants {self.labels} labels of class {name!r}, which has {len(own)}"
+                raise DataError(message, "regularizers.semi_supervised.labels")
             labelled[own[: self.labels]] = 1
         return {"labelled": labelled}
 

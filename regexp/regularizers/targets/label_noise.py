@@ -19,6 +19,9 @@ class LabelNoise(Regularizer):
 
     A study tool: how do the other methods cope with wrong labels? Metrics, also those of the training split, are
     measured on the true labels; `loss/data` is the loss as trained. A larger rate keeps a smaller one's wrong labels.
+
+    Convention: symmetric noise, never the right class again; where sources draw from all K classes at a rate q,
+    r = q (K-1)/K.
     Source: Zhang et al., Understanding deep learning requires rethinking generalization, 2017.
     """
 

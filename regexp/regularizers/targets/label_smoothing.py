@@ -15,6 +15,7 @@ class LabelSmoothing(Regularizer):
     epsilon: e in [0, 1); 0 is off
     form: others (default) or uniform (PyTorch, Keras, optax); they agree when e_uniform = e_others K/(K-1)
 
+    Convention: training targets only; evaluation is on the labels as they are.
     Source: Szegedy et al. 2016 (uniform); Goodfellow et al., Deep Learning, 2016, 7.5.1 (others).
     """
 

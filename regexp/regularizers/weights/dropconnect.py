@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from regexp.component import Count, Rate, component, static
 from regexp.lazy import jax, jnp
@@ -32,6 +32,11 @@ class DropConnect(Regularizer):
     per_example: bool = False
     inference: Literal["mean", "gaussian"] = "mean"
     samples: Count = static(default=32)
+
+    def conflicts(self, experiment: Any) -> list[str]:
+        if self.inference == "mean" or experiment.model.has_hidden():
+            return []
+        return [f"the gaussian inference is of hidden layers; the model {experiment.model.name} has none"]
 
     def transform_weights(self, params: Params, site: Site) -> Params:
         if site.random:

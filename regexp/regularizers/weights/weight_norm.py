@@ -16,12 +16,18 @@ class WeightNorm(Regularizer):
 
     At first v is the model's own draw and g = ||v||, so training starts from the same function. Penalties act on w.
 
+    Convention: a norm for each unit or filter, biases apart (torch's parametrization with dim=0).
     Source: Salimans, Kingma 2016 (without their data-dependent initialisation).
     """
 
     def conflicts(self, experiment: Any) -> list[str]:
-        projecting = [m.name for m in experiment.regularizers if m.overrides("project") and _projects(m)]
-        return [f"{name} changes v after the update, and w = g v/||v|| does not feel its length" for name in projecting]
+        shortening = [m.name for m in experiment.regularizers if _shortens(m)]
+        found = [
+            f"{name} changes v after the update, and w = g v/||v|| does not feel its length" for name in shortening
+        ]
+        if getattr(experiment.optimizer, "decay", 0) and experiment.optimizer.name == "adamw":
+            found.append("warning: adamw decays v, and w = g v/||v|| does not feel its length; l2 acts on w")
+        return found
 
     def weight_variables(self, params: Params) -> dict[str, dict[str, Array]]:
         return {name: {"gain": _norm(v)} for name, v in kernels(params).items()}
@@ -36,6 +42,7 @@ def _norm(v: Array) -> Array:
     return jnp.sqrt(jnp.sum(jnp.square(v), unit_axes(v), keepdims=True) + 1e-24)
 
 
-def _projects(method: Regularizer) -> bool:
-    """Whether `project` is in use: proximal penalties have it as an option."""
-    return bool(getattr(method, "proximal", True))
+def _shortens(method: Regularizer) -> bool:
+    """Whether a method acts on the trained kernels past the gradient; proximal penalties have it as an option."""
+    projects = method.overrides("project") and getattr(method, "proximal", True)
+    return bool(projects or method.overrides("transform_update"))

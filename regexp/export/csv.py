@@ -1,0 +1,35 @@
+"""config.csv, curves.csv and final.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from regexp import inert
+from regexp.export.contents import LONGEST, Contents, fresh
+from regexp.export.tables import Columns, tables
+from regexp.runs.files import write_atomic
+
+
+def write(run: Contents, output: Path) -> str:
+    """A file per table."""
+    folder = fresh(run, output)
+    for name, columns in tables(run).items():
+        write_atomic(folder / f"{name}.csv", text(columns).encode())
+    return f"config.csv, curves.csv, final.csv in {folder}"
+
+
+def text(columns: Columns) -> str:
+    """Texts quoted and no formulas, numbers with all digits."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerow([inert.csv(name) for name in columns])
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow(map(_cell, row))
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return inert.csv(value, LONGEST) if isinstance(value, str) else "" if value is None else value

@@ -1,0 +1,125 @@
+"""A sweep with its files: data and devices, the run's folder and its database, from the command to summary.json."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from regexp.config import Loaded, to_yaml
+from regexp.config.check import Facts, check_against_data
+from regexp.errors import ConfigError, Interrupted, Problem, RegexpError, RunError
+from regexp.manifest import gather, now
+from regexp.metrics import names
+from regexp.runner import data_hash, never
+from regexp.runs import Run
+from regexp.sweep.driver import Sweeping
+from regexp.sweep.events import Concluded, Event
+from regexp.sweep.executors.base import Executor
+from regexp.sweep.records import Store
+from regexp.sweep.samplers import check_installed
+from regexp.sweep.text import description, difference
+
+
+def prepare(loaded: Loaded, executor: Executor) -> Sweeping:
+    """Data and devices. Raises ConfigError, DataError, DeviceError; UsageError where a sampler is not installed."""
+    assert loaded.search is not None
+    for stage in loaded.search.sweep.stages:
+        check_installed(stage.sampler)
+    executor.set_up()
+    data = loaded.experiment.dataset.load()
+    sweeping = Sweeping(loaded.experiment, loaded.search, data, executor)
+    split = sweeping.blocks.lanes.split(sweeping.seeds[0])
+    facts = Facts(data.task, data.is_image, data.inputs.shape[1:], len(split.train), len(split.validation),
+                  data.test is not None)  # fmt: skip
+    loaded.check_data(facts)
+    problems = [r.message for r in check_against_data(loaded.search.space.base, facts) if not r.is_warning]
+    if loaded.search.sweep.objective.partition("/")[2] not in names(data.task):
+        problems.append(f"the objective {loaded.search.sweep.objective} is not measured of a {data.task}")
+    if problems:
+        place = loaded.document.place("sweep")
+        raise ConfigError([Problem(loaded.document.file, *place, message) for message in problems])
+    return sweeping
+
+
+def run_sweep(
+    loaded: Loaded, run: Run, resume: bool, executor: Executor, command: list[str], storage: str | None = None,
+    interrupted: Callable[[], int] = never,
+) -> Iterator[Event]:  # fmt: skip
+    """Everything `regexp sweep` does, files included."""
+    assert loaded.search is not None
+    manifest = gather(command) | {"kind": "sweep", "status": "running", "reason": None,
+                                  "storage": None if storage is None else storage.rpartition("@")[2]}  # fmt: skip
+    run.write_json("manifest.json", manifest)
+    store, executor.interrupted = None, interrupted
+    try:
+        sweeping = prepare(loaded, executor)
+        digest = data_hash(sweeping.data)
+        manifest |= {"data": {"source": sweeping.data.source, "sha256": digest, "examples": len(sweeping.data.inputs)}}
+        begin = Store.resume if resume else Store.create
+        began = time.perf_counter()
+        with ThreadPoolExecutor(1) as beside:  # the database is opened while the first program is compiled
+            opening = beside.submit(begin, run.path, run.name, storage, sweeping.space, sweeping.smaller)
+            try:
+                planned = sweeping.planned()
+            finally:
+                store = opening.result()
+        manifest |= {"device": executor.describe()}
+        _same(store, description(loaded), digest, run)
+        for event in sweeping.events(store, planned):
+            if isinstance(event, Concluded):
+                event.summary["seconds"] = round(time.perf_counter() - began, 3)
+                event.summary["compilations"] = executor.compilations()
+                run.write_json("summary.json", event.summary)
+                _write_winner(sweeping, event.summary, run)
+                _end(run, manifest, event.summary["status"], None)
+            yield event
+    except BaseException as error:
+        executor.close()  # at once: the database may be slow, or away
+        status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt | GeneratorExit) else "failed"
+        with contextlib.suppress(RegexpError):
+            if store is not None:
+                store.flush()
+        with contextlib.suppress(RunError):
+            _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0])
+        if isinstance(error, Interrupted):
+            message = f"stopped by a signal; go on with: regexp sweep --resume {run.name}"
+            raise Interrupted(message, error.exit_code - 128) from None
+        raise
+    finally:
+        executor.close()
+        if store is not None:
+            store.close()
+        run.close()
+
+
+def _same(store: Store, text: str, digest: str, run: Run) -> None:
+    """Note what the sweep is about; raises RunError where the store was begun for something else."""
+    notes = store.notes()
+    if "config" not in notes:
+        store.note("config", text)
+        store.note("data", digest)
+        return
+    if notes["config"] != text:
+        raise RunError(f"{run.name} was begun with another config:\n{difference(notes['config'], text, run.name)}")
+    if notes.get("data", digest) != digest:
+        raise RunError(f"{run.path}: the data has changed since this sweep began; start a new one")
+
+
+def _write_winner(sweeping: Sweeping, summary: dict[str, Any], run: Run) -> None:
+    if summary["winner"] is None:
+        return
+    setting, epochs = summary["winner"]["setting"], sweeping.sweep.stages[-1].epochs
+    winner = sweeping.search.space.experiment(setting, epochs, as_file=True)
+    winner = replace(winner, training=replace(winner.training, seeds=tuple(sweeping.fresh)))
+    run.write_text(
+        "winner.yaml", f"# The winner of {run.name}, on the seeds it was last trained on.\n{to_yaml(winner)}"
+    )
+
+
+def _end(run: Run, manifest: dict[str, Any], status: str, reason: str | None) -> None:
+    manifest |= {"status": status, "reason": reason, "ended": now()}
+    run.write_json("manifest.json", manifest)

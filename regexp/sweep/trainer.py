@@ -1,0 +1,202 @@
+"""A block in training, on the devices of this process: what every worker does, wherever it runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from regexp.datasets.base import Data, Split
+from regexp.datasets.splits import split
+from regexp.errors import Interrupted
+from regexp.experiment import Trial
+from regexp.lazy import jax
+from regexp.runner import never
+from regexp.scores import uses_population
+from regexp.sweep.tasks import Answer, Block, Ended, Measure, Measured, Moved, Outcome, State, Task
+from regexp.training.epoch import EVALUATION_BLOCK
+from regexp.training.group import Group
+from regexp.training.lanes import compile_seconds
+from regexp.training.prepare import prepare_lane
+from regexp.training.step import Lane
+
+CHUNK_SECONDS = 0.4  # progress moves, and an interrupt is obeyed, at least this often
+# What a step costs beside its lanes, in lanes (docs/architecture.md: digits MLP, 1 lane 58 us, 8 lanes 25 us each).
+OVERHEAD = {"cpu": 2, "gpu": 256}
+MOST_LANES = {"cpu": 32, "gpu": 1024}
+MEMORY_SHARE = 0.25  # of what is free, for one block
+POSITION = "position of the group"
+
+
+class Lanes:
+    """What all trials of a seed share, made once: the split and, but for methods that prepare something, the lane."""
+
+    def __init__(self, data: Data, dataset: Any):
+        self.data, self.dataset = data, dataset
+        self.splits: dict[int, Split] = {}
+        self.lanes: dict[Any, Lane] = {}
+
+    def split(self, seed: int) -> Split:
+        """The rows of a seed: every setting has the same."""
+        if seed not in self.splits:
+            self.splits[seed] = split(self.dataset, self.data, seed)
+        return self.splits[seed]
+
+    def lane(self, trial: Trial) -> Lane:
+        """Rows, fitted preprocessing, key."""
+        own = tuple(m for m in trial.experiment.regularizers if m.overrides("prepare"))
+        limit = trial.experiment.evaluation.train_limit
+        key = (trial.seed, repr(own), limit)
+        if key not in self.lanes:
+            self.lanes[key] = prepare_lane(trial, self.data, self.split(trial.seed))
+        return self.lanes[key]
+
+    def group(self, trials: Sequence[Trial]) -> Group:
+        """Trials of one structure, not yet compiled."""
+        return Group(trials, [self.lane(t) for t in trials], self.data, [self.split(t.seed) for t in trials])
+
+
+class Trainer:
+    """Does tasks; `interrupted()` returns a signal's number once one has arrived, else 0."""
+
+    def __init__(self, lanes: Lanes, interrupted: Callable[[], int] = never):
+        self.lanes, self.interrupted = lanes, interrupted
+        self.fitting: int | None = None  # lanes, once a block did not fit into memory
+
+    def run(self, task: Task) -> Iterator[Answer]:
+        """The answers to a task, as they come."""
+        if isinstance(task, Measure):
+            yield self.measure(task)
+        else:
+            yield from self.train(task)
+
+    # -- training -----------------------------------------------------------------------------------------------------
+
+    def train(self, block: Block) -> Iterator[Moved | Ended]:
+        """A block to its rung or end; where its memory does not suffice, this one and all later ones in halves."""
+        while block.lanes:
+            size = min(block.size, self.fitting or block.size)
+            part = block if size == block.size else block.first(size)
+            try:
+                yield from self._trained(part)
+            except (jax.errors.JaxRuntimeError, MemoryError) as error:
+                if _is_memory(error) and size > 1:
+                    self.fitting = (size + 1) // 2
+                    continue
+                reason = str(error).partition("\n")[0][:200]
+                yield Ended({i: Outcome("failed", 0, reason=reason) for i in part.lanes})
+            block = block.without(part.lanes)
+
+    def _trained(self, block: Block) -> Iterator[Moved | Ended]:
+        made = self._compiled(block.trials, block.size)
+        if block.states:
+            own = [*block.states, *[block.states[-1]] * (block.size - len(block.states))]
+            arrays = {name: np.stack([one[name] for one in own]) for name in own[0] if name != POSITION}
+            made.restore(arrays, int(own[0][POSITION]))
+        end = made.total_steps if block.rung is None else block.rung * made.steps_per_epoch
+        for took, moved in self._advance(made, end):
+            yield Moved(moved * len(block.lanes), took, block.lanes)
+        states = {} if block.rung is None else dict(zip(block.lanes, _states(made), strict=False))
+        yield Ended(dict(zip(block.lanes, _outcomes(made), strict=False)), states)
+
+    def _compiled(self, trials: Sequence[Trial], size: int) -> Group:
+        made = self.lanes.group([*trials, *[trials[-1]] * (size - len(trials))])
+        made.compile()
+        made.compile_evaluation()
+        return made
+
+    def _advance(self, made: Group, end: int) -> Iterator[tuple[float, int]]:
+        """(seconds, steps) of each chunk."""
+        steps = min(made.steps_per_epoch, 64)
+        while made.position < end and not made.done:
+            began, first = time.perf_counter(), made.position
+            made.advance(min(steps, end - first))
+            took, moved = time.perf_counter() - began, made.position - first
+            steps = max(1, int(min(4.0, CHUNK_SECONDS / max(took, 1e-6)) * moved))
+            yield took, moved
+            if number := self.interrupted():
+                raise Interrupted("stopped by a signal", number)
+        if made.position < end:  # all lanes have stopped before it
+            yield 0.0, end - made.position
+
+    # -- measuring ----------------------------------------------------------------------------------------------------
+
+    def measure(self, task: Measure) -> Measured:
+        """Chooses the size of a block and trains some steps of one."""
+        before = compile_seconds()
+        size = self._choose_size(task)
+        made = self._compiled([task.trial], size)
+        step = 0.0
+        for _ in range(2):  # the first has to warm up
+            for took, moved in self._advance(made, made.position + min(made.steps_per_epoch, 256)):
+                step = took / moved / size
+        return Measured(size, compile_seconds() - before, step, made.steps_per_epoch)
+
+    def _choose_size(self, task: Measure) -> int:
+        """A worker's part of the block that one process with the devices of all would have."""
+        devices = jax.devices()
+        kind = "cpu" if devices[0].platform == "cpu" else "gpu"
+        most = min(MOST_LANES[kind], self._fitting(task.trial, devices[0]))
+        return block_size(task.needs, len(devices) * task.workers, OVERHEAD[kind], most * task.workers) // task.workers
+
+    def _fitting(self, trial: Trial, device: Any) -> int:
+        """Lanes that fit into memory, roughly: parameters with optimizer state and best epoch, batches, evaluation."""
+        alone = self.lanes.group([trial])
+        width = int(np.prod(self.lanes.data.inputs.shape[1:]))
+        numbers = 8 * alone.parameters + alone.capacity * alone.batch_size
+        numbers += 4 * width * (alone.batch_size + EVALUATION_BLOCK)
+        return max(1, int(_free_bytes(device) * MEMORY_SHARE / (4 * numbers)))
+
+
+def block_size(needs: Sequence[tuple[int, int]], devices: int, overhead: int, most: int) -> int:
+    """Lanes of a block: a multiple of the devices, so that all stages take least time; at most `most`.
+
+    A step of a block of B lanes takes as long as B + `overhead` lanes would if each cost the same.
+    """
+    sizes = [devices * 2**k for k in range(12) if devices * 2**k <= most] or [1]
+    largest = max(ceil(lanes / devices) * devices for lanes, _ in needs)
+    sizes = [size for size in sizes if size < largest] + [min(largest, max(sizes))]
+
+    def cost(size: int) -> float:
+        return sum(ceil(lanes / size) * (size + overhead) * epochs for lanes, epochs in needs)
+
+    return min(sizes, key=lambda size: (cost(size), -size))
+
+
+def _outcomes(made: Group) -> list[Outcome]:
+    """Of each lane: its metrics at the epoch that is selected."""
+    (variables,) = made.selected()
+    if made.has_statistics and uses_population(made.trials[0].experiment):
+        variables = made.recomputed(variables)
+    metrics, _ = made.evaluate(variables)
+    epochs, steps = np.asarray(made.state.epoch), np.asarray(made.state.diverged_at)
+    found = []
+    for lane, (epoch, step) in enumerate(zip(epochs.tolist(), steps.tolist(), strict=True)):
+        own = {name: float(values[lane]) for name, values in metrics.items() if lane < len(values)}
+        if step >= 0:
+            found.append(Outcome("diverged", epoch, {}, step, f"the loss is not finite at step {step}"))
+        else:
+            found.append(Outcome("done", epoch, own))
+    return found
+
+
+def _states(made: Group) -> Iterator[State]:
+    """Of each lane: where it can go on, in whichever block."""
+    arrays, position = made.snapshot(), {POSITION: np.asarray(made.position)}
+    for lane in range(len(made.trials)):
+        yield {name: array[lane] for name, array in arrays.items()} | position
+
+
+def _is_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def _free_bytes(device: Any) -> float:
+    stats = device.memory_stats() if device.platform != "cpu" else None
+    if stats:
+        return float(stats["bytes_limit"] - stats["bytes_in_use"])
+    return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
