@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
+from matplotlib.ticker import LogFormatter, StrMethodFormatter
 
 from regexp import inert
 from regexp.explanation import Numbers, Picture, Pictures, Plot, Series
@@ -42,15 +43,22 @@ def _draw_plot(plot: Plot, figure: Figure) -> None:
             _draw_line(axes, one, plot, index, label)
     if plot.ticks:
         axes.set_xticks(range(len(plot.ticks)), [inert.plain(word, 30) for word in plot.ticks])
-    for axis in "xy":
-        positive = any(np.any(_array(getattr(one, axis), True) > 0) for one in plot.series)
-        if axis in plot.log and positive:
-            axes.set(**{f"{axis}scale": "log"})
+    for axis in plot.log:
+        if any(np.any(_array(getattr(one, axis), True) > 0) for one in plot.series):
+            _logarithmic(axes, axis)
     axes.set(xlabel=inert.plain(plot.x, 60), ylabel=inert.plain(plot.y, 60))
     if len(plot.series) > 1:
         columns = min(3, len(plot.series))
         figure.set_figheight(3.2 + 0.22 * -(-len(plot.series) // columns))
         figure.legend(loc="outside lower center", ncols=columns)
+
+
+def _logarithmic(axes: Axes, name: str) -> None:
+    """With plain numbers beside its ticks: those that are usual are formulas, and here no text is one."""
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
 
 
 def _draw_line(axes: Axes, one: Series, plot: Plot, index: int, label: str) -> None:

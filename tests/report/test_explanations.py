@@ -140,6 +140,14 @@ def test_charts_become_files(tmp_path):
     assert (tmp_path / "figures" / "weights-1.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_ticks_of_logarithmic_axes_are_plain_numbers(tmp_path):
+    rates = Plot("t", "", "x", "y", (series("s", [1e-4, 1e-2, 1, 100], [1.5, 1.6, 1.7, 2.5]),), "xy")
+    (chart,) = charts(read(explained(tmp_path, what=Explanation("x", shown=(rates,))), "base"))
+    svg = inline(chart)
+    assert "mathdefault" not in svg
+    assert all(f">{number}<" in svg for number in ("0.01", "1", "100", "2"))
+
+
 def patches(tmp_path: Path, image: np.ndarray) -> list[Any]:
     what = Explanation("x", shown=(Pictures("p", "", ((picture("c", image),),)),))
     (chart,) = charts(read(explained(tmp_path, f"of {image.size}", what), "run"))
