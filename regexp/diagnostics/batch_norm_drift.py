@@ -43,7 +43,9 @@ def explain(subject: Subject) -> Explanation:
 
 
 def drift(quartiles: np.ndarray) -> float:
-    """(P, 3, units) -> mean |change| between probes / mean interquartile range."""
+    """(P, 3, units) -> mean |change| between probes / mean interquartile range; infinite where training diverges."""
+    if not np.all(np.isfinite(quartiles)):
+        return float("inf")
     width = float(np.mean(quartiles[:, 2] - quartiles[:, 0]))
     return float(np.mean(np.abs(np.diff(quartiles, axis=0))) / width) if width > 0 else 0.0
 
@@ -61,10 +63,11 @@ def _ends(quartiles: np.ndarray) -> tuple[str, str]:
 
 
 def _chart(drifts: dict[str, tuple[float, ...]]) -> tuple[str, ...]:
-    scale = WIDTH / max(*(x for pair in drifts.values() for x in pair), 1e-30)
+    scale = WIDTH / max([1e-30, *(x for pair in drifts.values() for x in pair if np.isfinite(x))])
     lines = ["drift: # with batch norm, + without"]
-    for name, (with_, without) in drifts.items():
-        lines += [f"{name:<12} {'#' * round(with_ * scale)}", f"{'':<12} {'+' * round(without * scale)}"]
+    for name, pair in drifts.items():
+        with_, without = (round(min(x * scale, WIDTH)) for x in pair)
+        lines += [f"{name:<12} {'#' * with_}", f"{'':<12} {'+' * without}"]
     return tuple(line.rstrip() for line in lines)
 
 

@@ -44,8 +44,8 @@ class Trajectory:
 
 
 def has_batch_norm(subject: Subject) -> bool:
-    """Whether the run is one that batch norm's diagnostics can ask."""
-    return any(method.name == "batch_norm" for method in subject.experiment.regularizers)
+    """Whether there are layers that it normalises; a linear model has none."""
+    return bool(subject.variables.state.get("batch_norm"))
 
 
 @cache

@@ -48,17 +48,17 @@ def _plain(diagnostic: str) -> str:
 
 
 def explanations(records: Sequence[Record]) -> list[tuple[str, str, str]]:
-    """The report's section about runs that have been explained; none without any."""
+    """The report's section about runs that have been explained, without what a diagnostic had nothing to say on."""
     found: list[Explained] = []
     said: list[str] = []
     explained = [record for record in records if (record.path / FILE).is_file()]
     for record in explained[:MOST_RUNS]:
         try:
-            found += read(record.path, record.name)
+            found += [one for one in read(record.path, record.name) if one.explanation.rows]
         except RunError as error:
             said.append(f'<p class="warning">{html(error)}</p>')
-    if more := len(explained) - MOST_RUNS:
-        said += [f"<p>{more} more runs are explained in their folders.</p>"] if more > 0 else []
+    if len(explained) > MOST_RUNS:
+        said.append(f"<p>{len(explained) - MOST_RUNS} more are explained in their folders.</p>")
     names = list(dict.fromkeys(one.diagnostic for one in found))
     parts = [f"<h3>{html(name)}</h3>{section([one for one in found if one.diagnostic == name])}" for name in names]
     body = "".join(parts + said)

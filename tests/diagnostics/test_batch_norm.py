@@ -121,7 +121,23 @@ def test_both_networks_start_alike_and_the_sentences_have_their_numbers(normalis
     assert "over 20 steps of one seed" in smooth.sentence
 
 
+def test_a_network_that_diverges_without_batch_norm(normalised, monkeypatch):
+    with_, without = trajectories(normalised)
+    lost = {name: np.where(np.arange(20)[:, None, None] > 5, np.nan, q) for name, q in without.quartiles.items()}
+    nothing = {name: np.full_like(getattr(without, name), np.nan) for name in ("loss", "losses", "changes")}
+    diverged = (with_, replace(without, quartiles=lost, **nothing))
+    for diagnostic in (batch_norm_drift, batch_norm_smoothness):
+        monkeypatch.setattr(diagnostic, "trajectories", lambda subject: diverged)
+    found = batch_norm_drift.explain(normalised)
+    assert "inf without" in found.sentence
+    assert found.lines[2].count("+") == batch_norm_drift.WIDTH
+    assert "nan without" in batch_norm_smoothness.explain(normalised).sentence
+
+
 def test_without_batch_norm_they_refuse():
-    made = subject(lab.experiment(), lab.images())
-    for diagnostic in (batch_norm_gap, batch_norm_drift, batch_norm_smoothness):
-        assert "no batch norm" in diagnostic.explain(made).sentence
+    for made in (
+        subject(lab.experiment(), lab.images()),
+        subject(lab.experiment(BatchNorm(), model=Linear()), lab.table()),
+    ):
+        for diagnostic in (batch_norm_gap, batch_norm_drift, batch_norm_smoothness):
+            assert "no batch norm" in diagnostic.explain(made).sentence

@@ -102,13 +102,14 @@ def test_the_report_shows_it(tmp_path):
 
 def test_a_report_without_explanations_has_no_such_section(tmp_path):
     folder(tmp_path, "base", BASE)
-    records, _ = collect(tmp_path)
-    assert explanations(records) == []
+    assert explanations(collect(tmp_path)[0]) == []
+    explained(tmp_path, "other", Explanation("This run has no dropout."))
+    assert explanations(collect(tmp_path)[0]) == []
 
 
 def test_a_report_explains_twelve_runs(tmp_path):
     for number in range(13):
-        explained(tmp_path, f"run{number:02}", Explanation(f"Sentence {number}."))
+        explained(tmp_path, f"run{number:02}", Explanation(f"Sentence {number}.", ("a",), (("1",),)))
     ((_, _, body),) = explanations(collect(tmp_path)[0])
     assert body.count("Sentence") == 12
     assert "1 more" in body
