@@ -58,18 +58,13 @@ def sweep(
     Exit code 1 where no setting works. docs/sweep.md tells what the section takes.
     """
     from regexp.cli.sweep_display import show
-    from regexp.sweep.executors import executor_of
 
     if resume and (name or dry_run):
         raise UsageError("--name and --dry-run are for a new sweep; --resume goes on with an old one")
-    if address is not None and executor != "ray":
-        raise UsageError("--address is for --executor ray")
-    if workers is not None and executor == "local":
-        raise UsageError("--workers is for --executor processes or ray; local is one process on all devices")
+    where = _executor(executor, device, workers, address)
     if dry_run:
-        _dry_run(_loaded(config, settings), executor_of(executor, device, workers, address), show(None, quiet, json))
+        _dry_run(_loaded(config, settings), where, show(None, quiet, json))
         return
-    where = executor_of(executor, device, workers, address)
     if storage is not None:
         from regexp.sweep.records import check_storage
 
@@ -92,6 +87,17 @@ def sweep(
                 failed = isinstance(event, Concluded) and event.summary["status"] == "failed"
     if failed:
         raise typer.Exit(1)
+
+
+def _executor(name: Where, device: Device, workers: int | None, address: str | None) -> Executor:
+    """Who trains; nothing is begun yet."""
+    from regexp.sweep.executors import executor_of
+
+    if address is not None and name != "ray":
+        raise UsageError("--address is for --executor ray")
+    if workers is not None and name == "local":
+        raise UsageError("--workers is for --executor processes or ray; local is one process on all devices")
+    return executor_of(name, device, workers, address)
 
 
 def _loaded(config: Path | None, settings: list[str] | None) -> Loaded:

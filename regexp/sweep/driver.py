@@ -217,5 +217,5 @@ class Sweeping:
         left = max(0, self.steps_left) * self.spent / self.moved if self.moved else None
         lost = sum(r.status in ("diverged", "failed") for r in here)
         value = best[0].value if best else None
-        trials = self.confirming if index == len(self.sweep.stages) else self.plan.trials(index)
-        return Progress(index, trials or 0, len(here), lost, running, value, left, ended)
+        trials = self.plan.trials(index) if self.confirming is None else self.confirming
+        return Progress(index, trials, len(here), lost, running, value, left, ended)

@@ -11,13 +11,12 @@ from dataclasses import replace
 import jax
 import pytest
 
-from regexp.errors import DeviceError, Interrupted, RunError
+from regexp.errors import DeviceError, Interrupted, RunError, UsageError
 from regexp.experiment import Experiment, Trial
 from regexp.sweep.events import WorkerLost
-from regexp.sweep.executors import processes
+from regexp.sweep.executors import processes, ray
 from regexp.sweep.executors.local import Local
 from regexp.sweep.executors.pool import Died, Finished, Pool, Ready
-from regexp.sweep.executors.ray import share
 from regexp.sweep.tasks import Block, Ended, Lost, Measure, Measured, Moved, Outcome
 from regexp.training import device
 from regexp.training.device import gpus
@@ -203,9 +202,21 @@ def test_a_signal_is_obeyed_between_two_answers():
 
 
 def test_each_actor_has_as_many_cpus_as_there_is_room_for():
-    assert share([4, 4], None) == (2, 4)
-    assert share([0, 2, 64], None) == (33, 2)
-    assert share([2, 64, 64], 3) == (3, 32)
-    assert share([2], 8) == (2, 1)
+    assert ray.share([4, 4], None) == (2, 4)
+    assert ray.share([0, 2, 64], None) == (33, 2)
+    assert ray.share([2, 64, 64], 3) == (3, 32)
+    assert ray.share([2], 8) == (2, 1)
     with pytest.raises(RunError, match="no node of the cluster"):
-        share([0, 0], 2)
+        ray.share([0, 0], 2)
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "message"),
+    [
+        ("here", UsageError, "--address is auto or HOST:PORT, not here"),
+        ("127.0.0.1:1", RunError, "no Ray cluster at 127.0.0.1:1: Connection refused"),
+    ],
+)
+def test_where_no_cluster_is_ray_is_not_waited_for(address, error, message):
+    with pytest.raises(error, match=message):
+        ray._knock(address)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -130,10 +131,23 @@ def share(nodes: list[int], workers: int | None) -> tuple[int, int]:
     return workers, next(fitting)
 
 
+def _knock(address: str) -> None:
+    """Whether anybody is there: Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"--address is auto or HOST:PORT, not {address}")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise RunError(f"no Ray cluster at {address}: {error.strerror or error}") from None
+
+
 def _connect(address: str | None) -> None:
     """Raises RunError where no cluster is. Ray sets a handler of SIGTERM, in which the driver would end unsaved."""
     import ray
 
+    if address not in (None, "auto"):
+        _knock(str(address))
     handler = signal.getsignal(signal.SIGTERM)
     own: Any = {"include_dashboard": False} if address is None else {}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

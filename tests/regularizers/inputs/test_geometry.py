@@ -11,9 +11,13 @@ from scipy import ndimage
 from regexp.random import stream
 from regexp.regularizers.base import Batch
 from regexp.regularizers.fold import runs, transform_batches
+from regexp.regularizers.inputs.blur import Blur
+from regexp.regularizers.inputs.color_jitter import ColorJitter
+from regexp.regularizers.inputs.cutmix import CutMix
 from regexp.regularizers.inputs.gaussian_noise import GaussianNoise
 from regexp.regularizers.inputs.geometry import warp
 from regexp.regularizers.inputs.horizontal_flip import HorizontalFlip
+from regexp.regularizers.inputs.mixup import Mixup
 from regexp.regularizers.inputs.random_crop import RandomCrop
 from regexp.regularizers.inputs.rotate import Rotate
 from regexp.regularizers.inputs.stretch import Stretch
@@ -193,6 +197,23 @@ def test_the_joint_warp_does_what_its_methods_do_in_their_order():
     middle = np.s_[0, 15:26, 15:26, 0]
     np.testing.assert_allclose(together[middle], separately.inputs[middle], atol=2e-3)
     assert np.abs(np.asarray(together - reversed_order))[middle].max() > 2e-2
+
+
+@pytest.mark.parametrize(
+    "after", [Mixup(alpha=1.0), ColorJitter(), RandomCrop(), Blur(), CutMix()], ids=lambda m: m.name
+)
+def test_what_follows_a_warp_reads_its_pixels(after):
+    """In one program as in two, but for the last bit: the warp is not computed again at each place that reads it."""
+    given, rotate = pictures(8), Rotate()
+    both = jax.jit(lambda x: transform_batches((rotate, after), given._replace(inputs=x), keys(rotate, after))[:2])
+
+    def one(method):
+        key = keys(method)[f"{method.name}/transform_batch"]
+        return jax.jit(lambda x: method.transform_batch(given._replace(inputs=x), key)[:2])
+
+    inputs, targets = one(after)(one(rotate)(given.inputs)[0])
+    for ours, theirs in zip(both(given.inputs), (inputs, targets), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-7)
 
 
 def test_neighbours_move_no_draws():
