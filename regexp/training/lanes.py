@@ -153,4 +153,9 @@ def _jit(function: Callable[..., Any], layout: Layout, n_shared: int, n_lanes: i
     specs = tuple(PartitionSpec() if axis is None else PartitionSpec("lanes") for axis in axes)
     sharded = jax.shard_map(several, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("lanes"), check_vma=False)
     donated = () if donate is None else (n_shared + donate,)
-    return jax.jit(sharded, donate_argnums=donated)
+    options = CPU_OPTIONS if layout.devices[0].platform == "cpu" else None
+    return jax.jit(sharded, donate_argnums=donated, compiler_options=options)
+
+
+# XLA's own is 256 bits. With AVX-512 a step takes 0.90 (784-32-32-10) to 0.97 (CNN) of the time that it takes so.
+CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
