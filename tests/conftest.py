@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
-from regexp.training import device
+from regexp.training import device, lanes
 
 device.cores = lambda: 2
 device.set_up("cpu")
@@ -21,6 +22,25 @@ LONGEST_FIRST = ("test_killed.py", "test_method_configs.py", "test_regularizer_c
 def pytest_collection_modifyitems(items):
     """Files go to workers whole: a long one that comes last keeps one worker busy and the others idle."""
     items.sort(key=lambda item: item.path.name not in LONGEST_FIRST)
+
+
+MOST_MAPS = 20_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs():
+    """Programs are forgotten before there are too many: each takes memory maps, of which Linux gives a process 65,530.
+
+    The whole suite in two workers needs more; XLA crashes where it gets none.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > MOST_MAPS:
+        import jax
+
+        lanes._programs.clear()
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
