@@ -15,6 +15,16 @@ from regexp.training import device, lanes
 
 device.cores = lambda: 2
 device.set_up("cpu")
+gc.set_threshold(100_000, 50, 100)  # traced programs are large and stay: a tenth of the time went into looking at them
+
+
+def pytest_configure(config):
+    """Without the slow tests, compiling is what takes the time: a third less without LLVM's optimisations.
+
+    CI runs all tests with the programs that users have.
+    """
+    if config.option.markexpr == "not slow":
+        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
 LONGEST_FIRST = ("test_killed.py", "test_method_configs.py", "test_regularizer_contract.py", "test_engine.py")

@@ -1,13 +1,15 @@
 """Lists of trials, divided into blocks of one structure and one size, so that a structure is compiled once per sweep.
 
-A block has as many lanes in the last stage as in the first, the last of its trials repeated where there are fewer: the
-program is the same. The size is chosen by what the stages need, in a worker: it knows its devices.
+A program has as many lanes in the last stage as in the first, the last of its trials repeated where there are fewer.
+The size is chosen by what the stages need, in a worker: it knows its devices. One worker has all trials of a structure
+as one block, so that a trial takes the place of one that is over; several have some each, so that all end together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from math import ceil
 
 from regexp.experiment import Trial
 from regexp.sweep.executors.base import Executor
@@ -15,6 +17,7 @@ from regexp.sweep.tasks import Answer, Block, Ended, Lost, Measure, Measured, Mo
 from regexp.sweep.trainer import Lanes
 from regexp.training.lanes import group
 
+BLOCKS = 4  # of a structure, for each of several workers
 Survivors = Callable[[int, dict[int, Outcome]], set[int]]
 
 
@@ -78,11 +81,15 @@ class Blocks:
         blocks = []
         for one in group([trials[i] for i in alive], [self.lanes.lane(trials[i]) for i in alive]):
             members = [alive[i] for i in one]
-            for begin in range(0, len(members), size):
-                part = tuple(members[begin : begin + size])
+            for part in self._shares(members, size):
                 own = tuple(states[i] for i in part) if states else ()
                 blocks.append(Block(part, tuple(trials[i] for i in part), size, rung, own))
         return blocks
+
+    def _shares(self, members: Sequence[int], size: int) -> list[tuple[int, ...]]:
+        programs, workers = ceil(len(members) / size), self.executor.workers
+        each = size * ceil(programs / (BLOCKS * workers if workers > 1 else 1))
+        return [tuple(members[begin : begin + each]) for begin in range(0, len(members), each)]
 
 
 def _pruned(outcome: Outcome) -> Outcome:

@@ -31,12 +31,13 @@ class Measure:
 
 @dataclass(frozen=True)
 class Block:
-    """Trials of one structure, to be trained by one program.
+    """Trials of one structure, to be trained by one program, in their order.
 
     lanes: the trials' indices in the call of Blocks.train
-    size: lanes of the program; the last trial is repeated to fill it
+    size: lanes of the program; where there are more trials, each takes the place of one that is over; where there are
+        less, the last is repeated
     rung: epochs after which they wait for one another; None: they are trained to their end
-    states: where each goes on; () at the beginning
+    states: where each goes on, all after as many steps; () at the beginning
     """
 
     lanes: tuple[int, ...]
@@ -44,11 +45,6 @@ class Block:
     size: int
     rung: int | None = None
     states: tuple[State, ...] = ()
-
-    def first(self, count: int) -> Block:
-        """The first of them, as a smaller program."""
-        return replace(self, lanes=self.lanes[:count], trials=self.trials[:count], states=self.states[:count],
-                       size=count)  # fmt: skip
 
     def without(self, lanes: Collection[int]) -> Block:
         """Those that are not over yet."""
@@ -87,7 +83,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Moved:
-    """Lanes made so many steps, together."""
+    """Lanes made so many steps, together; in 0 seconds those that they need not make, as they have stopped."""
 
     lane_steps: int
     seconds: float

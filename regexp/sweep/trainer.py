@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -29,7 +31,8 @@ CHUNK_SECONDS = 0.4  # progress moves, and an interrupt is obeyed, at least this
 OVERHEAD = {"cpu": 2, "gpu": 256}
 MOST_LANES = {"cpu": 32, "gpu": 1024}
 MEMORY_SHARE = 0.25  # of what is free, for one block
-POSITION = "position of the group"
+REFILLED = 4  # a quarter of the lanes: each time, all are measured
+POSITION = "steps made"
 
 
 class Lanes:
@@ -77,31 +80,67 @@ class Trainer:
     # -- training -----------------------------------------------------------------------------------------------------
 
     def train(self, block: Block) -> Iterator[Moved | Ended]:
-        """A block to its rung or end; where its memory does not suffice, this one and all later ones in halves."""
+        """A block to its rung or end; where memory does not suffice, from then on with half as many lanes at a time."""
         while block.lanes:
             size = min(block.size, self.fitting or block.size)
-            part = block if size == block.size else block.first(size)
             try:
-                yield from self._trained(part)
+                for answer in self._trained(replace(block, size=size)):
+                    if isinstance(answer, Ended):
+                        block = block.without(answer.outcomes)
+                    yield answer
             except (jax.errors.JaxRuntimeError, MemoryError) as error:
                 if _is_memory(error) and size > 1:
                     self.fitting = (size + 1) // 2
                     continue
                 reason = str(error).partition("\n")[0][:200]
-                yield Ended({i: Outcome("failed", 0, reason=reason) for i in part.lanes})
-            block = block.without(part.lanes)
+                failed = block.lanes[:size]  # those in training
+                yield Ended({i: Outcome("failed", 0, reason=reason) for i in failed})
+                block = block.without(failed)
 
     def _trained(self, block: Block) -> Iterator[Moved | Ended]:
-        made = self._compiled(block.trials, block.size)
-        if block.states:
-            own = [*block.states, *[block.states[-1]] * (block.size - len(block.states))]
-            arrays = {name: np.stack([one[name] for one in own]) for name in own[0] if name != POSITION}
-            made.restore(arrays, int(own[0][POSITION]))
-        end = made.total_steps if block.rung is None else block.rung * made.steps_per_epoch
-        for took, moved in self._advance(made, end):
-            yield Moved(moved * len(block.lanes), took, block.lanes)
-        states = {} if block.rung is None else dict(zip(block.lanes, _states(made), strict=False))
-        yield Ended(dict(zip(block.lanes, _outcomes(made), strict=False)), states)
+        """Lanes that are over leave the program to those that wait, a quarter of its lanes at a time."""
+        made = self._compiled(block.trials[: block.size], block.size)
+        waiting = deque(range(len(block.lanes)))
+        seats: dict[int, int] = {}  # lane of the program -> which of the block's it trains
+        while waiting or seats:
+            free = [seat for seat in range(block.size) if seat not in seats]
+            new = {seat: waiting.popleft() for seat in free[: len(waiting)]}
+            seats |= new
+            if new and (made.position or block.states):
+                self._enter(made, block, new)
+            lanes = [block.lanes[place] for place in seats.values()]
+            enough = ceil(block.size / REFILLED) if waiting else len(seats)
+            left = {seat: self._left(made, block, seat, place) for seat, place in seats.items()}
+            end = made.position + min(left.values())
+            for took, moved in self._advance(made, end):
+                yield Moved(moved * len(seats), took, lanes)
+                if made.at_epoch_end and np.count_nonzero(made.stopped[list(seats)]) >= enough:
+                    break
+            left = {seat: self._left(made, block, seat, place) for seat, place in seats.items()}
+            over = {seat: place for seat, place in seats.items() if made.stopped[seat] or left[seat] == 0}
+            if skipped := sum(left[seat] for seat in over):
+                yield Moved(skipped, 0.0, [block.lanes[place] for place in over.values()])
+            yield self._ended(made, block, over)
+            seats = {seat: place for seat, place in seats.items() if seat not in over}
+
+    def _enter(self, made: Group, block: Block, new: dict[int, int]) -> None:
+        trials = [block.trials[place] for place in new.values()]
+        states = [block.states[place] for place in new.values()] if block.states else []
+        steps = int(states[0][POSITION]) if states else 0
+        lanes, splits = [self.lanes.lane(t) for t in trials], [self.lanes.split(t.seed) for t in trials]
+        made.enter(list(new), trials, lanes, splits, states, steps)
+
+    def _left(self, made: Group, block: Block, seat: int, place: int) -> int:
+        """Steps until a lane's rung or end."""
+        whole = made.steps_of(block.trials[place]) if block.rung is None else block.rung * made.steps_per_epoch
+        return whole - (made.position - made.began[seat])
+
+    def _ended(self, made: Group, block: Block, over: dict[int, int]) -> Ended:
+        lanes, seats = [block.lanes[place] for place in over.values()], list(over)
+        states = {}
+        if block.rung is not None:
+            states = dict(zip(lanes, _states(made, seats, block.rung * made.steps_per_epoch), strict=True))
+        return Ended(dict(zip(lanes, _outcomes(made, seats), strict=True)), states)
 
     def _compiled(self, trials: Sequence[Trial], size: int) -> Group:
         made = self.lanes.group([*trials, *[trials[-1]] * (size - len(trials))])
@@ -120,8 +159,6 @@ class Trainer:
             yield took, moved
             if number := self.interrupted():
                 raise Interrupted("stopped by a signal", number)
-        if made.position < end:  # all lanes have stopped before it
-            yield 0.0, end - made.position
 
     # -- measuring ----------------------------------------------------------------------------------------------------
 
@@ -167,28 +204,26 @@ def block_size(needs: Sequence[tuple[int, int]], devices: int, overhead: int, mo
     return min(sizes, key=lambda size: (cost(size), -size))
 
 
-def _outcomes(made: Group) -> list[Outcome]:
-    """Of each lane: its metrics at the epoch that is selected."""
+def _outcomes(made: Group, seats: Sequence[int]) -> Iterator[Outcome]:
+    """Of some lanes of the program: their metrics at the epoch that is selected."""
     (variables,) = made.selected()
     if made.has_statistics and uses_population(made.trials[0].experiment):
         variables = made.recomputed(variables)
     metrics, _ = made.evaluate(variables)
-    epochs, steps = np.asarray(made.state.epoch), np.asarray(made.state.diverged_at)
-    found = []
-    for lane, (epoch, step) in enumerate(zip(epochs.tolist(), steps.tolist(), strict=True)):
-        own = {name: float(values[lane]) for name, values in metrics.items() if lane < len(values)}
-        if step >= 0:
-            found.append(Outcome("diverged", epoch, {}, step, f"the loss is not finite at step {step}"))
+    epochs, steps = np.asarray(made.state.epoch).tolist(), np.asarray(made.state.diverged_at).tolist()
+    for seat in seats:
+        if steps[seat] >= 0:
+            reason = f"the loss is not finite at step {steps[seat]}"
+            yield Outcome("diverged", epochs[seat], {}, steps[seat], reason)
         else:
-            found.append(Outcome("done", epoch, own))
-    return found
+            yield Outcome("done", epochs[seat], {name: float(values[seat]) for name, values in metrics.items()})
 
 
-def _states(made: Group) -> Iterator[State]:
-    """Of each lane: where it can go on, in whichever block."""
-    arrays, position = made.snapshot(), {POSITION: np.asarray(made.position)}
-    for lane in range(len(made.trials)):
-        yield {name: array[lane] for name, array in arrays.items()} | position
+def _states(made: Group, seats: Sequence[int], rung: int) -> Iterator[State]:
+    """Of some lanes: where they can go on, in whichever block; one that has stopped waits at the rung, too."""
+    arrays = made.snapshot()
+    for seat in seats:
+        yield {name: array[seat] for name, array in arrays.items()} | {POSITION: np.asarray(rung)}
 
 
 def _is_memory(error: Exception) -> bool:

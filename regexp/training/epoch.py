@@ -57,7 +57,7 @@ class State(NamedTuple):
 class Segments(NamedTuple):
     """How a chunk is cut; the same for all lanes. Arrays of a fixed capacity, `used` of them count."""
 
-    start: Array  # (S,) first step of the run
+    start: Array  # (S,) first step, of the group
     offset: Array  # (S,) first row of `order`
     count: Array  # (S,) steps
     ends_epoch: Array  # (S,) whether the last step is an epoch's last
@@ -194,7 +194,7 @@ def chunk(
 
     def segment(index: Array, carry: tuple[State, dict[str, Array]]) -> tuple[State, dict[str, Array]]:
         before, rows = carry
-        first, offset = segments.start[index], segments.offset[index]
+        first, offset = segments.start[index] - lane.began, segments.offset[index]
 
         def step(i: Array, inner: tuple[Progress, Array, Array]) -> tuple[Progress, Array, Array]:
             progress, loss_sum, diverged_at = inner

@@ -29,7 +29,8 @@ MOST_STEPS, MOST_ROWS = 2048, 2**20
 class Group:
     """Lanes of one structure in training.
 
-    position  steps made so far, the same for all lanes
+    position  steps made so far
+    began     (lanes,) the position at which each lane made its first, 0 but where it took another's place
     updates   steps of the whole run, where they are not its epochs'
     """
 
@@ -50,6 +51,7 @@ class Group:
         most = [min(t.experiment.training.epochs, int(lane.epochs)) for t, lane in zip(trials, lanes, strict=True)]
         self.total_steps = max(most) * self.steps_per_epoch if updates is None else updates
         self.position = 0
+        self.began = [0] * len(trials)
         self.alone = all(trial.member == 0 for trial in trials)
         self._place(lanes)
 
@@ -60,9 +62,15 @@ class Group:
         self.parameters = sum(x.size for x in arrays)
         convolutional = any(x.ndim >= 3 for x in arrays)
         self.layout: Layout = choose_layout(len(lanes), self.parameters, convolutional)
+        self._prepared = list(lanes)
+        self._put_lanes()
+        self.shared = self.layout.put(prepare_shared(self.data), over_lanes=False)
+
+    def _put_lanes(self) -> None:
+        began = (np.asarray(step, np.int32) for step in self.began)
+        lanes = [lane._replace(began=step) for lane, step in zip(self._prepared, began, strict=True)]
         self.experiments = self._lanes(stack([t.experiment for t in self.trials]))
         self.lane = self._lanes(stack(lanes))
-        self.shared = self.layout.put(prepare_shared(self.data), over_lanes=False)
 
     def _lanes(self, tree: Tree) -> Tree:
         return self.layout.put(self.layout.pad(tree), over_lanes=True)
@@ -72,8 +80,8 @@ class Group:
     def compile(self) -> None:
         """Make the program that trains, and the first state."""
         lanes = (self.experiments, self.lane)
-        start = compile_over_lanes(_start, self.layout, (), lanes, (self.spec,))
-        self.state: State = start.call(*lanes)
+        self._start = compile_over_lanes(_start, self.layout, (), lanes, (self.spec,))
+        self.state: State = self._start.call(*lanes)
         order, segments = self._order(0, 0), self._segments(0, 0)
         self._chunk = compile_over_lanes(
             _chunk,
@@ -98,7 +106,17 @@ class Group:
     @property
     def done(self) -> bool:
         """Whether every lane has stopped or the run's epochs are over."""
-        return self.position >= self.total_steps or bool(np.all(np.asarray(self.state.stopped)))
+        return self.position >= self.total_steps or bool(np.all(self.stopped))
+
+    @property
+    def stopped(self) -> np.ndarray:
+        """(lanes,) by their last epoch, a method or divergence."""
+        return np.asarray(self.state.stopped)[: len(self.trials)]
+
+    @property
+    def at_epoch_end(self) -> bool:
+        """Whether the last step was an epoch's last, of all lanes."""
+        return self.position % self.steps_per_epoch == 0
 
     def advance(self, steps: int) -> list[dict[str, Any]]:
         """Train all lanes for about `steps` steps; returns a row for each lane and epoch that ended."""
@@ -130,12 +148,13 @@ class Group:
         return self.layout.put(segments, over_lanes=False)
 
     def _order(self, first: int, steps: int) -> Tree:
-        known: dict[tuple[int, int], np.ndarray] = {}
-        for trial, split in zip(self.trials, self.splits, strict=True):
-            if (trial.seed, trial.member) not in known:
+        known: dict[tuple[int, int, int], np.ndarray] = {}
+        whose = [(trial.seed, trial.member, began) for trial, began in zip(self.trials, self.began, strict=True)]
+        for one, trial, split in zip(whose, self.trials, self.splits, strict=True):
+            if one not in known:
                 seed = (trial.seed, member_of(trial))
-                known[trial.seed, trial.member] = self._seed_order(seed, split.train, first, steps)
-        return self._lanes(np.stack([known[trial.seed, trial.member] for trial in self.trials]))
+                known[one] = self._seed_order(seed, split.train, first - one[2], steps)
+        return self._lanes(np.stack([known[one] for one in whose]))
 
     def _seed_order(self, seed: tuple[int, int], rows: np.ndarray, first: int, steps: int) -> np.ndarray:
         order = np.zeros((self.capacity, self.batch_size), np.int32)
@@ -151,8 +170,8 @@ class Group:
         finished = np.asarray(self.state.epoch)
         found = []
         for index in np.flatnonzero(np.asarray(segments.ends_epoch)):
-            epoch = int(segments.start[index]) // self.steps_per_epoch + 1
             for lane, trial in enumerate(self.trials):
+                epoch = (int(segments.start[index]) - self.began[lane]) // self.steps_per_epoch + 1
                 if epoch <= finished[lane]:  # later rows of a stopped lane mean nothing
                     values = {name: float(value[lane, index]) for name, value in rows.items()}
                     who = {"seed": trial.seed} if self.alone else {"seed": trial.seed, "member": trial.member}
@@ -270,6 +289,34 @@ class Group:
         self.state = self._lanes(jax.tree.unflatten(structure, [arrays[name] for name in names]))
         self.position = position
 
+    def enter(
+        self, places: Sequence[int], trials: Sequence[Trial], lanes: Sequence[Lane], splits: Sequence[Split],
+        states: Sequence[dict[str, np.ndarray]] = (), made: int = 0,
+    ) -> None:  # fmt: skip
+        """Others of this structure take the places of lanes that are over, here at the end of an epoch.
+
+        states: of each, where it goes on after `made` steps; () at the beginning
+        """
+        for place, trial, lane, split in zip(places, trials, lanes, splits, strict=True):
+            self.trials[place], self._prepared[place], self.splits[place] = trial, lane, split
+            self.began[place] = self.position - made
+            self.total_steps = max(self.total_steps, self.began[place] + self.steps_of(trial))
+        self._put_lanes()
+        own, taken = self._named(self.state), list(places)
+        if states:
+            fresh = {name: np.stack([state[name] for state in states]) for name in own}
+        else:
+            started = self._named(self._start.call(self.experiments, self.lane))
+            fresh = {name: array[taken] for name, array in started.items()}
+        for name, array in own.items():
+            own[name] = array.copy()
+            own[name][taken] = fresh[name]
+        self.restore(own, self.position)
+
+    def steps_of(self, trial: Trial) -> int:
+        """Steps of its epochs, were it not to stop."""
+        return trial.experiment.training.epochs * self.steps_per_epoch
+
     def _host(self, tree: Tree) -> Tree:
         return jax.tree.map(lambda x: np.asarray(x)[: len(self.trials)], tree)
 
@@ -297,7 +344,7 @@ def predict_alone(
     """Outputs (n, outputs) of one lane in evaluation mode for inputs that belong to no split."""
     empty, ones = np.zeros(0, np.int32), np.ones(spec.outputs, np.float32)
     never = np.asarray(0, np.int32)
-    lane = Lane(np.zeros(2, np.uint32), empty, empty, empty, fitted, ones, ones, ones, ones, never, {})
+    lane = Lane(np.zeros(2, np.uint32), empty, empty, empty, fitted, ones, ones, ones, ones, never, never, {})
     none = np.zeros(len(inputs), np.int32) if spec.task == "classification" else np.zeros((len(inputs), spec.outputs))
     shared = Shared(inputs.reshape(len(inputs), -1), none)
     rows = np.arange(len(inputs), dtype=np.int32)

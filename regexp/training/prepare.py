@@ -48,6 +48,7 @@ def prepare_lane(trial: Trial, data: Data, split: Split, base: Split | None = No
         target_mean=mean,
         target_scale=scale,
         epochs=np.asarray(2**31 - 1, np.int32),
+        began=np.asarray(0, np.int32),
         own=_own(trial, data, base or split),
     )
 

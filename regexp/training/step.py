@@ -67,6 +67,7 @@ class Lane(NamedTuple):
     target_mean: Array  # (outputs,) regression targets are standardised; 0 and 1 for classification
     target_scale: Array
     epochs: Array  # after so many the lane stops, at the latest
+    began: Array  # the step of the group at which it made its first
     own: dict[str, dict[str, Array]]  # what methods' `prepare` returned
 
 

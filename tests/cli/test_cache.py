@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from tests.cli.command import CONFIG, regexp
 
 
+@pytest.mark.slow
 def test_a_broken_compilation_cache_is_harmless(tmp_path):
     # the least to compile: every one of these runs compiles anew
     config = CONFIG.replace("{name: mlp, hidden: [8]}", "linear").replace("seeds: [0, 1]", "seeds: [0]")

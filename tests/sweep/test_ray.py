@@ -52,19 +52,22 @@ def test_an_actor_and_a_node_that_are_lost_cost_no_trial(cluster, tmp_path):
 
 
 def losing(cluster, pool, hand):
-    """`hand`, but the first block's actor dies of it, and when it is back, the other's node is lost."""
+    """`hand`, but the first block's actor dies of it, and when it is back, the other's node is lost with a block."""
     import ray
 
     places = ray.get([actor.__ray_call__.remote(place) for actor in pool.actors])
     killed, lost = [], []
 
     def call(worker, task):
+        other = bool(killed) and worker != killed[0] and not lost
+        if other:  # without this wait it might be through with every block before the first is back
+            ray.get(pool.actors[killed[0]].ready.options(max_task_retries=-1).remote(pool.setup))
         hand(worker, task)
         if not killed:
             os.kill(places[worker][0], signal.SIGKILL)
             killed.append(worker)
-        elif worker in killed and not lost:
-            (node,) = [n for n in cluster.list_all_nodes() if n.node_id == places[1 - worker][1]]
+        elif other:
+            (node,) = [n for n in cluster.list_all_nodes() if n.node_id == places[worker][1]]
             cluster.remove_node(node, allow_graceful=False)
             lost.append(node)
 

@@ -106,8 +106,8 @@ class Pool(Executor):
 class _Job:
     """A task on its way.
 
-    deaths: of workers that had it
-    lane_steps: made since it was handed out, or since a part of it ended
+    deaths: of workers that had it, since it was handed out or a part of it ended
+    lane_steps: made since then; of what is still in training, earlier ones are forgotten
     over: all is answered; the worker has only to say that it has Finished
     """
 
@@ -125,7 +125,7 @@ class _Job:
         if isinstance(answer, Moved):
             self.lane_steps += answer.lane_steps
         if isinstance(answer, Ended) and isinstance(self.task, Block):
-            self.task, self.lane_steps = self.task.without(answer.outcomes), 0
+            self.task, self.lane_steps, self.deaths = self.task.without(answer.outcomes), 0, 0
             self.over = not self.lanes
         if isinstance(answer, Measured):
             self.over = True
@@ -143,4 +143,8 @@ def _again(job: _Job, reason: str, waiting: deque[_Job]) -> Iterator[Answer]:
     reason = f"{ATTEMPTS} workers died of it, the last: {reason}"
     if not isinstance(job.task, Block):
         raise RunError(f"the first steps cannot be measured: {reason}")
-    yield Ended({lane: Outcome("failed", 0, reason=reason) for lane in job.lanes})
+    failed = job.lanes[: job.task.size]  # those in training
+    yield Ended({lane: Outcome("failed", 0, reason=reason) for lane in failed})
+    rest = job.task.without(failed)
+    if rest.lanes:
+        waiting.appendleft(_Job(rest))
