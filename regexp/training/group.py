@@ -167,11 +167,11 @@ class Group:
         return order
 
     def _rows(self, first: int, segments: Segments, rows: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-        finished = np.asarray(self.state.epoch)
+        finished, starts = np.asarray(self.state.epoch).tolist(), np.asarray(segments.start).tolist()
         found = []
-        for index in np.flatnonzero(np.asarray(segments.ends_epoch)):
+        for index in np.flatnonzero(np.asarray(segments.ends_epoch)).tolist():
             for lane, trial in enumerate(self.trials):
-                epoch = (int(segments.start[index]) - self.began[lane]) // self.steps_per_epoch + 1
+                epoch = (starts[index] - self.began[lane]) // self.steps_per_epoch + 1
                 if epoch <= finished[lane]:  # later rows of a stopped lane mean nothing
                     values = {name: float(value[lane, index]) for name, value in rows.items()}
                     who = {"seed": trial.seed} if self.alone else {"seed": trial.seed, "member": trial.member}
