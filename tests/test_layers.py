@@ -64,7 +64,7 @@ ALLOWED = {
     "runner": LEAVES
     | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},
 }
-ALLOWED["sweep"] = ALLOWED["runner"] | {"runner", "metrics"}
+ALLOWED["sweep"] = ALLOWED["runner"] | {"runner", "metrics", "statistics"}
 NO_JAX = {
     "sweep",
     "component",

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from regexp.statistics.intervals import t_interval
 from regexp.sweep.records import Record
 from regexp.sweep.samplers import distribution
 from regexp.sweep.section import Sweep
 from regexp.sweep.space import Parameter, Space
 
-CONFIDENCE = 0.95
 FEW_FOR_IMPORTANCE = 8
 FEW_PER_PARAMETER = 5
 
@@ -28,14 +28,9 @@ def ranked(records: Sequence[Record], smaller: bool) -> list[Record]:
 
 def interval(values: Sequence[float]) -> dict[str, Any]:
     """Mean and its 95% interval by Student's t; no interval for one value."""
-    from scipy import stats
-
     numbers = np.asarray(values, np.float64)
-    mean = float(numbers.mean())
-    if len(numbers) < 2:
-        return {"mean": mean, "low": None, "high": None, "n": len(numbers)}
-    half = stats.t.ppf(0.5 + CONFIDENCE / 2, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers))
-    return {"mean": mean, "low": mean - float(half), "high": mean + float(half), "n": len(numbers)}
+    low, high = (float(x) for x in t_interval(numbers)) if len(numbers) > 1 else (None, None)
+    return {"mean": float(numbers.mean()), "low": low, "high": high, "n": len(numbers)}
 
 
 def conclude(

@@ -302,12 +302,15 @@ class Group:
             self.began[place] = self.position - made
             self.total_steps = max(self.total_steps, self.began[place] + self.steps_of(trial))
         self._put_lanes()
+        started = None if states else self._start.call(self.experiments, self.lane)
+        if started is not None and len(places) == len(self.trials):
+            self.state = started
+            return
         own, taken = self._named(self.state), list(places)
-        if states:
+        if started is None:
             fresh = {name: np.stack([state[name] for state in states]) for name in own}
         else:
-            started = self._named(self._start.call(self.experiments, self.lane))
-            fresh = {name: array[taken] for name, array in started.items()}
+            fresh = {name: array[taken] for name, array in self._named(started).items()}
         for name, array in own.items():
             own[name] = array.copy()
             own[name][taken] = fresh[name]
