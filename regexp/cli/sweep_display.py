@@ -43,7 +43,7 @@ class SweepLines(Words):
         trials = " + ".join(map(str, stages))
         programs = f"{event.programs} program{'s' * (event.programs > 1)}"
         workers = f" on {event.workers} workers" if event.workers > 1 else ""
-        self.say(f"{trials} trials, {confirm} to confirm; {event.lanes} lanes in blocks of {event.block}{workers} -> "
+        self.say(f"{trials} trials, {confirm} to confirm; {event.lanes} lanes, {event.block} at a time{workers} -> "
                  f"{programs}", "bold")  # fmt: skip
         self.say(f"{event.lane_steps:,} steps of a lane, {event.step_microseconds:.0f} us each as measured here: "
                  f"about {duration(event.seconds)} with compiling")  # fmt: skip

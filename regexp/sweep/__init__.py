@@ -4,7 +4,7 @@ section.py    the words of the config's `sweep:` section
 space.py      parameters, their scales, and a setting put into an experiment
 samplers.py   settings: grid, random, sobol; Optuna's tpe, gp and cma_es by ask and tell
 narrow.py     the next stage's ranges, from the best of this one
-blocks.py     trials in training: as lanes, in blocks of one size, so that a structure is compiled once
+blocks.py     trials in training, as lanes of programs of one size, so that a structure is compiled once
 records.py    what a trial came to; Optuna's RDB storage holds them
 conclude.py   the winner, its confirmed score, importance, warnings
 driver.py     the order of all this: a generator of events; asks, trains, tells

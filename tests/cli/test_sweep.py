@@ -53,7 +53,7 @@ def test_the_folder_has_everything(swept):
 
 def test_lines_tell_the_story(swept):
     text = shown(SweepLines, swept)
-    assert "12 + 6 trials, 3 to confirm; 30 lanes in blocks of " in text
+    assert "12 + 6 trials, 3 to confirm; 30 lanes, " in text
     assert "stage 2: 6 trials, 3 epochs, 2 seeds each" in text
     assert "(best 5 of 12" in text
     assert "validation/accuracy when chosen" in text

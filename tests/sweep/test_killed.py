@@ -83,39 +83,34 @@ def alone(tmp_path_factory):
     return undisturbed(tmp_path_factory.mktemp("undisturbed"))
 
 
-def test_the_driver_killed_at_random_moments(alone, tmp_path):
-    """Each resume dies again somewhere in what is left."""
-    expected, moments = alone
+def killed_until(deaths: int, folder: Path, expected: tuple, moments: int, *options: str) -> None:
+    """Sweep after sweep, each resumed until it is over, until there were so many deaths; each ends with this table."""
     generator = random.Random(5)
-    for death in range(DEATHS // 2):
-        died = command(tmp_path, str(random_moment(generator, moments, death)))
-        assert died.returncode in (-signal.SIGKILL, 0), died.stderr
-        if not (tmp_path / "runs" / "wine" / "config.yaml").exists():
-            subprocess.run(["rm", "-rf", str(tmp_path / "runs")], check=True)
-    done = command(tmp_path, "0")
-    assert done.returncode == 0 or "is done already" in done.stderr, done.stderr
-    assert table(tmp_path) == expected
+    sweeps = died = 0
+    while died < deaths:
+        own, sweeps = folder / str(sweeps), sweeps + 1
+        own.mkdir()
+        over = False
+        while not over:
+            one, other = sorted(random_moment(generator, moments, died) for _ in range(2))
+            when = f"{one}w,{other}" if options else str(other)  # w: of a worker
+            done = command(own, when if died < deaths else "0", *options)
+            over = done.returncode == 0 or "is done already" in done.stderr  # killed after its last word
+            assert over or done.returncode == -signal.SIGKILL, done.stderr
+            died += done.stdout.count("a worker died") + (done.returncode == -signal.SIGKILL)
+            if not (own / "runs" / "wine" / "config.yaml").exists():
+                subprocess.run(["rm", "-rf", str(own / "runs")], check=True)
+        assert table(own) == expected
+
+
+def test_the_driver_killed_at_random_moments(alone, tmp_path):
+    killed_until(DEATHS // 2, tmp_path, *alone)
 
 
 def test_driver_and_workers_killed_at_random_moments(tmp_path):
-    """REGEXP_DEATHS deaths, 4 by default, every other one a worker's; sweep after sweep until there were so many."""
+    """REGEXP_DEATHS deaths, 4 by default, every other one a worker's."""
     (tmp_path / "whole").mkdir()
-    expected, moments = undisturbed(tmp_path / "whole", *PROCESSES)
-    generator = random.Random(5)
-    sweeps = deaths = 0
-    while deaths < DEATHS:
-        folder, sweeps = tmp_path / str(sweeps), sweeps + 1
-        folder.mkdir()
-        over = False
-        while not over:
-            one, other = sorted(random_moment(generator, moments, deaths) for _ in range(2))
-            died = command(folder, f"{one}w,{other}" if deaths < DEATHS else "0", *PROCESSES)
-            assert died.returncode in (-signal.SIGKILL, 0), died.stderr
-            deaths += died.stdout.count("a worker died") + (died.returncode != 0)
-            if not (folder / "runs" / "wine" / "config.yaml").exists():
-                subprocess.run(["rm", "-rf", str(folder / "runs")], check=True)
-            over = died.returncode == 0
-        assert table(folder) == expected
+    killed_until(DEATHS, tmp_path, *undisturbed(tmp_path / "whole", *PROCESSES), *PROCESSES)
 
 
 def test_a_signal_ends_all_workers(tmp_path):
