@@ -31,11 +31,13 @@ class Predictions:
     classes: names, () for regression
     values: (n, K) mean probabilities, or (n, outputs) mean predictions in the target's units
     spread: (n,) standard deviation over seeds of the winning probability, or of the first output; 0 for one seed
+    names: of the rows, where they have any
     """
 
     classes: tuple[str, ...]
     values: np.ndarray
     spread: np.ndarray
+    names: list[str] | None = None
 
 
 def read_experiment(run: Run) -> Experiment:
@@ -114,7 +116,7 @@ def predict(run: Run, path: str) -> Predictions:
     winner = np.argmax(mean, -1) if classes else np.zeros(len(mean), int)
     chosen = outputs[:, np.arange(len(mean)), winner]
     spread = chosen.std(0, ddof=1) if len(chosen) > 1 else np.zeros(len(mean))
-    return Predictions(classes, mean, spread)
+    return Predictions(classes, mean, spread, experiment.dataset.row_names(path))
 
 
 def _outputs(experiment: Experiment, meta: dict[str, Any], arrays: Arrays, inputs: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json as json_module
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,13 @@ from regexp import inert
 from regexp.errors import UsageError
 
 if TYPE_CHECKING:
+    from regexp.inference import Predictions
     from regexp.runs import Run
 
 RunName = Annotated[str, typer.Argument(help="The run's name, or its folder.")]
 RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
-Input = Annotated[str, typer.Option("--input", help="A file of the form trained on (.csv, .npz).")]
+Input = Annotated[str, typer.Option("--input", help="Of the form trained on: .csv, .npz, an image or a folder.")]
 Output = Annotated[Path, typer.Option("--output", help="The .csv file to write.")]
 
 
@@ -65,18 +67,25 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     found = infer(folder, input)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    if found.classes:
-        names = [inert.csv(name) for name in found.classes]
-        writer.writerow(["prediction", *(f"p({name})" for name in names), "std_over_seeds"])
-        winners = [names[k] for k in found.values.argmax(1)]
-        rows = zip(winners, found.values.tolist(), found.spread.tolist(), strict=True)
-        writer.writerows([winner, *map(_short, values), _short(spread)] for winner, values, spread in rows)
+    if found.names is None:
+        writer.writerows(_table(found))
     else:
-        writer.writerow([*(f"prediction_{i}" for i in range(found.values.shape[1])), "std_over_seeds"])
-        pairs = zip(found.values.tolist(), found.spread.tolist(), strict=True)
-        writer.writerows([*map(_short, values), _short(spread)] for values, spread in pairs)
+        names = ["file", *map(inert.csv, found.names)]
+        writer.writerows([name, *row] for name, row in zip(names, _table(found), strict=True))
     write_atomic(output, text.getvalue().encode())
     typer.echo(inert.safe(f"wrote {len(found.values):,} predictions to {output}"))
+
+
+def _table(found: Predictions) -> Iterator[list[str]]:
+    """The head, then a row for each prediction."""
+    classes = [inert.csv(name) for name in found.classes]
+    if classes:
+        yield ["prediction", *(f"p({name})" for name in classes), "std_over_seeds"]
+    else:
+        yield [*(f"prediction_{i}" for i in range(found.values.shape[1])), "std_over_seeds"]
+    for values, spread in zip(found.values, found.spread.tolist(), strict=True):
+        winner = [classes[values.argmax()]] if classes else []
+        yield [*winner, *map(_short, values.tolist()), _short(spread)]
 
 
 def _tell_unfinished(run: Run) -> None:

@@ -116,6 +116,10 @@ class Dataset(Component):
             raise DataError(f"{path}: this run predicts from an .npz file with an array `inputs`, as it was trained on")
         return check_inputs(path, read_array(path, "inputs"))
 
+    def row_names(self, path: str) -> list[str] | None:
+        """What the rows of `read_inputs` are called, where they have names of their own."""
+        return None
+
     def load(self) -> Data:
         """Read everything. Raises DataError naming the file (and row) that is missing or damaged."""
         raise TypeError(f"{type(self).__name__} defines no load")
@@ -133,4 +137,5 @@ CATALOGUE: Catalogue[Dataset] = Catalogue(
     "fashion_mnist",
     "npz",
     "csv",
+    "image_folder",
 )
