@@ -102,7 +102,7 @@ class Program:
 
 # Linux gives a process 65,530 memory maps, and XLA crashes where it gets none. The three programs of a structure take
 # 1,100 (MLP) to 2,400 (ResNet-8): a sweep over many structures has to forget some, and reads them from the cache again.
-MOST_MAPS = 40_000
+MOST_MAPS, COUNTED_EVERY = 40_000, 16  # programs: counting so many takes some 20 ms
 _programs: dict[Any, Program] = {}  # the one used last is the last
 _made: list[float] = []  # seconds of each, forgotten ones included
 
@@ -147,7 +147,7 @@ def compile_over_lanes(
 
 def _forget() -> None:
     """The half of the programs that was not used for longest, where the process has nearly no memory maps left."""
-    if memory_maps() > MOST_MAPS:
+    if len(_made) % COUNTED_EVERY == 0 and memory_maps() > MOST_MAPS:
         for key in list(_programs)[: len(_programs) // 2]:
             del _programs[key]
 

@@ -34,6 +34,7 @@ def test_programs_not_used_for_long_are_forgotten_before_memory_maps_run_out(mon
     assert compilations() == count + 19
     full = memory_maps()
     monkeypatch.setattr(lanes, "MOST_MAPS", 0)
+    monkeypatch.setattr(lanes, "COUNTED_EVERY", 1)
     program(100.0)
     gc.collect()
     assert len(lanes._programs) == 11
