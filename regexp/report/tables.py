@@ -116,7 +116,7 @@ def verdicts(report: Report) -> Table:
         c = v.comparison
         ends = interval(c.interval.low, c.interval.high)
         wins = number(better(report, c.improvement))
-        numbers = (number(c.difference), ends, p_value(v.p), p_value(c.p), wins, str(c.pairs), number(c.correlation))
+        numbers = (signed(c.difference), ends, p_value(v.p), p_value(c.p), wins, str(c.pairs), number(c.correlation))
         rows.append((line.row.name, v.word, *numbers, why(line)))
     numeric = ("difference", "95% interval", "p (Holm)", "p", "P(better)", "pairs", "correlation")
     title = f"Against {report.baseline}, paired by seed"
@@ -191,6 +191,9 @@ def _ablation_notes(found: Ablation) -> list[str]:
         notes.append("step time: of a training step with all methods, over one without this one")
     if found.retuned:
         notes.append(f"{found.retuned} was searched again for every arm, on validation")
+        if found.at_edge:
+            arms = ", ".join(found.at_edge)
+            notes.append(f"at the edge of the range searched, so a better value may lie beyond: {arms}")
     else:
         notes.append("arms were not retuned: each has the config's own numbers (--retune learning_rate searches anew)")
     if found.missing:
