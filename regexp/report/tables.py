@@ -93,7 +93,7 @@ def _numbers(line: Line) -> list[str]:
 
 def _methods(report: Report) -> list[str]:
     used = {line.summary.interval.method for line in report.lines if line.summary}
-    names = {"t": "Student's t below 10 seeds", "BCa": "BCa bootstrap from 10 seeds"}
+    names = {"t": "Student's t below 10 seeds", "BCa": "BCa bootstrap, at neither end inside t, from 10 seeds"}
     said = [words for method, words in names.items() if method in used]
     return [f"95% interval of the mean: {'; '.join(said)}"] if said else []
 

@@ -200,7 +200,7 @@ def test_where_the_manifest_is_damaged_the_arms_are_rows(root, change):
 
 
 def test_the_arms_have_no_second_verdicts_and_the_one_without_methods_leads(written):
-    """Of `all` against `none` the ablation says "helps", of 13 arms Holm would say "undecided": one page, one answer."""
+    """Of `all` against `none` the ablation says "helps", Holm over 13 arms "undecided": one page has one answer."""
     made = build(*collect(written), first="digits-ablation/none")
     assert made.lines[0].row.name == "digits-ablation/none"
     assert {line.verdict for line in made.lines} == {None}

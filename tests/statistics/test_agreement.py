@@ -40,6 +40,19 @@ def test_bca_is_scipys_on_the_same_resamples(level):
     np.testing.assert_allclose(own.bca_interval(x, level), expected.confidence_interval, **TIGHT)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_from_ten_values_the_interval_has_the_outer_ends_of_bca_and_t(sign):
+    """Of skewed values BCa is the outer one at the long tail, t at the other."""
+    x = sign * np.round(1024 * np.random.default_rng(0).gamma(1, size=16)) / 1024  # as above
+    bca = stats.bootstrap((x,), np.mean, n_resamples=RESAMPLES, method="BCa", random_state=np.random.default_rng(SEED),
+                          confidence_level=intervals.widened(0.95, 16)).confidence_interval  # fmt: skip
+    t = stats.t.interval(0.95, 15, x.mean(), stats.sem(x))
+    found = own.summarize(x).interval
+    expected = (t[0], bca.high) if sign > 0 else (bca.low, t[1])
+    np.testing.assert_allclose((found.low, found.high), expected, **TIGHT)
+    assert found.method == "BCa"
+
+
 def test_bca_of_several_rows_is_that_of_each():
     x = np.random.default_rng(1).gamma(2, size=(5, 12))
     together = np.transpose(own.bca_interval(x))
