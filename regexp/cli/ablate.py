@@ -65,7 +65,7 @@ def ablate(
     record.announce(wanted)
     with loaded.placed():
         for number, arm in enumerate(wanted, 1):
-            _train(arm, record.path, f"[{number}/{len(wanted)}] {arm.name}", retune is not None, device)
+            _train(arm, record.path, f"[{number}/{len(wanted)}] {arm.name}", metric, retune is not None, device)
     if cost and not record.has_costs:
         record.note(step_time=_costs(experiment, device))
     if retune is not None:
@@ -122,7 +122,7 @@ class _Record:
         self.run.write_json("manifest.json", self.kept)
 
 
-def _train(arm: Arm, root: Path, label: str, retune: bool, device: str) -> None:
+def _train(arm: Arm, root: Path, label: str, metric: str | None, retune: bool, device: str) -> None:
     """Train an arm that is not done; the line says how it came out."""
     from regexp.cli.progress import Display
     from regexp.cli.train import _signals
@@ -136,7 +136,7 @@ def _train(arm: Arm, root: Path, label: str, retune: bool, device: str) -> None:
         summary: dict[str, Any] = {}
         for event in train(loaded, run, resume, device, sys.argv[1:], interrupted):  # type: ignore[arg-type]
             summary = getattr(event, "summary", summary)
-    shown = next((f"{n} {summary['metrics'][n]['mean']:.4f}" for n in ("test/accuracy", "test/rmse")
+    shown = next((f"{n} {summary['metrics'][n]['mean']:.4f}" for n in (metric, "test/accuracy", "test/rmse")
                   if summary["metrics"].get(n, {}).get("mean") is not None), summary["status"])  # fmt: skip
     seconds = summary["seconds"]
     typer.echo(f"{label}: {shown}  ({seconds['compile']:.1f} s compiling, {seconds['train']:.1f} s training)")

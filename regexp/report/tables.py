@@ -11,6 +11,7 @@ from regexp.report.searches import Search, Trial
 from regexp.report.words import because, count, heading, interval, number, p_value, signed
 from regexp.statistics.verdict import ALPHA, LEAST_PAIRS
 
+INTERVALS = f"intervals are the same test turned round (t below {LEAST_PAIRS} pairs), uncorrected"
 ENDED = ("done", "pruned", "diverged", "failed")  # how a trial may
 
 
@@ -142,7 +143,7 @@ def _verdict_notes(report: Report) -> list[str]:
     delta = f"; equivalent: within {report.delta:g}" if report.delta else ""
     return [
         f"difference: row - baseline; p: exact sign flips, two-sided; Holm over all rows; verdicts at {ALPHA:g}{delta}",
-        "intervals are the same test turned round (t below 6 pairs), uncorrected",
+        INTERVALS,
         f"fewer than {LEAST_PAIRS} pairs are never better or worse: 5 pairs reach p = 0.0625 at best",
     ]
 
@@ -185,7 +186,10 @@ def ablation(found: Ablation) -> Table:
 def _ablation_notes(found: Ablation) -> list[str]:
     families = dict.fromkeys(one.family for one in found.contributions)
     direction = "smaller" if found.smaller_is_better else "larger"
-    notes = [f"{found.metric}: {direction} is better; differences are paired by seed, p by exact sign flips"]
+    notes = [
+        f"{found.metric}: {direction} is better; differences are paired by seed, p by exact sign flips",
+        INTERVALS,
+    ]
     notes += [f"{name}: {FAMILIES[name]}; Holm over {count(len(found.family(name)), 'row')}" for name in families]
     if found.step_time:
         notes.append("step time: of a training step with all methods, over one without this one")

@@ -112,7 +112,8 @@ def _verdict(one: Comparison, p: float, equal: float, reachable: float, rule: _R
     reason = "neither different nor equivalent"
     if not enough or reachable > rule.alpha:
         of_rows = f" with {rule.rows} rows compared" if rule.rows > 1 else ""
-        reason = f"{one.pairs} pairs reach p = {reachable:.3g} at best{of_rows}"
+        reach = "1 pair reaches" if one.pairs == 1 else f"{one.pairs} pairs reach"
+        reason = f"{reach} p = {reachable:.3g} at best{of_rows}"
     return Verdict(one, "undecided", reason, p, equal, more_seeds(one, rule.rows, rule.delta, rule.alpha))
 
 
