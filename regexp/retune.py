@@ -36,6 +36,12 @@ def retuned(experiment: Experiment, data: Data) -> Experiment:
     return candidates[int(np.argmin(means))] if np.isfinite(means).any() else experiment
 
 
+def is_at_edge(found: Experiment, asked: Experiment) -> bool:
+    """Whether the rate found is the least or the greatest of those tried: a better one may lie beyond."""
+    ends = float(asked.optimizer.learning_rate) * np.asarray([FACTORS[0], FACTORS[-1]])
+    return bool(np.isclose(float(found.optimizer.learning_rate), ends, atol=0).any())
+
+
 def _at(experiment: Experiment, rate: float) -> Experiment:
     return replace(experiment, optimizer=replace(experiment.optimizer, learning_rate=rate))
 

@@ -11,7 +11,7 @@ import numpy as np
 from regexp.datasets.base import Data, Split
 from regexp.experiment import Experiment, Trial
 from regexp.losses import loss_for
-from regexp.metrics import measure
+from regexp.metrics import measure, names
 from regexp.training.group import Group
 from regexp.training.prepare import target_units
 from regexp.training.step import Variables
@@ -63,6 +63,20 @@ def score(
             mean, scale = target_units(data, splits[index].train)
             outputs[index] = logits[place] * scale + mean
     return Scores(metrics, outputs)
+
+
+def score_names(experiment: Experiment, task: str) -> list[str]:
+    """Of every metric that `score` finds."""
+    dataset, evaluation = experiment.dataset, experiment.evaluation
+    parts = [("train", True), ("validation", dataset.validation), ("test", dataset.test or dataset.published_test)]
+    found = [f"{part}/{name}" for part, there in parts if there for name in names(task)]
+    if evaluation.mc_samples:
+        own = ("entropy", "mutual_information") if task == "classification" else ("loss", "spread")
+        found += [f"mc/{name}" for name in (*(n for n in names(task) if n != "loss"), *own)]
+    if evaluation.attacks is not None:
+        attacks = [f"{kind}-{size:g}" for kind in ("fgsm", "pgd") for size in evaluation.attacks.epsilons]
+        found += [f"{attack}/{name}" for attack in attacks for name in names(task)]
+    return found
 
 
 def _score_ensembles(

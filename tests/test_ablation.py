@@ -10,13 +10,15 @@ import pytest
 
 from regexp.ablation import arms, contributions, neutral
 from regexp.cli.ablate import _folder
-from regexp.config import loads
+from regexp.config import load, loads
 from regexp.errors import UsageError
 from regexp.regularizers.activations.batch_norm import BatchNorm
 from regexp.regularizers.activations.dropout import Dropout
 from regexp.regularizers.parameters.l2 import L2
 from regexp.report.ablation import contrast, judged
-from tests.cli.command import regexp
+from regexp.retune import is_at_edge, retuned
+from regexp.scores import score_names
+from tests.cli.command import inside, regexp
 from tests.lab import experiment
 
 THREE = (L2(strength=0.1), Dropout(rate=0.4), BatchNorm())
@@ -159,6 +161,31 @@ def test_again_it_trains_nothing_and_another_config_is_refused(ablated):
     assert "trained with another config" in other.stderr
 
 
+def test_a_metric_that_no_arm_will_have_is_refused_before_anything_is_trained(tmp_path, capsys):
+    (tmp_path / "wine.yaml").write_text(CONFIG)
+    where = (tmp_path / "wine.yaml", "--runs-dir", tmp_path / "runs")
+    assert inside("ablate", *where, "--metric", "test/nope") == 2
+    assert "--metric test/nope: the arms will have train/loss, train/accuracy" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "evaluation"),
+    [("{name: wine}", "{mc_samples: 2, attacks: {epsilons: [0.1, 1.0e-5], steps: 2}}"),
+     ("{name: diabetes, validation: 0.0}", "{mc_samples: 2}")],
+)  # fmt: skip
+def test_the_metrics_that_the_arms_will_have_are_those_of_a_run(dataset, evaluation, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"dataset: {dataset}\nmodel: {{name: linear}}\nregularizers: {{dropout: {{input_rate: 0.1}}}}\n"
+        f"training: {{epochs: 1}}\nevaluation: {evaluation}\n"
+    )
+    assert inside("train", config, "--runs-dir", tmp_path, "--name", "run", "--quiet") == 0
+    experiment = load(config).experiment
+    found = json.loads((tmp_path / "run" / "summary.json").read_text())["metrics"]
+    assert set(score_names(experiment, experiment.dataset.load().task)) == set(found)
+
+
 def test_report_reads_the_ablation(ablated):
     folder, text = ablated
     done = regexp("report", "--runs-dir", folder / "runs")
@@ -176,8 +203,19 @@ def test_an_arm_that_was_killed_before_it_was_a_run_is_begun_again(tmp_path):
 
 
 def test_retuning_finds_a_rate_that_trains():
-    from regexp.retune import retuned
-
     slow = loads(CONFIG, ["optimizer.learning_rate=1e-5"]).experiment
     found = retuned(slow, slow.dataset.load())
     assert found.optimizer.learning_rate == pytest.approx(1e-4)
+    assert is_at_edge(found, slow)
+    assert not is_at_edge(slow, slow)
+
+
+def test_a_rate_at_the_edge_of_the_range_is_told(tmp_path, capsys):
+    """At 1e-5 nothing trains in three epochs: the greatest of the rates tried is the best of every arm."""
+    (tmp_path / "wine.yaml").write_text(CONFIG.replace("dropout: {rate: 0.3}", ""))
+    tuned = ("--set", "optimizer.learning_rate=1e-5", "--retune", "learning_rate", "--no-cost")
+    assert inside("ablate", tmp_path / "wine.yaml", "--runs-dir", tmp_path / "runs", *tuned) == 0
+    said = "at the edge of the range searched, so a better value may lie beyond: all, without-l2"
+    assert said in capsys.readouterr().out
+    manifest = json.loads((tmp_path / "runs" / "wine-ablation" / "manifest.json").read_text())
+    assert manifest["at_edge"] == ["all", "without-l2"]

@@ -15,6 +15,7 @@ from regexp.inert import safe
 if TYPE_CHECKING:
     from regexp.ablation import Arm
     from regexp.config import Loaded
+    from regexp.experiment import Experiment
     from regexp.runs import Run
 
 Config = Annotated[Path, typer.Argument(help="The YAML file.")]
@@ -57,16 +58,31 @@ def ablate(
     if seeds is not None:
         experiment = replace(experiment, training=replace(experiment.training, seeds=tuple(range(seeds))))
     wanted = arms(experiment, pairs)
+    with loaded.placed():
+        _check_metric(metric, experiment)
     record = _Record(runs_dir, name or f"{config.stem}-ablation", [m.name for m in experiment.regularizers], retune)
     typer.echo(safe(f"{len(wanted)} arms x {len(experiment.training.seeds)} seeds, in {record.path}"))
     record.announce(wanted)
     with loaded.placed():
         for number, arm in enumerate(wanted, 1):
-            _train(arm, record.path, f"[{number}/{len(wanted)}] {arm.name}", retune is not None, device)
+            _train(arm, record.path, f"[{number}/{len(wanted)}] {arm.name}", metric, retune is not None, device)
     if cost and not record.has_costs:
         record.note(step_time=_costs(experiment, device))
-    baseline = next(arm.name for arm in wanted if not arm.methods)
-    _show(record.path, baseline, metric, delta, html)
+    if retune is not None:
+        record.note(at_edge=[arm.name for arm in wanted if _is_at_edge(arm, record.path)])
+    nothing = next(arm.name for arm in wanted if not arm.methods)
+    _show(record.path, nothing, metric, delta, html)
+
+
+def _check_metric(metric: str | None, experiment: Experiment) -> None:
+    """Before anything is trained. Raises UsageError for one that no arm will have."""
+    from regexp.scores import score_names
+
+    if metric is None:
+        return
+    known = score_names(experiment, experiment.dataset.load().task)
+    if metric not in known:
+        raise UsageError(f"--metric {metric}: the arms will have {', '.join(known)}")
 
 
 class _Record:
@@ -106,7 +122,7 @@ class _Record:
         self.run.write_json("manifest.json", self.kept)
 
 
-def _train(arm: Arm, root: Path, label: str, retune: bool, device: str) -> None:
+def _train(arm: Arm, root: Path, label: str, metric: str | None, retune: bool, device: str) -> None:
     """Train an arm that is not done; the line says how it came out."""
     from regexp.cli.progress import Display
     from regexp.cli.train import _signals
@@ -120,7 +136,7 @@ def _train(arm: Arm, root: Path, label: str, retune: bool, device: str) -> None:
         summary: dict[str, Any] = {}
         for event in train(loaded, run, resume, device, sys.argv[1:], interrupted):  # type: ignore[arg-type]
             summary = getattr(event, "summary", summary)
-    shown = next((f"{n} {summary['metrics'][n]['mean']:.4f}" for n in ("test/accuracy", "test/rmse")
+    shown = next((f"{n} {summary['metrics'][n]['mean']:.4f}" for n in (metric, "test/accuracy", "test/rmse")
                   if summary["metrics"].get(n, {}).get("mean") is not None), summary["status"])  # fmt: skip
     seconds = summary["seconds"]
     typer.echo(f"{label}: {shown}  ({seconds['compile']:.1f} s compiling, {seconds['train']:.1f} s training)")
@@ -169,6 +185,13 @@ def _same(saved: Any, wanted: Any, retune: bool) -> bool:
     return bool(saved == wanted)
 
 
+def _is_at_edge(arm: Arm, root: Path) -> bool:
+    from regexp.config import load
+    from regexp.retune import is_at_edge
+
+    return is_at_edge(load(root / arm.name / "config.yaml").experiment, arm.experiment)
+
+
 def _status(run: Run) -> str:
     try:
         return str(run.read_json("manifest.json").get("status"))
@@ -184,7 +207,7 @@ def _retuned(experiment: Any, device: str) -> Any:
     return retuned(experiment, experiment.dataset.load())
 
 
-def _show(folder: Path, baseline: str, metric: str | None, delta: float, html: Path | None) -> None:
+def _show(folder: Path, first: str, metric: str | None, delta: float, html: Path | None) -> None:
     from rich.console import Console
 
     from regexp.report import formats
@@ -195,7 +218,7 @@ def _show(folder: Path, baseline: str, metric: str | None, delta: float, html: P
     from regexp.runs.files import write_atomic
 
     records, skipped = collect(folder.parent, [folder.name])
-    report = build(records, skipped, metric, f"{folder.name}/{baseline}", (), delta)
+    report = build(records, skipped, metric, delta=delta, first=f"{folder.name}/{first}")
     formats.terminal([ablation(one) for one in report.ablations], Console())
     if html is not None:
         write_atomic(html, page(report).encode())

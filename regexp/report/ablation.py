@@ -49,6 +49,7 @@ class Ablation:
     everything, nothing: of the arms with all methods and with none; None where there is no value
     step_time: of each method, the time of a training step with it over one without; {} where it was not measured
     retuned: the value searched again for every arm, or none
+    at_edge: arms whose best of the values tried was the least or the greatest
     missing: arms that have no value
     """
 
@@ -61,6 +62,7 @@ class Ablation:
     nothing: Summary | None
     step_time: Mapping[str, float]
     retuned: str | None
+    at_edge: tuple[str, ...]
     missing: tuple[str, ...]
 
     def family(self, name: str) -> list[Contribution]:
@@ -84,6 +86,7 @@ def _ablation(folder: Path, records: Sequence[Record], metric: str, delta: float
             return None
         methods = _names(manifest.get("methods"))
         names = {arm: frozenset(_names(own)) for arm, own in checked_mapping(manifest.get("arms")).items()}
+        at_edge = _names(manifest.get("at_edge") or [])
         times = {m: checked_number(t) for m, t in checked_mapping(manifest.get("step_time") or {}).items()}
     except (RunError, ValueError):
         return None
@@ -102,6 +105,7 @@ def _ablation(folder: Path, records: Sequence[Record], metric: str, delta: float
         nothing=_summary(values.get(frozenset(), {})),
         step_time={m: time for m, time in times.items() if m in methods and time is not None and 0 < time < 1e6},
         retuned=str(manifest["retune"]) if manifest.get("retune") else None,
+        at_edge=at_edge,
         missing=tuple(arm for arm, own in names.items() if not values[own]),
     )
 

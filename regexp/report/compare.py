@@ -83,13 +83,17 @@ def build(
     baseline: str | None = None,
     keys: Sequence[str] = (),
     delta: float = 0.0,
+    first: str | None = None,
 ) -> Report:
-    """The report. Raises UsageError for a metric, key or baseline that is not there."""
+    """The report. Raises UsageError for a metric, key or baseline that is not there.
+
+    first: where there is no baseline, the run whose row leads the table and the charts
+    """
     metric = _metric(records, metric)
     rows = group(records, keys)
-    base = _baseline(rows, baseline)
+    base, leader = _baseline(rows, baseline), _baseline(rows, baseline or first)
     smaller = smaller_is_better(metric)
-    lines = _judged(_ordered([_line(row, metric) for row in rows], base, smaller), base, metric, smaller, delta)
+    lines = _judged(_ordered([_line(row, metric) for row in rows], leader, smaller), base, metric, smaller, delta)
     return Report(
         metric=metric,
         smaller_is_better=smaller,
@@ -187,7 +191,7 @@ def _models(row: Row, base: Row) -> McNemar | None:
 
 def _method(by_data: Mapping[tuple[str, str], Line]) -> str:
     """What the names of its rows share besides the data set's, `l2` of digits-l2 and wine-l2; else the first."""
-    names = [line.row.name for line in by_data.values()]
+    names = [line.row.records[0].name for line in by_data.values()]
     rest = {name.replace(data, "").strip("-_/. ") for name, (data, _) in zip(names, by_data, strict=True) if data}
     return rest.pop() if len(rest) == 1 and rest != {""} else names[0]
 

@@ -22,8 +22,8 @@ nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem}a{color:var(--accent)}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);min-width:4rem;
 max-width:28rem}
-td.number{text-align:right;white-space:nowrap}thead th{background:var(--soft);white-space:nowrap}
-#settings tbody th{position:sticky;left:0;background:var(--page);min-width:7rem;max-width:11rem}td.why{min-width:24rem}
+.number{text-align:right;white-space:nowrap}thead th{background:var(--soft);white-space:nowrap}
+#settings tbody th{position:sticky;left:0;background:var(--page);min-width:7rem;max-width:11rem}td.why{min-width:18rem}
 tbody th{font-weight:600}
 th button{all:unset;cursor:pointer;font-weight:600}th button::after{content:" \\2195";color:var(--dim)}
 th[aria-sort=ascending] button::after{content:" \\2191"}th[aria-sort=descending] button::after{content:" \\2193"}

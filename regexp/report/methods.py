@@ -32,7 +32,8 @@ def _scored(report: Report) -> str:
     methods = {line.summary.interval.method for line in report.lines if line.summary}
     words = {
         "t": f"Student's t below {BOOTSTRAP_FROM} seeds",
-        "BCa": f"a BCa bootstrap ({RESAMPLES} resamples, widened for the sample size) from {BOOTSTRAP_FROM} seeds",
+        "BCa": f"a BCa bootstrap ({RESAMPLES} resamples, widened for the sample size, at neither end inside "
+        f"Student's t) from {BOOTSTRAP_FROM} seeds",
     }
     used = " and ".join(text for method, text in words.items() if method in methods)
     intervals = f" Means have 95% intervals by {used}." if used else ""

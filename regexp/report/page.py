@@ -19,7 +19,7 @@ from regexp.report.methods import paragraph
 from regexp.report.records import Record
 from regexp.report.rows import cell, shown
 from regexp.report.tables import Table, ablation, better, left_out, measured, name, others, search, trials, why
-from regexp.report.words import count, heading, interval, number, p_value
+from regexp.report.words import count, heading, interval, number, p_value, signed
 from regexp.statistics import Summary, Verdict
 
 MOST_VERDICTS = 50  # in the summary; the table has all
@@ -28,6 +28,7 @@ MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?",
 OF_ABLATIONS = {"helps": "better", "hurts": "worse", "more together": "better", "less together": "worse",
                 "adds up": "equivalent"}  # fmt: skip
 LONG = 5_000  # characters of a command
+NUMERIC = ' class="number"'
 
 
 def page(report: Report) -> str:
@@ -54,16 +55,22 @@ def page(report: Report) -> str:
 def _summary(report: Report) -> str:
     judged = [(line.verdict, line) for line in report.lines if line.verdict]
     if not judged:
-        best = next((line for line in report.lines if line.summary), None)
-        said = f"The best mean is {_score(best)}. " if best else ""
-        said += "" if report.ablations else "No verdicts: name a baseline with --baseline RUN."
-        return f"<p>{html(said)}</p>{_lost(report)}"
+        return f"<p>{html(_unjudged(report))}</p>{_lost(report)}"
     found = [(word, sum(verdict.word == word for verdict, _ in judged)) for word in MARKS]
     words = ", ".join(f"{number_} {word}" for word, number_ in found if number_)
     items = "".join(_judgement(verdict, line) for verdict, line in judged[:MOST_VERDICTS])
     more = f"<p>{len(judged) - MOST_VERDICTS} more in the table.</p>" if len(judged) > MOST_VERDICTS else ""
     against = html(f"Against {report.baseline}, paired by seed: {words}.")
     return f'<p class="lead">{against}</p><ul class="verdicts">{items}</ul>{more}{_lost(report)}'
+
+
+def _unjudged(report: Report) -> str:
+    """Instead of verdicts."""
+    if report.ablations:
+        return "What each method contributes stands above; the rows below are the arms."
+    best = next((line for line in report.lines if line.summary), None)
+    said = f"The best mean is {_score(best)}. " if best else ""
+    return f"{said}No verdicts: name a baseline with --baseline RUN."
 
 
 def _score(line: Line) -> str:
@@ -74,7 +81,7 @@ def _score(line: Line) -> str:
 def _judgement(verdict: Verdict, line: Line) -> str:
     c = verdict.comparison
     ends = interval(c.interval.low, c.interval.high) if c else ""
-    numbers = f"difference {number(c.difference)} {ends}, {count(c.pairs, 'pair')}; " if c else ""
+    numbers = f"difference {signed(c.difference)} {ends}, {count(c.pairs, 'pair')}; " if c else ""
     said = html(f": {numbers}{why(line)}")
     return f"<li>{_word(verdict.word)} <strong>{html(line.row.name)}</strong>{said}</li>"
 
@@ -151,7 +158,7 @@ def _differences(report: Report, line: Line) -> Iterator[str]:
         return
     c = verdict.comparison
     wins = better(report, c.improvement)
-    yield _number(c.difference, number(c.difference))
+    yield _number(c.difference, signed(c.difference))
     yield _number(c.interval.low, interval(c.interval.low, c.interval.high))
     yield _number(verdict.p, p_value(verdict.p))
     yield _number(wins, number(wins))
@@ -198,7 +205,7 @@ def _folded(table: Table) -> str:
 
 
 def _charts(report: Report) -> list[tuple[str, str, str]]:
-    few = f"<p>Curves and predictions: of each data set the baseline and the best, {MOST_LINES} rows at most.</p>"
+    few = f"<p>Curves and predictions: of each data set the first rows of the table, {MOST_LINES} at most.</p>"
     figures = _figures(setting_charts(report))
     return [("charts", "Charts", few + figures)] if figures else []
 
@@ -213,7 +220,9 @@ def _figures(found: Sequence[Chart]) -> str:
 
 def _listed(table: Table) -> str:
     """A table as the other formats have it."""
-    head = "".join(f'<th scope="col">{html(text)}</th>' for text in table.header)
+    head = "".join(
+        f'<th scope="col"{"" if i in table.words else NUMERIC}>{html(text)}</th>' for i, text in enumerate(table.header)
+    )
     rows = "".join(f"<tr>{''.join(_listed_cells(table, row))}</tr>" for row in table.rows)
     notes = "".join(f"<li>{html(note, LONG)}</li>" for note in table.notes)
     notes = f'<ul class="notes">{notes}</ul>' if notes else ""
@@ -223,7 +232,7 @@ def _listed(table: Table) -> str:
 
 def _listed_cells(table: Table, row: Sequence[str]) -> Iterator[str]:
     for i, text in enumerate(row):
-        kind = ' class="why"' if table.header[i] == "why" else "" if i in table.words else ' class="number"'
+        kind = ' class="why"' if table.header[i] == "why" else "" if i in table.words else NUMERIC
         yield f"<td{kind}>{_word(text) if table.header[i] == 'verdict' else html(text)}</td>"
 
 

@@ -11,6 +11,7 @@ from regexp.report.searches import Search, Trial
 from regexp.report.words import because, count, heading, interval, number, p_value, signed
 from regexp.statistics.verdict import ALPHA, LEAST_PAIRS
 
+INTERVALS = f"intervals are the same test turned round (t below {LEAST_PAIRS} pairs), uncorrected"
 ENDED = ("done", "pruned", "diverged", "failed")  # how a trial may
 
 
@@ -93,7 +94,7 @@ def _numbers(line: Line) -> list[str]:
 
 def _methods(report: Report) -> list[str]:
     used = {line.summary.interval.method for line in report.lines if line.summary}
-    names = {"t": "Student's t below 10 seeds", "BCa": "BCa bootstrap from 10 seeds"}
+    names = {"t": "Student's t below 10 seeds", "BCa": "BCa bootstrap, at neither end inside t, from 10 seeds"}
     said = [words for method, words in names.items() if method in used]
     return [f"95% interval of the mean: {'; '.join(said)}"] if said else []
 
@@ -116,7 +117,7 @@ def verdicts(report: Report) -> Table:
         c = v.comparison
         ends = interval(c.interval.low, c.interval.high)
         wins = number(better(report, c.improvement))
-        numbers = (number(c.difference), ends, p_value(v.p), p_value(c.p), wins, str(c.pairs), number(c.correlation))
+        numbers = (signed(c.difference), ends, p_value(v.p), p_value(c.p), wins, str(c.pairs), number(c.correlation))
         rows.append((line.row.name, v.word, *numbers, why(line)))
     numeric = ("difference", "95% interval", "p (Holm)", "p", "P(better)", "pairs", "correlation")
     title = f"Against {report.baseline}, paired by seed"
@@ -142,7 +143,7 @@ def _verdict_notes(report: Report) -> list[str]:
     delta = f"; equivalent: within {report.delta:g}" if report.delta else ""
     return [
         f"difference: row - baseline; p: exact sign flips, two-sided; Holm over all rows; verdicts at {ALPHA:g}{delta}",
-        "intervals are the same test turned round (t below 6 pairs), uncorrected",
+        INTERVALS,
         f"fewer than {LEAST_PAIRS} pairs are never better or worse: 5 pairs reach p = 0.0625 at best",
     ]
 
@@ -185,12 +186,18 @@ def ablation(found: Ablation) -> Table:
 def _ablation_notes(found: Ablation) -> list[str]:
     families = dict.fromkeys(one.family for one in found.contributions)
     direction = "smaller" if found.smaller_is_better else "larger"
-    notes = [f"{found.metric}: {direction} is better; differences are paired by seed, p by exact sign flips"]
+    notes = [
+        f"{found.metric}: {direction} is better; differences are paired by seed, p by exact sign flips",
+        INTERVALS,
+    ]
     notes += [f"{name}: {FAMILIES[name]}; Holm over {count(len(found.family(name)), 'row')}" for name in families]
     if found.step_time:
         notes.append("step time: of a training step with all methods, over one without this one")
     if found.retuned:
         notes.append(f"{found.retuned} was searched again for every arm, on validation")
+        if found.at_edge:
+            arms = ", ".join(found.at_edge)
+            notes.append(f"at the edge of the range searched, so a better value may lie beyond: {arms}")
     else:
         notes.append("arms were not retuned: each has the config's own numbers (--retune learning_rate searches anew)")
     if found.missing:

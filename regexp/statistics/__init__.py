@@ -12,7 +12,15 @@ from __future__ import annotations
 
 from regexp.statistics.budget import expected_best
 from regexp.statistics.datasets import Aggregate, interquartile_mean, iqm, mean_ranks, wilcoxon_holm
-from regexp.statistics.intervals import Interval, Summary, bca_interval, mean_interval, summarize, t_interval
+from regexp.statistics.intervals import (
+    Interval,
+    Summary,
+    bca_interval,
+    bootstrap_interval,
+    mean_interval,
+    summarize,
+    t_interval,
+)
 from regexp.statistics.models import McNemar, mcnemar
 from regexp.statistics.paired import (
     Comparison,
@@ -35,6 +43,7 @@ __all__ = [
     "Summary",
     "Verdict",
     "bca_interval",
+    "bootstrap_interval",
     "compare",
     "correlation",
     "difference_interval",

@@ -14,6 +14,7 @@ from regexp.statistics.intervals import LEVEL, SEED, Interval, t_interval
 ENUMERATED = 16  # pairs; all 2^16 signs of that many, a sample of signs above
 FLIPS = 9_999
 ROUNDING = 1e-12  # two sums of the same numbers in another order differ by less, relatively
+FLOAT32 = 2.0**-22  # two float32 metrics that are one number in truth differ by less, relatively
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def compare(a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL
     if not seeds:
         return None
     x, y = (np.asarray([one[seed] for seed in seeds], np.float64) for one in (a, b))
-    d = x - y
+    d = differences(x, y)
     return Comparison(
         pairs=len(d),
         correlation=correlation(x, y),
@@ -57,9 +58,20 @@ def compare(a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL
         std=float(d.std(ddof=1)) if len(d) > 1 else float("nan"),
         interval=difference_interval(d, level),
         improvement=probability_of_improvement(d),
-        p=float(sign_flip_p(d)),
+        p=float(sign_flip_p(d, float(rounding(x, y).sum()))),
         least_p=least_p(len(d)),
     )
+
+
+def differences(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """x - y, and 0 where they differ by rounding alone."""
+    d = x - y
+    return np.where(np.abs(d) < rounding(x, y), 0.0, d)
+
+
+def rounding(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """What float32 may put into each x - y."""
+    return FLOAT32 * np.maximum(np.abs(x), np.abs(y))
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float:
@@ -88,8 +100,10 @@ def least_p(pairs: int) -> float:
     return min(1.0, 2.0 ** (1 - pairs)) if pairs <= ENUMERATED else 1 / (FLIPS + 1)
 
 
-def sign_flip_p(differences: np.ndarray) -> np.ndarray:
+def sign_flip_p(differences: np.ndarray, slack: float = 0.0) -> np.ndarray:
     """Two-sided p of H0 "the differences are symmetric about 0", along the last axis: (..., n) -> (...).
+
+    slack: sums closer than this are tied; accuracies k/N have many ties, which rounding to float32 would break
 
     p = share of sign patterns s with |sum s_i d_i| >= |sum d_i|: all 2^n up to 16 pairs; above, 9999 patterns from a
     fixed seed and p = (1 + count) / (1 + 9999), which is valid at any number of patterns.
@@ -100,7 +114,7 @@ def sign_flip_p(differences: np.ndarray) -> np.ndarray:
     n = d.shape[-1]
     total, size = d.sum(-1, keepdims=True), np.abs(d).sum(-1, keepdims=True)
     flipped = np.abs(total - 2 * _subset_sums(d))  # a pattern's sum, by the subset that it flips
-    count = np.sum(flipped >= np.abs(total) - ROUNDING * size, axis=-1)
+    count = np.sum(flipped >= np.abs(total) - np.maximum(ROUNDING * size, slack), axis=-1)
     return count / 2.0**n if n <= ENUMERATED else (1 + count) / (1.0 + FLIPS)
 
 

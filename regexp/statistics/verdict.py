@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from regexp.statistics.intervals import LEVEL
-from regexp.statistics.paired import ENUMERATED, Comparison, compare, equivalence_p
+from regexp.statistics.paired import ENUMERATED, Comparison, compare, differences, equivalence_p
 
 ALPHA = 0.05
 LEAST_PAIRS = 6  # 5 pairs reach p = 0.0625 at best
@@ -89,8 +89,9 @@ class _Rule:
 
 
 def _equivalence(row: Mapping[int, float], baseline: Mapping[int, float], delta: float) -> float:
-    differences = np.asarray([row[seed] - baseline[seed] for seed in sorted(row.keys() & baseline.keys())])
-    return float(equivalence_p(differences, delta))
+    seeds = sorted(row.keys() & baseline.keys())
+    x, y = (np.asarray([one[seed] for seed in seeds]) for one in (row, baseline))
+    return float(equivalence_p(differences(x, y), delta))
 
 
 def _reachable(p: np.ndarray, index: int, least: float) -> float:
@@ -111,7 +112,8 @@ def _verdict(one: Comparison, p: float, equal: float, reachable: float, rule: _R
     reason = "neither different nor equivalent"
     if not enough or reachable > rule.alpha:
         of_rows = f" with {rule.rows} rows compared" if rule.rows > 1 else ""
-        reason = f"{one.pairs} pairs reach p = {reachable:.3g} at best{of_rows}"
+        reach = "1 pair reaches" if one.pairs == 1 else f"{one.pairs} pairs reach"
+        reason = f"{reach} p = {reachable:.3g} at best{of_rows}"
     return Verdict(one, "undecided", reason, p, equal, more_seeds(one, rule.rows, rule.delta, rule.alpha))
 
 

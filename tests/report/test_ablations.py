@@ -197,3 +197,13 @@ def test_where_the_manifest_is_damaged_the_arms_are_rows(root, change):
     made = build(*collect(root))
     assert made.ablations == ()
     assert len(made.lines) == 16
+
+
+def test_the_arms_have_no_second_verdicts_and_the_one_without_methods_leads(written):
+    """Of `all` against `none` the ablation says "helps", Holm over 13 arms "undecided": one page has one answer."""
+    made = build(*collect(written), first="digits-ablation/none")
+    assert made.lines[0].row.name == "digits-ablation/none"
+    assert {line.verdict for line in made.lines} == {None}
+    text = Reader(page(made)).text
+    assert "the rows below are the arms" in text
+    assert "name a baseline" not in text

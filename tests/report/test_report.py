@@ -171,6 +171,8 @@ def test_other_data_are_compared_with_their_own_baseline(tmp_path):
     assert made.datasets.p[better] == 0.25  # three data sets, the exact test's least
     assert made.datasets.means.shape == (3, 2)
     assert set(made.datasets.methods) == {"none", "l2"}
+    folder(tmp_path, "wine-none-again", BASE[:1], dataset="wine", first_seed=50)
+    assert set(report(tmp_path, baseline="wine-none").datasets.methods) == {"none", "l2"}  # not "wine-none +1"
     assert tables(made)[-1].title == "Data sets"
 
 

@@ -40,6 +40,19 @@ def test_bca_is_scipys_on_the_same_resamples(level):
     np.testing.assert_allclose(own.bca_interval(x, level), expected.confidence_interval, **TIGHT)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_from_ten_values_the_interval_has_the_outer_ends_of_bca_and_t(sign):
+    """Of skewed values BCa is the outer one at the long tail, t at the other."""
+    x = sign * np.round(1024 * np.random.default_rng(0).gamma(1, size=16)) / 1024  # as above
+    bca = stats.bootstrap((x,), np.mean, n_resamples=RESAMPLES, method="BCa", random_state=np.random.default_rng(SEED),
+                          confidence_level=intervals.widened(0.95, 16)).confidence_interval  # fmt: skip
+    t = stats.t.interval(0.95, 15, x.mean(), stats.sem(x))
+    found = own.summarize(x).interval
+    expected = (t[0], bca.high) if sign > 0 else (bca.low, t[1])
+    np.testing.assert_allclose((found.low, found.high), expected, **TIGHT)
+    assert found.method == "BCa"
+
+
 def test_bca_of_several_rows_is_that_of_each():
     x = np.random.default_rng(1).gamma(2, size=(5, 12))
     together = np.transpose(own.bca_interval(x))
@@ -154,6 +167,28 @@ def test_ranks_and_wilcoxon_over_datasets():
     assert np.isnan(found[0])
     np.testing.assert_allclose(found[1:], own.holm(p), **TIGHT)
     assert own.wilcoxon_holm(np.ones((6, 2)), 0)[1] == 1
+
+
+def test_wilcoxon_is_exact_with_ties():
+    """All five better, two of them by as much: scipy before 1.14 would approximate, to 0.042."""
+    found = own.wilcoxon_holm(np.array([[0.1, 0.2, 0.3, 0.4, 0.5], [0.2, 0.3, 0.5, 0.7, 0.9]]).T, 0)
+    assert found[1] == 2 / 2**5
+    d = np.array([3.0, -1.0, 1.0, 2.0, 2.0, 0.0, 5.0, 4.0, -3.0])
+    exact = stats.wilcoxon(d, method=stats.PermutationMethod(n_resamples=np.inf)).pvalue
+    np.testing.assert_allclose(own.wilcoxon_holm(np.stack([0 * d, d], 1), 0)[1], exact, **TIGHT)
+
+
+def test_float32_breaks_no_tie():
+    """Accuracies k/359 as the programs measure them, in float32, and as they are."""
+    right = np.random.default_rng(10).integers(325, 345, (3, 12))
+    exact, measured = right / 359, (right.astype(np.float32) / np.float32(359)).astype(np.float64)
+    for row in (1, 2):
+        truth, found = (own.compare(dict(enumerate(v[row])), dict(enumerate(v[0]))) for v in (exact, measured))
+        assert (found.p, found.improvement) == (truth.p, truth.improvement)
+        assert found.p == own.sign_flip_p((right[row] - right[0]).astype(float))
+    assert own.sign_flip_p(measured[2] - measured[0]) < found.p - 0.02  # what broken ties would say
+    means = np.array([[0.9, 0.9 + 1e-8, 0.8], [0.7, 0.9, 0.8]])
+    np.testing.assert_allclose(own.mean_ranks(means), [(1.5 + 3) / 2, (1.5 + 1) / 2, (3 + 2) / 2])
 
 
 @pytest.mark.parametrize("n", [1, 3, 4, 10, 13])

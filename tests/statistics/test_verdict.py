@@ -89,6 +89,7 @@ def test_one_value_and_one_pair_have_no_interval():
     assert np.isnan(own.summarize([0.5]).std)
     found = own.compare({1: 1.0}, {1: 0.5})
     assert (found.pairs, found.p, found.interval.method) == (1, 1.0, "none")
+    assert only([1.0], [0.5]).reason == "1 pair reaches p = 1 at best"
     assert np.isnan(found.correlation)
 
 
