@@ -57,6 +57,8 @@ def ablate(
     if seeds is not None:
         experiment = replace(experiment, training=replace(experiment.training, seeds=tuple(range(seeds))))
     wanted = arms(experiment, pairs)
+    with loaded.placed():
+        _warn(loaded)
     record = _Record(runs_dir, name or f"{config.stem}-ablation", [m.name for m in experiment.regularizers], retune)
     typer.echo(safe(f"{len(wanted)} arms x {len(experiment.training.seeds)} seeds, in {record.path}"))
     record.announce(wanted)
@@ -104,6 +106,18 @@ class _Record:
         """Write it with these values."""
         self.kept = self.kept | values
         self.run.write_json("manifest.json", self.kept)
+
+
+def _warn(loaded: Loaded) -> None:
+    """Once what each arm would say, and what is wrong at its place in the user's own file."""
+    from regexp.config import Facts
+    from regexp.datasets.splits import split
+
+    experiment = loaded.experiment
+    data = experiment.dataset.load()
+    facts = Facts.of(data, split(experiment.dataset, data, experiment.training.seeds[0]))
+    for warning in (*loaded.warnings, *loaded.check_data(facts), *data.notes):
+        typer.echo(safe(f"warning: {warning}"), err=True)
 
 
 def _train(arm: Arm, root: Path, label: str, retune: bool, device: str) -> None:

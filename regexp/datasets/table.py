@@ -81,23 +81,27 @@ class Table:
         return Table(self.names, self.rows + other.rows, self.places + other.places, self.header)
 
 
-def read_table(path: str, delimiter: str, header: bool | Literal["auto"], to_predict: bool = False) -> Table:
+def read_table(
+    path: str, delimiter: str, header: bool | Literal["auto"], to_predict: bool = False, key: str | None = None
+) -> Table:
     """A .csv file as text. Empty lines are no rows.
 
     to_predict: it may have a single column, and empty rows below the table count, too: each gets its prediction
+    key: of the config that names the file
     Raises DataError naming file and line of the first bad row.
     """
     if len(delimiter) != 1 or delimiter in '"\r\n':
         message = f"dataset.delimiter must be one character, no quote or line end, got {delimiter!r}"
         raise DataError(message, "dataset.delimiter")
-    lines = _lines(path, delimiter)
+    lines = _lines(path, delimiter, key)
     while not to_predict and lines and not any(lines[-1][1]):  # what spreadsheets leave below a table
         lines.pop()
     if not lines:
         raise DataError(f"{path}: is empty")
     width = len(lines[0][1])
     if width < 2 and not to_predict:
-        raise DataError(f"{path}: has a single column; is the delimiter {delimiter!r} right?")
+        message = f"{path}: has a single column; is the delimiter {delimiter!r} right?"
+        raise DataError(message, "dataset.delimiter")
     for number, cells in lines:
         if len(cells) != width:
             raise DataError(f"{path}:{number}: has {len(cells)} cells, the first row has {width}")
@@ -114,11 +118,11 @@ def read_table(path: str, delimiter: str, header: bool | Literal["auto"], to_pre
     return Table(names, rows, tuple(f"{path}:{number}" for number, _ in body), has_header)
 
 
-def _lines(path: str, delimiter: str) -> list[tuple[int, list[str]]]:
+def _lines(path: str, delimiter: str, key: str | None) -> list[tuple[int, list[str]]]:
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+        raise DataError(f"{path}: cannot be read: {error.strerror}", key) from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text (byte {error.start})") from None
     if "\0" in text:
