@@ -206,11 +206,11 @@ def _show(folder: Path, baseline: str, metric: str | None, delta: float, html: P
     from regexp.report.compare import build
     from regexp.report.page import page
     from regexp.report.tables import ablation
-    from regexp.runs.files import write_atomic
+    from regexp.runs.files import write_named
 
     records, skipped = collect(folder.parent, [folder.name])
     report = build(records, skipped, metric, f"{folder.name}/{baseline}", (), delta)
     formats.terminal([ablation(one) for one in report.ablations], Console())
     if html is not None:
-        write_atomic(html, page(report).encode())
+        write_named(html, page(report).encode())
         typer.echo(safe(f"wrote {html}"), err=True)

@@ -112,9 +112,9 @@ def _keep(folder: Run, found: Sequence[Explained]) -> None:
 
 def _write_page(found: Sequence[Explained], path: Path) -> None:
     from regexp.report.explanations import page
-    from regexp.runs.files import write_atomic
+    from regexp.runs.files import write_named
 
-    write_atomic(path, page(found).encode())
+    write_named(path, page(found).encode())
     _say(f"wrote {path}")
 
 

@@ -54,9 +54,11 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     """Predict for the rows of a file; probabilities are means over the run's seeds."""
     from regexp.inference import predict as infer
     from regexp.runs import Run
-    from regexp.runs.files import write_atomic
+    from regexp.runs.files import write_named
     from regexp.training import device
 
+    if not Path(input).exists():
+        raise UsageError(f"--input {input}: no such file")
     if output.resolve() == Path(input).resolve():
         raise UsageError(f"--output {output} is the input: it would be lost")
     folder = Run.read(runs_dir, run)
@@ -75,8 +77,8 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
         writer.writerow([*(f"prediction_{i}" for i in range(found.values.shape[1])), "std_over_seeds"])
         pairs = zip(found.values.tolist(), found.spread.tolist(), strict=True)
         writer.writerows([*map(_short, values), _short(spread)] for values, spread in pairs)
-    write_atomic(output, text.getvalue().encode())
-    typer.echo(inert.safe(f"wrote {len(found.values):,} predictions to {output}"))
+    write_named(output, text.getvalue().encode())
+    typer.echo(inert.safe(f"wrote {len(found.values):,} predictions to {output}"), err=True)
 
 
 def _tell_unfinished(run: Run) -> None:

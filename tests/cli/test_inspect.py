@@ -49,6 +49,29 @@ def test_predict_writes_probabilities(trained):
     np.testing.assert_allclose(total, 1, rtol=1e-4)
 
 
+def test_predict_into_what_is_no_file(trained, tmp_path):
+    """Once the temporary file took the place of `/dev/stdout` itself."""
+    np.savez(tmp_path / "new.npz", inputs=np.ones((2, 13)))
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    (tmp_path / "stdout").symlink_to("/dev/stdout")
+    command = ("predict", "wine", "--runs-dir", trained / "runs", "--input", tmp_path / "new.npz", "--output")
+    printed = regexp(*command, tmp_path / "stdout")
+    assert printed.returncode == 0, printed.stderr
+    assert (tmp_path / "stdout").is_symlink()
+    assert inside(*command, tmp_path / "link.csv") == 0
+    assert printed.stdout == (tmp_path / "real.csv").read_text()
+    assert len(printed.stdout.splitlines()) == 3
+
+
+def test_predict_refuses_a_folder_and_no_input(trained, tmp_path, capsys):
+    np.savez(tmp_path / "new.npz", inputs=np.ones((2, 13)))
+    command = ("predict", "wine", "--runs-dir", trained / "runs")
+    assert inside(*command, "--input", tmp_path / "new.npz", "--output", tmp_path) == 1
+    assert f"{tmp_path}: Is a directory" in capsys.readouterr().err
+    assert inside(*command, "--input", tmp_path / "none.npz", "--output", tmp_path / "out.csv") == 2
+    assert "none.npz: no such file" in capsys.readouterr().err
+
+
 def test_predict_refuses_another_shape(trained):
     np.savez(trained / "narrow.npz", inputs=np.ones((3, 5)))
     done = regexp("predict", "wine", "--runs-dir", trained / "runs", "--input", trained / "narrow.npz",
