@@ -37,6 +37,7 @@ def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False)
     device.set_up()
     _tell_unfinished(folder)
     found = measure(folder, data)
+    _warn(found.warning)
     if json:
         answer = {"seeds": found.seeds, "diverged": found.diverged, "metrics": found.metrics}
         typer.echo(json_module.dumps(finite(answer), indent=1))
@@ -65,6 +66,7 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     device.set_up()
     _tell_unfinished(folder)
     found = infer(folder, input)
+    _warn(found.warning)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if found.classes:
@@ -87,6 +89,11 @@ def _tell_unfinished(run: Run) -> None:
     if not is_finished(run):
         told = f"{run.name} is not finished: these are its best models so far; --resume {run.name} goes on"
         typer.echo(inert.safe(told), err=True)
+
+
+def _warn(message: str | None) -> None:
+    if message is not None:
+        typer.echo(inert.safe(f"warning: {message}"), err=True)
 
 
 def _short(value: float) -> str:

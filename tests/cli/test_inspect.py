@@ -32,6 +32,22 @@ def test_of_a_run_that_is_not_finished_evaluate_says_so(trained, tmp_path, capsy
     assert "wine is not finished: these are its best models so far" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["evaluate", "predict", "diagnose"])
+def test_a_damaged_best_checkpoint_is_passed_over_aloud(command, trained, tmp_path, capsys):
+    shutil.copytree(trained / "runs" / "wine", tmp_path / "wine")
+    np.savez(tmp_path / "new.npz", inputs=np.ones((2, 13)))
+    best = tmp_path / "wine" / "checkpoints" / "best"
+    shutil.copy(best, best.with_name("best.previous"))
+    best.write_bytes(best.read_bytes()[:-1])
+    options = {"predict": ["--input", tmp_path / "new.npz", "--output", tmp_path / "out.csv"],
+               "diagnose": ["--what", "weights"]}  # fmt: skip
+    assert inside(command, "wine", "--runs-dir", tmp_path, *options.get(command, [])) == 0
+    said = f"warning: {best}: damaged (its checksum does not fit); went back to the one before"
+    assert said in capsys.readouterr().err
+    best.with_name("best.previous").unlink()
+    assert inside(command, "wine", "--runs-dir", tmp_path, *options.get(command, [])) == 1
+
+
 def test_predict_writes_probabilities(trained):
     from sklearn.datasets import load_wine
 
