@@ -32,12 +32,14 @@ class Predictions:
     values: (n, K) mean probabilities, or (n, outputs) mean predictions in the target's units
     spread: (n,) standard deviation over seeds of the winning probability, or of the first output; 0 for one seed
     names: of the rows, where they have any
+    warning: which damaged checkpoint was passed over, if one was
     """
 
     classes: tuple[str, ...]
     values: np.ndarray
     spread: np.ndarray
     names: list[str] | None = None
+    warning: str | None = None
 
 
 def read_experiment(run: Run) -> Experiment:
@@ -50,17 +52,21 @@ def read_experiment(run: Run) -> Experiment:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """metrics: {"test/accuracy": {"mean", "std", "values"}, ...}; diverged: seeds that count in none of them."""
+    """metrics: {"test/accuracy": {"mean", "std", "values"}, ...}; diverged: seeds that count in none of them.
+
+    warning: which damaged checkpoint was passed over, if one was
+    """
 
     seeds: tuple[int, ...]
     diverged: tuple[int, ...]
     metrics: dict[str, Any]
+    warning: str | None = None
 
 
 def evaluate(run: Run, data: Data) -> Evaluation:
     """All metrics of every seed on whole train, validation and test, from the saved best checkpoint."""
     experiment = read_experiment(run)
-    arrays, meta, _ = run.load_checkpoint("best")
+    arrays, meta, warning = run.load_checkpoint("best")
     base = {seed: split(experiment.dataset, data, seed) for seed in experiment.training.seeds}
     every = trials(experiment)
     splits = [members_split(trial, base[trial.seed]) for trial in every]
@@ -78,7 +84,7 @@ def evaluate(run: Run, data: Data) -> Evaluation:
     table = statistics(
         score(experiment, data, every, splits, models, base).metrics, [seed not in diverged for seed in base]
     )
-    return Evaluation(tuple(base), tuple(diverged), table)
+    return Evaluation(tuple(base), tuple(diverged), table, warning)
 
 
 def _diverged(run: Run) -> list[int]:
@@ -101,7 +107,7 @@ def is_finished(run: Run) -> bool:
 def predict(run: Run, path: str) -> Predictions:
     """Predictions for the inputs in a file of the form trained on. Raises DataError where it is another form."""
     experiment = read_experiment(run)
-    arrays, meta, _ = run.load_checkpoint("best")
+    arrays, meta, warning = run.load_checkpoint("best")
     inputs = experiment.dataset.read_inputs(path, meta["codec"])
     if list(inputs.shape[1:]) != meta["shape"]:
         raise DataError(f"{path}: inputs have shape {inputs.shape[1:]}, the run was trained on {tuple(meta['shape'])}")
@@ -116,7 +122,7 @@ def predict(run: Run, path: str) -> Predictions:
     winner = np.argmax(mean, -1) if classes else np.zeros(len(mean), int)
     chosen = outputs[:, np.arange(len(mean)), winner]
     spread = chosen.std(0, ddof=1) if len(chosen) > 1 else np.zeros(len(mean))
-    return Predictions(classes, mean, spread, experiment.dataset.row_names(path))
+    return Predictions(classes, mean, spread, experiment.dataset.row_names(path), warning)
 
 
 def _outputs(experiment: Experiment, meta: dict[str, Any], arrays: Arrays, inputs: np.ndarray) -> np.ndarray:

@@ -358,10 +358,8 @@ def train(
         manifest["device"] = describe_device()
         data = loaded.experiment.dataset.load()
         session = Session(loaded.experiment, data, run, interrupted)
-        facts = Facts(
-            data.task, data.is_image, data.inputs.shape[1:], session.train_size, session.validation_size,
-            data.test is not None, session.stages[0].groups[0].layers,
-        )  # fmt: skip
+        first = session.stages[0]
+        facts = Facts.of(data, first.splits[0], first.groups[0].layers)
         session.notes = (*map(str, loaded.check_data(facts)), *data.notes)
         manifest |= {"data": {"source": data.source, "sha256": session.data_hash, "examples": len(data.inputs)}}
         run.write_json("manifest.json", manifest)

@@ -80,12 +80,16 @@ class Derivative:
 
 
 class Bench:
-    """A config and its data. `seeds`: three, those of the config first."""
+    """A config and its data.
+
+    seeds: three, those of the config first
+    notes: what a user should know of the data
+    """
 
     def __init__(self, experiment: Experiment, data: Data):
         methods = tuple(m for m in experiment.regularizers if not _left_out(m))
         training = replace(experiment.training, seeds=(0,), precision="float32")
-        self.whole, self.data = experiment, data
+        self.whole, self.data, self.notes = experiment, data, data.notes
         self.experiment = replace(experiment, regularizers=methods, training=training)
         more = (seed for seed in count() if seed not in experiment.training.seeds)
         self.seeds = (*experiment.training.seeds, *(next(more) for _ in range(3)))[:3]
@@ -219,9 +223,7 @@ def bench_of(loaded: Loaded) -> Bench:
     """A bench for a config; loads its data. Raises ConfigError where the two do not fit."""
     data = loaded.experiment.dataset.load()
     bench = Bench(loaded.experiment, data)
-    split = bench.splits[bench.seeds[0]]
-    facts = (len(split.train), len(split.validation), data.test is not None)
-    loaded.check_data(Facts(data.task, data.is_image, data.inputs.shape[1:], *facts))
+    bench.notes = (*map(str, loaded.check_data(Facts.of(data, bench.splits[bench.seeds[0]]))), *data.notes)
     return bench
 
 

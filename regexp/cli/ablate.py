@@ -15,6 +15,7 @@ from regexp.inert import safe
 if TYPE_CHECKING:
     from regexp.ablation import Arm
     from regexp.config import Loaded
+    from regexp.datasets.base import Data
     from regexp.experiment import Experiment
     from regexp.runs import Run
 
@@ -59,7 +60,9 @@ def ablate(
         experiment = replace(experiment, training=replace(experiment.training, seeds=tuple(range(seeds))))
     wanted = arms(experiment, pairs)
     with loaded.placed():
-        _check_metric(metric, experiment)
+        data = experiment.dataset.load()
+        _check_metric(metric, experiment, data.task)
+        _warn(loaded, data)
     record = _Record(runs_dir, name or f"{config.stem}-ablation", [m.name for m in experiment.regularizers], retune)
     typer.echo(safe(f"{len(wanted)} arms x {len(experiment.training.seeds)} seeds, in {record.path}"))
     record.announce(wanted)
@@ -74,13 +77,13 @@ def ablate(
     _show(record.path, nothing, metric, delta, html)
 
 
-def _check_metric(metric: str | None, experiment: Experiment) -> None:
+def _check_metric(metric: str | None, experiment: Experiment, task: str) -> None:
     """Before anything is trained. Raises UsageError for one that no arm will have."""
     from regexp.scores import score_names
 
     if metric is None:
         return
-    known = score_names(experiment, experiment.dataset.load().task)
+    known = score_names(experiment, task)
     if metric not in known:
         raise UsageError(f"--metric {metric}: the arms will have {', '.join(known)}")
 
@@ -120,6 +123,17 @@ class _Record:
         """Write it with these values."""
         self.kept = self.kept | values
         self.run.write_json("manifest.json", self.kept)
+
+
+def _warn(loaded: Loaded, data: Data) -> None:
+    """Once what each arm would say, and what is wrong at its place in the user's own file."""
+    from regexp.config import Facts
+    from regexp.datasets.splits import split
+
+    experiment = loaded.experiment
+    facts = Facts.of(data, split(experiment.dataset, data, experiment.training.seeds[0]))
+    for warning in (*loaded.warnings, *loaded.check_data(facts), *data.notes):
+        typer.echo(safe(f"warning: {warning}"), err=True)
 
 
 def _train(arm: Arm, root: Path, label: str, metric: str | None, retune: bool, device: str) -> None:
@@ -215,11 +229,11 @@ def _show(folder: Path, first: str, metric: str | None, delta: float, html: Path
     from regexp.report.compare import build
     from regexp.report.page import page
     from regexp.report.tables import ablation
-    from regexp.runs.files import write_atomic
+    from regexp.runs.files import write_named
 
     records, skipped = collect(folder.parent, [folder.name])
     report = build(records, skipped, metric, delta=delta, first=f"{folder.name}/{first}")
     formats.terminal([ablation(one) for one in report.ablations], Console())
     if html is not None:
-        write_atomic(html, page(report).encode())
+        write_named(html, page(report).encode())
         typer.echo(safe(f"wrote {html}"), err=True)

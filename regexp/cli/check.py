@@ -33,14 +33,17 @@ def check(
     from regexp.checks.base import CHECKS
     from regexp.checks.bench import bench_of
     from regexp.config import load
+    from regexp.inert import safe
     from regexp.training import device
 
     names = CHECKS.chosen(only or ())
     loaded = load(config, settings or [])
     device.set_up()
-    bench = bench_of(loaded)
     found: dict[str, Finding] = {}
     with loaded.placed():
+        bench = bench_of(loaded)
+        for warning in (*loaded.warnings, *bench.notes):
+            typer.echo(safe(f"warning: {warning}"), err=True)
         for name in names:
             found[name] = finding = CHECKS.answer(name, bench)
             _print_json(name, finding) if json else _print(name, finding)

@@ -42,6 +42,9 @@ def diagnose(
     folders = [Run.read(runs_dir, name) for name in runs]
     device.set_up()
     subjects = [subject_of(folder) for folder in folders]
+    for subject in subjects:
+        if subject.warning is not None:
+            _say(f"warning: {subject.warning}")
     found: list[Explained] = []
     for name in names:
         own = [Explained(s.name, name, replace(DIAGNOSTICS.answer(name, s), seed=s.seed)) for s in subjects]
@@ -112,9 +115,9 @@ def _keep(folder: Run, found: Sequence[Explained]) -> None:
 
 def _write_page(found: Sequence[Explained], path: Path) -> None:
     from regexp.report.explanations import page
-    from regexp.runs.files import write_atomic
+    from regexp.runs.files import write_named
 
-    write_atomic(path, page(found).encode())
+    write_named(path, page(found).encode())
     _say(f"wrote {path}")
 
 

@@ -39,6 +39,7 @@ def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False)
     device.set_up()
     _tell_unfinished(folder)
     found = measure(folder, data)
+    _warn(found.warning)
     if json:
         answer = {"seeds": found.seeds, "diverged": found.diverged, "metrics": found.metrics}
         typer.echo(json_module.dumps(finite(answer), indent=1))
@@ -56,15 +57,18 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     """Predict for the rows of a file; probabilities are means over the run's seeds."""
     from regexp.inference import predict as infer
     from regexp.runs import Run
-    from regexp.runs.files import write_atomic
+    from regexp.runs.files import write_named
     from regexp.training import device
 
+    if not Path(input).exists():
+        raise UsageError(f"--input {input}: no such file")
     if output.resolve() == Path(input).resolve():
         raise UsageError(f"--output {output} is the input: it would be lost")
     folder = Run.read(runs_dir, run)
     device.set_up()
     _tell_unfinished(folder)
     found = infer(folder, input)
+    _warn(found.warning)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if found.names is None:
@@ -72,8 +76,8 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     else:
         names = ["file", *map(inert.csv, found.names)]
         writer.writerows([name, *row] for name, row in zip(names, _table(found), strict=True))
-    write_atomic(output, text.getvalue().encode())
-    typer.echo(inert.safe(f"wrote {len(found.values):,} predictions to {output}"))
+    write_named(output, text.getvalue().encode())
+    typer.echo(inert.safe(f"wrote {len(found.values):,} predictions to {output}"), err=True)
 
 
 def _table(found: Predictions) -> Iterator[list[str]]:
@@ -94,6 +98,11 @@ def _tell_unfinished(run: Run) -> None:
     if not is_finished(run):
         told = f"{run.name} is not finished: these are its best models so far; --resume {run.name} goes on"
         typer.echo(inert.safe(told), err=True)
+
+
+def _warn(message: str | None) -> None:
+    if message is not None:
+        typer.echo(inert.safe(f"warning: {message}"), err=True)
 
 
 def _short(value: float) -> str:

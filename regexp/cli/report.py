@@ -63,9 +63,9 @@ def report(
 
 def _write_page(made: Report, path: Path) -> None:
     from regexp.report.page import page
-    from regexp.runs.files import write_atomic
+    from regexp.runs.files import write_named
 
-    write_atomic(path, page(made).encode())
+    write_named(path, page(made).encode())
     _say(f"wrote {path}")
 
 

@@ -148,4 +148,6 @@ def _dry_run(loaded: Loaded, executor: Executor, display: Display) -> None:
     from regexp.sweep.session import prepare
 
     with loaded.placed(), closing(executor):
+        for warning in loaded.warnings:
+            display.warn(str(warning))
         display.event(prepare(loaded, executor).planned())

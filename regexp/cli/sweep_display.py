@@ -39,6 +39,8 @@ class SweepLines(Words):
         self.stage = ""
 
     def planned(self, event: Any) -> None:
+        for note in event.notes:
+            self.warn(note)
         *stages, confirm = event.trials
         trials = " + ".join(map(str, stages))
         programs = f"{event.programs} program{'s' * (event.programs > 1)}"

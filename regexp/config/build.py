@@ -84,7 +84,9 @@ def _build_part(catalogue: Catalogue[Any], node: Node, where: str, document: Doc
         _problem(document, place, f"{where}.name must be one of {', '.join(catalogue)}, got {_given(place)}")
         return FAILED
     elif isinstance(node.value, dict):
-        _problem(document, node, f"{where} needs a name: one of {', '.join(catalogue)}")
+        key, *more = node.value or ("",)
+        meant = f"write {{name: {key}, ...}}" if key in catalogue and not more else f"one of {', '.join(catalogue)}"
+        _problem(document, node, f"{where} needs a name: {meant}")
         return FAILED
     else:
         _problem(document, node, f"{where} must be {a_part(catalogue)}, got {_given(node)}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from regexp.datasets.base import Dataset, Limit
+from regexp.datasets.base import Data, Dataset, Limit, Split
 from regexp.experiment import Experiment
 from regexp.metrics import names
 
@@ -40,6 +40,12 @@ class Facts:
     validation: int
     published_test: bool = False
     layers: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(data: Data, split: Split, layers: tuple[str, ...] = ()) -> Facts:
+        """Of the data and one seed's split."""
+        sizes = len(split.train), len(split.validation)
+        return Facts(data.task, data.is_image, data.inputs.shape[1:], *sizes, data.test is not None, layers)
 
 
 def check(experiment: Experiment) -> Iterator[Remark]:

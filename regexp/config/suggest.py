@@ -18,9 +18,15 @@ MOST_MEANT = 4  # parts that a word may stand for; of more the message lists all
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """` - did you mean "relu"?`, or nothing."""
-    close = difflib.get_close_matches(word[:100], list(words), 1)
+    """` - did you mean "relu"?`, or nothing; `lr` is learning_rate by its initials."""
+    words = list(words)
+    spelt = difflib.get_close_matches(word[:100], words, 1) if len(word) > 2 else []
+    close = [name for name in words if len(word) > 1 and _initials(name) == word.lower()] or spelt
     return f' - did you mean "{close[0]}"?' if close else ""
+
+
+def _initials(name: str) -> str:
+    return "".join(part[:1] for part in name.split("_"))
 
 
 def unknown_name(name: str, catalogue: Catalogue[Any]) -> str:

@@ -11,17 +11,22 @@ import numpy as np
 from regexp.errors import DataError
 
 
-def read_arrays(path: str) -> dict[str, np.ndarray]:
-    """All arrays of a .npz file. Raises DataError for a damaged file or one that holds pickled objects."""
+def read_arrays(path: str, key: str | None = None) -> dict[str, np.ndarray]:
+    """All arrays of a .npz file; `key` of the config names it, if any.
+
+    Raises DataError for a damaged file or one that holds pickled objects.
+    """
     try:
-        with Path(path).open("rb") as file:
+        file = Path(path).open("rb")  # noqa: SIM115 - closed below; what fails here is the path, there the content
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}", key) from None
+    try:
+        with file:
             if not zipfile.is_zipfile(file):  # else NumPy calls any other file pickled
                 raise DataError(f"{path}: not an .npz file, or cut short")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
     except ValueError as error:
         if "pickle" in str(error) or "Object arrays" in str(error):
             raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None

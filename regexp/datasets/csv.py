@@ -44,10 +44,10 @@ class CSV(Dataset):
     kind: Literal["auto", "classification", "regression"] = "auto"
 
     def load(self) -> Data:
-        table = read_table(self.path, self.delimiter, self.header)
+        table = read_table(self.path, self.delimiter, self.header, key="dataset.path")
         test = None
         if self.test_path is not None:
-            more = read_table(self.test_path, self.delimiter, self.header)
+            more = read_table(self.test_path, self.delimiter, self.header, key="dataset.test_path")
             test = np.arange(len(table.rows), len(table.rows) + len(more.rows), dtype=np.int32)
             table = table.joined(more)
         column = table.index(self.target, "dataset.target")

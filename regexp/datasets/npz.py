@@ -37,7 +37,7 @@ class NPZ(Dataset):
     kind: Literal["auto", "classification", "regression"] = "auto"
 
     def load(self) -> Data:
-        arrays = read_arrays(self.path)
+        arrays = read_arrays(self.path, "dataset.path")
         inputs, targets = self._pair(arrays, "inputs", "targets")
         test = None
         published = (self.test_inputs, self.test_targets)

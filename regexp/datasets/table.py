@@ -38,7 +38,8 @@ class Table:
     def numbers(self, index: int) -> np.ndarray | None:
         """A column as float64, NaN where missing; None where it holds text.
 
-        Raises DataError where all but a few cells are numbers: a slip more likely than a category.
+        Raises DataError where all but a few cells are numbers, or the others are beyond float32: a slip more likely
+        than a category.
         """
         cells = self.column(index)
         values = [number(cell) for cell in cells]
@@ -46,6 +47,11 @@ class Table:
         if not bad:
             return np.asarray(values, np.float64)
         present = sum(cell is not None for cell in cells)
+        if len(bad) < present and all(_is_too_large(cells[i]) for i in bad):
+            raise DataError(
+                f"{self.place(bad[0])}: column {self.names[index]!r} holds {cells[bad[0]]!r}, beyond the largest "
+                f"number of float32, {LARGEST:.3g}; mend the cell, or leave it empty"
+            )
         if present >= 50 and len(bad) <= present // 50:
             raise DataError(
                 f"{self.place(bad[0])}: column {self.names[index]!r} holds {cells[bad[0]]!r}, but "
@@ -54,8 +60,14 @@ class Table:
         return None
 
     def mixture(self, name: str) -> str | None:
-        """Where a column holds numbers and text, its first cell of the rarer kind, in words; else None."""
+        """Where a column holds numbers and text, its first cell of the rarer kind, in words; else None.
+
+        Text that is numbers but for commas is told as such.
+        """
         cells = self.column(self.names.index(name))
+        texts = [row for row, cell in enumerate(cells) if number(cell) is None]
+        if texts and all(number(str(cells[row]).replace(",", "")) is not None for row in texts):
+            return f"{self.place(texts[0])}: column {name!r} holds {cells[texts[0]]!r}, which a comma makes a text"
         kinds = [None if cell is None else "text" if number(cell) is None else "number" for cell in cells]
         counts = Counter(kind for kind in kinds if kind).most_common()
         if len(counts) < 2:
@@ -81,23 +93,27 @@ class Table:
         return Table(self.names, self.rows + other.rows, self.places + other.places, self.header)
 
 
-def read_table(path: str, delimiter: str, header: bool | Literal["auto"], to_predict: bool = False) -> Table:
+def read_table(
+    path: str, delimiter: str, header: bool | Literal["auto"], to_predict: bool = False, key: str | None = None
+) -> Table:
     """A .csv file as text. Empty lines are no rows.
 
     to_predict: it may have a single column, and empty rows below the table count, too: each gets its prediction
+    key: of the config that names the file
     Raises DataError naming file and line of the first bad row.
     """
     if len(delimiter) != 1 or delimiter in '"\r\n':
         message = f"dataset.delimiter must be one character, no quote or line end, got {delimiter!r}"
         raise DataError(message, "dataset.delimiter")
-    lines = _lines(path, delimiter)
+    lines = _lines(path, delimiter, key)
     while not to_predict and lines and not any(lines[-1][1]):  # what spreadsheets leave below a table
         lines.pop()
     if not lines:
         raise DataError(f"{path}: is empty")
     width = len(lines[0][1])
     if width < 2 and not to_predict:
-        raise DataError(f"{path}: has a single column; is the delimiter {delimiter!r} right?")
+        message = f"{path}: has a single column; is the delimiter {delimiter!r} right?"
+        raise DataError(message, "dataset.delimiter")
     for number, cells in lines:
         if len(cells) != width:
             raise DataError(f"{path}:{number}: has {len(cells)} cells, the first row has {width}")
@@ -114,11 +130,11 @@ def read_table(path: str, delimiter: str, header: bool | Literal["auto"], to_pre
     return Table(names, rows, tuple(f"{path}:{number}" for number, _ in body), has_header)
 
 
-def _lines(path: str, delimiter: str) -> list[tuple[int, list[str]]]:
+def _lines(path: str, delimiter: str, key: str | None) -> list[tuple[int, list[str]]]:
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+        raise DataError(f"{path}: cannot be read: {error.strerror}", key) from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text (byte {error.start})") from None
     if "\0" in text:
@@ -151,6 +167,14 @@ def number(cell: str | None) -> float | None:
         return None
     fits = abs(value) <= LARGEST and "_" not in cell  # Python reads 20_30 as 2030
     return value if fits else None
+
+
+def _is_too_large(cell: str | None) -> bool:
+    """Whether it would be a number if float32 held it: `inf`, `1e300`."""
+    try:
+        return cell is not None and "_" not in cell and abs(float(cell)) > LARGEST
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)

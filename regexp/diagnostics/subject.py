@@ -23,6 +23,7 @@ from regexp.training.prepare import members_split, prepare_lane, refit_parts, sp
 from regexp.training.stage import below
 from regexp.training.step import Lane, Spec, Variables
 
+Arrays = dict[str, np.ndarray]
 Tree = Any
 MOST_ROWS = 2000  # training examples in the loss that is analysed, the first of the split
 BLOCK = 500  # examples in one forward pass
@@ -39,7 +40,10 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """name: the run's; split, lane, variables, seed: of the first of `models`."""
+    """name: the run's; split, lane, variables, seed: of the first of `models`.
+
+    warning: which damaged checkpoint was passed over, if one was
+    """
 
     name: str
     experiment: Experiment
@@ -50,6 +54,7 @@ class Subject:
     variables: Variables
     seed: int
     models: tuple[Model, ...] = ()
+    warning: str | None = None
 
     @cached_property
     def analysed(self) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +116,8 @@ def subject_of(run: Run) -> Subject:
     """The subject of a run. Raises RunError where it is damaged or all its seeds diverged."""
     experiment = read_experiment(run)
     data = experiment.dataset.load()
-    models = [model for model in _models(run, experiment, data) if _is_finite(model.variables)]
+    arrays, meta, warning = run.load_checkpoint("best")
+    models = [model for model in _models(arrays, meta, experiment, data) if _is_finite(model.variables)]
     if not models:
         raise RunError(f"{run.path}: every seed diverged; there is nothing to explain")
     first = models[0]
@@ -120,13 +126,12 @@ def subject_of(run: Run) -> Subject:
     exact = replace(first.trial.experiment, training=whole)
     return Subject(
         run.name, exact, data, first.split, spec_of(exact, data), lane, first.variables, first.trial.seed,
-        tuple(models),
+        tuple(models), warning,
     )  # fmt: skip
 
 
-def _models(run: Run, experiment: Experiment, data: Data) -> Iterator[Model]:
-    """Those of the best checkpoint, in its order."""
-    arrays, meta, _ = run.load_checkpoint("best")
+def _models(arrays: Arrays, meta: dict[str, Any], experiment: Experiment, data: Data) -> Iterator[Model]:
+    """Those of a checkpoint, in its order."""
     every = trials(experiment)
     base = {seed: split(experiment.dataset, data, seed) for seed in experiment.training.seeds}
     splits = [members_split(trial, base[trial.seed]) for trial in every]

@@ -48,6 +48,18 @@ def write_atomic(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
+def write_named(path: Path, data: bytes) -> None:
+    """Write a file that a user names: atomically, through links; straight into what is no file (`/dev/stdout`, a pipe).
+
+    Raises RunError, also for a folder.
+    """
+    with explained(path):
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            write_atomic(path.resolve(), data)
+
+
 def append(path: Path, data: bytes) -> None:
     """Append and fsync. After a failure the file has its old length again."""
     with explained(path):

@@ -40,6 +40,7 @@ class Sweeping:
         self.space, self.seeds, self.fresh = self.plan.space, self.plan.seeds, self.plan.fresh
         self.smaller = smaller_is_better(self.sweep.objective)
         self.steps_left, self.moved, self.spent = 0, 0, 0.0
+        self.notes: tuple[str, ...] = ()  # what a user should know of the data
         self.confirming: int | None = None  # trials of the confirmation, once they are known
         lanes = Lanes(data, experiment.dataset)
         self.blocks = Blocks(lanes, self.plan.divided(), executor)
@@ -49,7 +50,7 @@ class Sweeping:
     def planned(self) -> Planned:
         """Measures some steps."""
         measured = self.blocks.measure(Trial(experiment=self.plan.middle(), seed=self.seeds[0]))
-        return self.plan.planned(measured, self.blocks.executor.workers)
+        return replace(self.plan.planned(measured, self.blocks.executor.workers), notes=self.notes)
 
     # -- the work -----------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ class Planned:
     trials: of each stage and the confirmation; lane_steps: updates, over all lanes
     seconds: what it will take, compiling included; by some steps of a block, measured on this machine
     workers: so many blocks are trained at a time
+    notes: what a user should know of the data
     """
 
     trials: list[int]
@@ -29,6 +30,7 @@ class Planned:
     step_microseconds: float
     workers: int = 1
     finished: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from regexp.config import Loaded, to_yaml
 from regexp.config.check import Facts, check_against_data
-from regexp.errors import ConfigError, Interrupted, Problem, RegexpError, RunError
+from regexp.errors import ConfigError, DataError, Interrupted, Problem, RegexpError, RunError, UsageError
 from regexp.manifest import gather, now
 from regexp.metrics import names
 from regexp.runner import data_hash, never
@@ -32,10 +32,8 @@ def prepare(loaded: Loaded, executor: Executor) -> Sweeping:
     executor.set_up()
     data = loaded.experiment.dataset.load()
     sweeping = Sweeping(loaded.experiment, loaded.search, data, executor)
-    split = sweeping.blocks.lanes.split(sweeping.seeds[0])
-    facts = Facts(data.task, data.is_image, data.inputs.shape[1:], len(split.train), len(split.validation),
-                  data.test is not None)  # fmt: skip
-    loaded.check_data(facts)
+    facts = Facts.of(data, sweeping.blocks.lanes.split(sweeping.seeds[0]))
+    sweeping.notes = (*map(str, loaded.check_data(facts)), *data.notes)
     problems = [r.message for r in check_against_data(loaded.search.space.base, facts) if not r.is_warning]
     if loaded.search.sweep.objective.partition("/")[2] not in names(data.task):
         problems.append(f"the objective {loaded.search.sweep.objective} is not measured of a {data.task}")
@@ -79,6 +77,9 @@ def run_sweep(
             yield event
     except BaseException as error:
         executor.close()  # at once: the database may be slow, or away
+        if isinstance(error, UsageError | DataError) and not resume and store is None:
+            run.discard()  # nothing was trained: the name is free again
+            raise
         status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt | GeneratorExit) else "failed"
         with contextlib.suppress(RegexpError):
             if store is not None:

@@ -32,6 +32,22 @@ def test_of_a_run_that_is_not_finished_evaluate_says_so(trained, tmp_path, capsy
     assert "wine is not finished: these are its best models so far" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["evaluate", "predict", "diagnose"])
+def test_a_damaged_best_checkpoint_is_passed_over_aloud(command, trained, tmp_path, capsys):
+    shutil.copytree(trained / "runs" / "wine", tmp_path / "wine")
+    np.savez(tmp_path / "new.npz", inputs=np.ones((2, 13)))
+    best = tmp_path / "wine" / "checkpoints" / "best"
+    shutil.copy(best, best.with_name("best.previous"))
+    best.write_bytes(best.read_bytes()[:-1])
+    options = {"predict": ["--input", tmp_path / "new.npz", "--output", tmp_path / "out.csv"],
+               "diagnose": ["--what", "weights"]}  # fmt: skip
+    assert inside(command, "wine", "--runs-dir", tmp_path, *options.get(command, [])) == 0
+    said = f"warning: {best}: damaged (its checksum does not fit); went back to the one before"
+    assert said in capsys.readouterr().err
+    best.with_name("best.previous").unlink()
+    assert inside(command, "wine", "--runs-dir", tmp_path, *options.get(command, [])) == 1
+
+
 def test_predict_writes_probabilities(trained):
     from sklearn.datasets import load_wine
 
@@ -47,6 +63,29 @@ def test_predict_writes_probabilities(trained):
     assert np.mean(right) > 0.9
     total = [sum(float(row[f"p(class_{k})"]) for k in range(3)) for row in rows]
     np.testing.assert_allclose(total, 1, rtol=1e-4)
+
+
+def test_predict_into_what_is_no_file(trained, tmp_path):
+    """Once the temporary file took the place of `/dev/stdout` itself."""
+    np.savez(tmp_path / "new.npz", inputs=np.ones((2, 13)))
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    (tmp_path / "stdout").symlink_to("/dev/stdout")
+    command = ("predict", "wine", "--runs-dir", trained / "runs", "--input", tmp_path / "new.npz", "--output")
+    printed = regexp(*command, tmp_path / "stdout")
+    assert printed.returncode == 0, printed.stderr
+    assert (tmp_path / "stdout").is_symlink()
+    assert inside(*command, tmp_path / "link.csv") == 0
+    assert printed.stdout == (tmp_path / "real.csv").read_text()
+    assert len(printed.stdout.splitlines()) == 3
+
+
+def test_predict_refuses_a_folder_and_no_input(trained, tmp_path, capsys):
+    np.savez(tmp_path / "new.npz", inputs=np.ones((2, 13)))
+    command = ("predict", "wine", "--runs-dir", trained / "runs")
+    assert inside(*command, "--input", tmp_path / "new.npz", "--output", tmp_path) == 1
+    assert f"{tmp_path}: Is a directory" in capsys.readouterr().err
+    assert inside(*command, "--input", tmp_path / "none.npz", "--output", tmp_path / "out.csv") == 2
+    assert "none.npz: no such file" in capsys.readouterr().err
 
 
 def test_predict_refuses_another_shape(trained):

@@ -70,6 +70,11 @@ TABLE = "dataset: {name: csv, path: FOLDER/t.csv, %s}\n"
         (TABLE % "limit: 1000", "limit", "dataset.limit 1000 is above the 68 training examples"),
         (TABLE % "test: 0.001", "test", "dataset.test 0.001 of 100 examples is not one example"),
         (TABLE % "delimiter: ab", "delimiter", "dataset.delimiter must be one character"),
+        (TABLE % "delimiter: ;", "delimiter", "t.csv: has a single column; is the delimiter ';' right?"),
+        (TABLE % "test_path: none.csv", "test_path", "none.csv: cannot be read: No such file"),
+        ("dataset: {name: csv, path: FOLDER}\n", "path", "cannot be read: Is a directory"),
+        ("dataset: {name: npz, path: FOLDER/none.npz}\n", "path", "none.npz: cannot be read: No such file"),
+        ("dataset: {name: npz, path: FOLDER/t.csv/t.npz}\n", "path", "t.npz: cannot be read: Not a directory"),
         (
             "dataset:\n  name: digits\n  preprocess: [{name: pca, components: 65}]\n",
             "preprocess",
@@ -94,15 +99,51 @@ def test_a_value_that_the_data_refuses_is_located(text, key, message, tmp_path, 
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-@pytest.mark.parametrize("command", [("check",), ("sweep", "--dry-run"), ("ablate", "--runs-dir", "FOLDER")])
-def test_other_commands_locate_it_too(command, tmp_path, capsys):
-    (tmp_path / "c.yaml").write_text(
-        "dataset: {name: wine, preprocess: [{name: pca, components: 99}]}\nregularizers: {l2: }\n"
-        "sweep:\n  stages: [{trials: 2, epochs: 1}]\n  space: {optimizer.learning_rate: {log_uniform: [0.1, 0.2]}}\n"
-    )
-    name, *options = (word.replace("FOLDER", str(tmp_path)) for word in command)
-    assert inside(name, tmp_path / "c.yaml", *options) == 2
-    assert "c.yaml:1:23 pca: 99 components asked for; the training split has 13" in capsys.readouterr().err
+SEARCHED = """\
+dataset: {name: %s}
+regularizers: {l2: }
+optimizer: adamw
+training: {epochs: 1, batch_size: %d, seeds: [0, 1]}
+sweep:
+  stages: [{trials: 2, epochs: 1}]
+  space: {optimizer.learning_rate: {log_uniform: [0.1, 0.2]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("dataset", "batch", "message"),
+    [
+        ("wine, preprocess: [{name: pca, components: 99}]", 8, "1:23 pca: 99 components asked for"),
+        ("csv, path: FOLDER/none.csv", 8, "1:22 FOLDER/none.csv: cannot be read: No such file"),
+        ("csv, path: FOLDER/t.csv", 69, "4:23 training.batch_size 69 is above the 68 training examples"),
+    ],
+    ids=["pca", "file", "batch"],
+)
+@pytest.mark.parametrize("command", ["check", "sweep", "ablate"])
+def test_other_commands_locate_it_too(command, dataset, batch, message, tmp_path, capsys):
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i},{i % 2}\n" for i in range(100)))
+    (tmp_path / "c.yaml").write_text((SEARCHED % (dataset, batch)).replace("FOLDER", str(tmp_path)))
+    assert inside(command, tmp_path / "c.yaml", "--runs-dir", tmp_path / "runs") == 2
+    assert f"c.yaml:{message}".replace("FOLDER", str(tmp_path)) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["sweep", "ablate"])
+def test_what_cannot_begin_leaves_no_folder(command, tmp_path):
+    (tmp_path / "c.yaml").write_text(SEARCHED % ("csv, path: none.csv", 8))
+    assert inside(command, tmp_path / "c.yaml", "--runs-dir", tmp_path / "runs") == 2
+    assert list((tmp_path / "runs").glob("*")) == []
+
+
+@pytest.mark.parametrize("command", [("train",), ("check", "--only", "symmetry"), ("sweep",), ("ablate", "--no-cost")])
+def test_every_command_tells_once_what_is_odd(command, tmp_path, capsys):
+    """About the config alone, about how its data was read."""
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i if i else 'none'},{i % 2}\n" for i in range(40)))
+    (tmp_path / "c.yaml").write_text(SEARCHED % (f"csv, path: {tmp_path}/t.csv", 8))
+    name, *options = command
+    assert inside(name, tmp_path / "c.yaml", "--runs-dir", tmp_path / "runs", *options) == 0
+    said = "".join(capsys.readouterr())
+    assert said.count("c.yaml:2:16 l2 and optimizer.adamw both shrink the weights") == 1
+    assert said.count("t.csv:2: column 'x' holds 'none', a text, beside 39 numbers") == 1
 
 
 def test_what_no_value_is_to_blame_for_stays_an_error_of_the_data(tmp_path):

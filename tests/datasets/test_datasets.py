@@ -155,7 +155,7 @@ def test_npz_of_the_wrong_kind(arrays, message, tmp_path):
 
 
 def test_npz_missing_damaged_or_no_npz(tmp_path):
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match="No such file"):
         NPZ(path=str(tmp_path / "none.npz")).load()
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(DataError):

@@ -145,13 +145,16 @@ def test_numbers_spelt_differently_are_one_class(tmp_path):
             ["1", "", "2", "x7", "3", "many"],
             "t.csv:5: column 'a' holds 'x7', a text, beside 3 numbers; all its values are",
         ),
+        (["0,5", "1", "", "2,25"], "t.csv:2: column 'a' holds '0,5', which a comma makes a text; all its values are"),
+        (["1,000", "1,234,567"], "t.csv:2: column 'a' holds '1,000', which a comma makes a text; all its values are"),
+        (["1,000", "a, b"], None),
         (["red", "", "blue", "red"], None),
         (["1", "?", "2", "3.5"], None),
     ],
 )
 def test_a_column_of_numbers_and_text_is_told_of(cells, warning, tmp_path):
     """Whichever is rarer is the odd one; of an input as of the target."""
-    rows = [f"{cell},{i % 2}" for i, cell in enumerate(cells)]
+    rows = [f'"{cell}",{i % 2}' for i, cell in enumerate(cells)]
     notes = csv_file(tmp_path, "a,b\n" + "\n".join(rows)).load().notes
     assert len(notes) == (warning is not None)
     assert all(warning in note and note.endswith("as categories") for note in notes)
@@ -180,7 +183,9 @@ def test_quotes_after_a_space_and_rows_a_spreadsheet_leaves_below(tmp_path):
 @pytest.mark.parametrize(
     ("text", "fields", "message"),
     [
-        ("1,inf\n2,3\n", {"kind": "regression"}, "t.csv:1: the target 'inf' is not a number"),
+        ("1,inf\n2,3\n", {}, "t.csv:1: column 'column_1' holds 'inf', beyond the largest number of float32"),
+        ("1,a\n2,b\n-1e300,a\n", {}, "t.csv:3: column 'column_0' holds '-1e300', beyond the largest number"),
+        ("x,y\n1,inf\n2,sup\n", {"kind": "regression"}, "t.csv:2: the target 'inf' is not a number"),
         ("1.5,a\n2.5,a\n", {}, "all targets are 'a'"),
         ("1,2\n", {"delimiter": '"'}, "delimiter must be one character"),
         ("1,2\n", {"delimiter": "\n"}, "delimiter must be one character"),
