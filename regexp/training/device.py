@@ -106,6 +106,19 @@ def describe_device() -> str:
     return f"{len(devices)} x {devices[0].device_kind}"
 
 
+def check_memory(numbers: int) -> None:
+    """Raises DeviceError where so many float32 do not fit: on CPU XLA waits for ever for memory that it cannot get."""
+    if jax.default_backend() != "cpu" or not hasattr(os, "sysconf"):
+        return
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 4 * numbers > memory:
+        needed, there = (f"{size / 2**30:,.0f} GiB" for size in (4 * numbers, memory))
+        raise DeviceError(
+            f"out of memory: the weights and their gradient need {needed}, this machine has {there}; "
+            "lower the model's size or the number of training.seeds"
+        )
+
+
 def _initialised() -> bool:
     from jax._src import xla_bridge
 

@@ -13,6 +13,7 @@ from regexp.errors import RunError
 from regexp.experiment import Experiment, Trial, monitor
 from regexp.lazy import jax
 from regexp.training import epoch as programs
+from regexp.training.device import check_memory
 from regexp.training.epoch import Segments, State
 from regexp.training.lanes import Layout, Program, choose_layout, compile_over_lanes, stack
 from regexp.training.prepare import member_of, prepare_shared, spec_of
@@ -60,6 +61,7 @@ class Group:
         self.layers = tuple(parameters["model"])
         arrays = jax.tree.leaves(parameters)
         self.parameters = sum(x.size for x in arrays)
+        check_memory((len(lanes) + 1) * self.parameters)
         convolutional = any(x.ndim >= 3 for x in arrays)
         self.layout: Layout = choose_layout(len(lanes), self.parameters, convolutional)
         self._prepared = list(lanes)

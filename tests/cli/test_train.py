@@ -122,3 +122,10 @@ def test_a_stop_before_the_schedule_s_end_is_told(tmp_path):
     assert "stopped early, while the cosine schedule stood at" in done.stdout
     (warning,) = json.loads((tmp_path / "r" / "early" / "summary.json").read_text())["warnings"]
     assert "seed 0, 1 stopped early" in warning
+
+
+def test_a_model_beyond_all_memory_is_refused(tmp_path, capsys):
+    """Where the backend cannot get the memory it waits for ever, deaf to signals."""
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    assert inside("train", tmp_path / "c.yaml", "--runs-dir", tmp_path, "--set", "model.hidden=[2000000000]") == 1
+    assert "out of memory: the weights and their gradient need " in capsys.readouterr().err
