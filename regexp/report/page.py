@@ -232,7 +232,8 @@ def _listed(table: Table) -> str:
 
 def _listed_cells(table: Table, row: Sequence[str]) -> Iterator[str]:
     for i, text in enumerate(row):
-        kind = ' class="why"' if table.header[i] == "why" else "" if i in table.words else NUMERIC
+        named = f' class="{table.header[i]}"' if table.header[i] in ("why", "family") else ""
+        kind = named if i in table.words else NUMERIC
         yield f"<td{kind}>{_word(text) if table.header[i] == 'verdict' else html(text)}</td>"
 
 
