@@ -67,7 +67,7 @@ def _summary(report: Report) -> str:
 def _unjudged(report: Report) -> str:
     """Instead of verdicts."""
     if report.ablations:
-        return "What each method contributes stands above; the rows below are the arms."
+        return "What each method contributes stands above; the arms are rows below."
     best = next((line for line in report.lines if line.summary), None)
     said = f"The best mean is {_score(best)}. " if best else ""
     return f"{said}No verdicts: name a baseline with --baseline RUN."
