@@ -66,7 +66,7 @@ def score(
 
 
 def score_names(experiment: Experiment, task: str) -> list[str]:
-    """Of every metric that `score` finds."""
+    """The name of every metric that `score` finds."""
     dataset, evaluation = experiment.dataset, experiment.evaluation
     parts = [("train", True), ("validation", dataset.validation), ("test", dataset.test or dataset.published_test)]
     found = [f"{part}/{name}" for part, there in parts if there for name in names(task)]

@@ -22,7 +22,7 @@ nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem}a{color:var(--accent)}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);min-width:4rem;
 max-width:28rem}
-.number{text-align:right;white-space:nowrap}thead th{background:var(--soft);white-space:nowrap}
+.number{text-align:right}.number,.family{white-space:nowrap}thead th{background:var(--soft);white-space:nowrap}
 #settings tbody th{position:sticky;left:0;background:var(--page);min-width:7rem;max-width:11rem}td.why{min-width:18rem}
 tbody th{font-weight:600}
 th button{all:unset;cursor:pointer;font-weight:600}th button::after{content:" \\2195";color:var(--dim)}
@@ -42,7 +42,8 @@ white-space:pre-wrap;overflow-wrap:anywhere}
 --same:#000;--open:#000;--line-0:#0072b2;--line-1:#d55e00;--line-2:#009e73;--line-3:#cc79a7;--line-4:#e69f00;
 --line-5:#56b4e9;--line-6:#8c8c8c;color-scheme:light}nav,.controls,th button::after{display:none}
 body{max-width:none;font-size:10pt}.chart svg{width:auto;min-width:0;max-width:100%;max-height:7.6cm}
-.chart svg.tall{max-height:16cm}.scroll,.chart{overflow:visible;border:0}#settings{font-size:6.5pt}
+.chart svg.tall{max-height:16cm}.scroll,.chart{overflow:visible;border:0}
+table{font-size:8pt}thead th{white-space:normal;overflow-wrap:anywhere}td.why{min-width:12rem}#settings{font-size:6.5pt}
 @page{size:landscape}#settings th,#settings td{padding:.1rem .2rem;min-width:0;white-space:normal;position:static}
 #settings thead th{writing-mode:vertical-rl;vertical-align:bottom}#settings td.why{min-width:9rem}
 figure,tr{break-inside:avoid}}

@@ -67,7 +67,7 @@ def _summary(report: Report) -> str:
 def _unjudged(report: Report) -> str:
     """Instead of verdicts."""
     if report.ablations:
-        return "What each method contributes stands above; the rows below are the arms."
+        return "What each method contributes stands above; the arms are rows below."
     best = next((line for line in report.lines if line.summary), None)
     said = f"The best mean is {_score(best)}. " if best else ""
     return f"{said}No verdicts: name a baseline with --baseline RUN."
@@ -232,7 +232,8 @@ def _listed(table: Table) -> str:
 
 def _listed_cells(table: Table, row: Sequence[str]) -> Iterator[str]:
     for i, text in enumerate(row):
-        kind = ' class="why"' if table.header[i] == "why" else "" if i in table.words else NUMERIC
+        named = f' class="{table.header[i]}"' if table.header[i] in ("why", "family") else ""
+        kind = named if i in table.words else NUMERIC
         yield f"<td{kind}>{_word(text) if table.header[i] == 'verdict' else html(text)}</td>"
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from regexp.statistics.intervals import t_interval
+from regexp.statistics import Interval, difference_interval, mean_interval
 from regexp.sweep.records import Record
 from regexp.sweep.samplers import distribution
 from regexp.sweep.section import Sweep
@@ -26,10 +26,11 @@ def ranked(records: Sequence[Record], smaller: bool) -> list[Record]:
     return sorted(good, key=lambda r: (sign * (r.value or 0.0), r.number))
 
 
-def interval(values: Sequence[float]) -> dict[str, Any]:
-    """Mean and its 95% interval by Student's t; no interval for one value."""
+def interval(values: Sequence[float], of: Callable[[np.ndarray], Interval] = mean_interval) -> dict[str, Any]:
+    """Mean and its 95% interval, the report's; no interval for one value."""
     numbers = np.asarray(values, np.float64)
-    low, high = (float(x) for x in t_interval(numbers)) if len(numbers) > 1 else (None, None)
+    found = of(numbers)
+    low, high = (found.low, found.high) if found.method != "none" else (None, None)
     return {"mean": float(numbers.mean()), "low": low, "high": high, "n": len(numbers)}
 
 
@@ -77,7 +78,7 @@ def _paired(winner: Record, base: Record | None) -> dict[str, Any] | None:
     mine, theirs = [a for a, _ in pairs], [b for _, b in pairs]
     return {"metric": name, "winner": mine, "base": theirs,
             "winner_mean": interval(mine), "base_mean": interval(theirs),
-            "difference": interval([a - b for a, b in pairs])}  # fmt: skip
+            "difference": interval([a - b for a, b in pairs], difference_interval)}  # fmt: skip
 
 
 def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[str, float]:

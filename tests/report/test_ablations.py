@@ -205,5 +205,5 @@ def test_the_arms_have_no_second_verdicts_and_the_one_without_methods_leads(writ
     assert made.lines[0].row.name == "digits-ablation/none"
     assert {line.verdict for line in made.lines} == {None}
     text = Reader(page(made)).text
-    assert "the rows below are the arms" in text
+    assert "the arms are rows below" in text
     assert "name a baseline" not in text

@@ -203,6 +203,11 @@ def test_a_sweep_and_an_ablation_in_a_browser(tmp_path):
         tab.run(f"{details}.querySelector('summary').focus()")
         tab.press("Enter")
         assert tab.run(f"return {details}.open && {details}.querySelectorAll('tbody tr').length") == 31
+        # A4 across, less its margins: no table is wider
+        tab.devtools("Emulation.setEmulatedMedia", media="print")
+        tab.devtools("Emulation.setDeviceMetricsOverride", width=1040, height=740, deviceScaleFactor=1, mobile=False)
+        assert tab.run("return document.documentElement.scrollWidth") <= 1040
+        tab.devtools("Emulation.setEmulatedMedia", media="screen")
         tab.devtools("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=1, mobile=True)
         assert tab.run("return document.documentElement.scrollWidth") <= 360
         assert tab.log() == []

@@ -1,0 +1,30 @@
+"""What a sweep says at its end is what the report says of the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from regexp.statistics import compare, summarize
+from regexp.sweep.conclude import _paired
+from regexp.sweep.records import Record
+
+
+def record(number: int, accuracies: np.ndarray) -> Record:
+    scores = [{"validation/loss": 0.0, "test/accuracy": float(value)} for value in accuracies]
+    return Record(1, number, {}, "done", 0.0, scores)
+
+
+@pytest.mark.parametrize("seeds", [3, 8, 12])  # t and t, t and sign flips, BCa and sign flips
+def test_its_intervals_are_the_reports(seeds):
+    base, winner = np.random.default_rng(seeds).normal(0.9, 0.02, (2, seeds))
+    found = _paired(record(1, winner), record(0, base))
+    whole = summarize(winner).interval
+    assert (found["winner_mean"]["low"], found["winner_mean"]["high"]) == (whole.low, whole.high)
+    pairs = compare(dict(enumerate(winner)), dict(enumerate(base)))
+    assert (found["difference"]["low"], found["difference"]["high"]) == (pairs.interval.low, pairs.interval.high)
+
+
+def test_one_seed_has_no_interval():
+    found = _paired(record(1, np.array([0.9])), record(0, np.array([0.8])))
+    assert (found["difference"]["low"], found["difference"]["high"]) == (None, None)
