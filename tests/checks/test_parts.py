@@ -111,9 +111,13 @@ def test_ignorance_is_log_k_or_the_variance():
     assert ignorance(Bench(lab.experiment(), lab.table())) == 1
 
 
-@pytest.mark.parametrize(("test", "verdict"), [((20, 10, 10), "WARN"), ((14, 13, 13), "PASS"), ((2, 1, 1), "PASS")])
-def test_other_shares_in_a_split_are_told_where_chance_does_not_make_them(test, verdict):
-    data = lab.images(600)
+@pytest.mark.parametrize(
+    ("n", "test", "verdict"),
+    [(600, (20, 10, 10), "WARN"), (600, (2, 1, 1), "PASS"), (9000, (400, 330, 330), "PASS")],
+    ids=["far", "by chance", "near"],
+)
+def test_other_shares_in_a_split_are_told_where_chance_does_not_make_them(n, test, verdict):
+    data = lab.images(n)
     rows = np.concatenate([np.flatnonzero(data.targets == k)[: 3 * n] for k, n in enumerate(test)])
     bench = Bench(lab.experiment(), replace(data, test=rows.astype(np.int32)))
     found = class_balance.check(bench)

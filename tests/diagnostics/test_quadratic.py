@@ -72,9 +72,17 @@ def test_classes_that_can_be_separated_have_no_minimum():
 
 
 def test_descent_follows_the_quadratic_law_and_the_l2_path():
-    found = early_stopping.explain(linear())
+    made = linear()
+    found = early_stopping.explain(made)
     assert found.values["law"] < 1e-9
     ratio, distance = np.asarray(found.values["ratio"]), np.asarray(found.values["distance"])
+    rate, lengths = found.values["rate"], found.values["lengths"]
+    everything = np.ones(6)
+    end = quadratic.minimum(made, np.zeros(6), 0 * everything).weights
+    for tau, row, line in zip(lengths, found.rows, found.lines[1:], strict=True):
+        a = 1 / (rate * tau)
+        left = np.linalg.norm(quadratic.minimum(made, end, a * everything).weights) / np.linalg.norm(end)
+        assert (row[2], line.index("|")) == (f"{a:.4g}", 7 + round(50 * left))
     assert 0.8 < ratio[0] < 1  # at the start a is 1/(eps tau), to first order in eps lambda
     assert distance.max() < 0.1
 
