@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import LinearRegression, Ridge
 
 from regexp.diagnostics import early_stopping, hessian, quadratic
+from regexp.models.cnn import CNN
 from regexp.models.linear import Linear
 from regexp.models.mlp import MLP
 from regexp.regularizers.parameters.l2 import L2
@@ -53,8 +54,16 @@ def test_predicted_and_measured_shrinkage_of_a_linear_model_agree():
     assert "shrinks along the Hessian's directions" in found.sentence
 
 
-def test_lanczos_finds_the_ends_of_the_exact_spectrum(monkeypatch):
-    made = subject(lab.experiment(model=MLP(hidden=(6,), activation="tanh")), lab.table())
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        (MLP(hidden=(6,), activation="tanh"), lab.table()),
+        (CNN(filters=(2,), hidden=(), activation="tanh"), lab.images(60)),
+    ],
+    ids=["mlp", "cnn"],
+)
+def test_lanczos_finds_the_ends_of_the_exact_spectrum(model, data, monkeypatch):
+    made = subject(lab.experiment(model=model), data)
     exact = np.linalg.eigvalsh(quadratic.at(made, quadratic.flat(made)).hessian)
     monkeypatch.setattr(hessian, "LARGEST", 10)
     found = hessian.explain(made)
