@@ -80,20 +80,20 @@ def evaluate(run: Run, data: Data) -> Evaluation:
         lanes = [prepare_lane(every[i], data, splits[i], base[every[i].seed]) for i in indices]
         group = Group([every[i] for i in indices], lanes, data, [splits[i] for i in indices])
         models.append(Models(group, indices, group.load_variables(below(arrays, f"{number}/"))))
-    diverged = _diverged(run)
+    lost = sorted({seed for seed, _ in diverged(run)})
     table = statistics(
-        score(experiment, data, every, splits, models, base).metrics, [seed not in diverged for seed in base]
+        score(experiment, data, every, splits, models, base).metrics, [seed not in lost for seed in base]
     )
-    return Evaluation(tuple(base), tuple(diverged), table, warning)
+    return Evaluation(tuple(base), tuple(lost), table, warning)
 
 
-def _diverged(run: Run) -> list[int]:
-    """The seeds that the summary calls diverged; of a run without one, none is known."""
+def diverged(run: Run) -> set[tuple[int, int]]:
+    """(seed, member) of the lanes that the summary calls diverged; of a run without one, none is known."""
     try:
         lanes = run.read_json("summary.json").get("lanes", [])
     except RunError:
-        return []
-    return sorted({lane["seed"] for lane in lanes if lane["status"] == "diverged"})
+        return set()
+    return {(lane["seed"], lane.get("member", 0)) for lane in lanes if lane["status"] == "diverged"}
 
 
 def is_finished(run: Run) -> bool:

@@ -32,7 +32,7 @@ from regexp.training.step import Lane, Variables
 Array = Any
 Tree = Any
 
-BATCH, CONVOLVED = 32, 16  # examples of a batch; a convolution's gradient is a mean over places, too
+BATCH, CONVOLVED = 32, 16  # examples of a batch; convolutions cost most, and have a range test like that of 32 or 64
 ROWS = 256
 CAPACITY = 2000  # steps of the longest training; gradient descent on a linear model needs them
 DIFFERENTIATED = 8  # examples under the finite differences

@@ -15,6 +15,8 @@ WIDTH, HEIGHT = 60, 10
 
 def curve(found: RangeTest, rate: float) -> tuple[str, ...]:
     """Loss over the rate's logarithm; `|` is the config's rate, `=` below the axis where the loss falls."""
+    if not np.isfinite(found.smooth[0]):
+        return ("the loss is not finite from the first step on",)
     top = found.smooth[0] * 1.5
     bottom = float(np.min(found.smooth))
     grid = [[" "] * WIDTH for _ in range(HEIGHT)]
@@ -47,5 +49,7 @@ def figure(axes: Any, found: RangeTest, rate: float) -> None:
     axes.plot(found.rates, found.smooth, color="C0", label=f"smoothed, mean of {len(found.losses)} seeds")
     axes.axvspan(found.low, found.high, color="C2", alpha=0.15, label="the loss falls")
     axes.axvline(rate, color="C3", label=f"learning_rate {rate:g}")
-    axes.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(0, 1.5 * found.smooth[0]))
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+    if np.isfinite(found.smooth[0]):
+        axes.set_ylim(0, 1.5 * found.smooth[0])
     axes.legend()

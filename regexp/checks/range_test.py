@@ -52,9 +52,10 @@ def read(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
     """The interval from the curves (seeds, steps)."""
     smooth = np.mean([smoothed(one) for one in losses], 0)
     calm = len(rates) // 10  # rates too small to change anything
-    first, noise = float(np.mean(losses[:, :calm])), float(np.std(smooth[:calm]))
+    first = float(np.mean(losses[:, :calm]))
+    noise = float(np.std(smooth[:calm])) if np.isfinite(smooth[calm - 1]) else 0.0
     bottom = int(np.argmin(np.where(np.isfinite(smooth), smooth, np.inf)))
-    fall = first - smooth[bottom]
+    fall = first - smooth[bottom] if np.isfinite(smooth[bottom]) else 0.0
     high_up = np.flatnonzero(~(smooth[:bottom] < first - BEGUN * fall))
     begun = min(int(high_up[-1]) + 1, bottom) if len(high_up) else 0
     above = np.flatnonzero(~(smooth[bottom:] <= max(1.1 * first, first + 4 * noise))) + bottom

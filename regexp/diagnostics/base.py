@@ -16,6 +16,7 @@ DIAGNOSTICS: Questions[Explanation] = Questions(
     "batch_norm_gap",
     "batch_norm_drift",
     "batch_norm_smoothness",
+    "generalisation",
     "bias_variance",
     "ensemble_size",
     "calibration",

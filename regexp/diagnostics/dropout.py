@@ -32,12 +32,11 @@ def explain(subject: Subject) -> Explanation:
     table = {"weight scaling": _numbers(whole, targets, classes)}
     table |= {f"{t} masks averaged": _numbers(p, targets, classes) for t, p in averages.items() if t > 1}
     alone = np.asarray([_numbers(one, targets, classes) for one in each])
-    found = {t: losses(p, targets, classes) - reference for t, p in averages.items()}
-    error = {t: float(np.std(d, ddof=1) / np.sqrt(len(d))) for t, d in found.items()}
-    meets = next((t for t, d in found.items() if d.mean() <= error[t]), None)
+    found = {t: losses(p, targets, classes) for t, p in averages.items()}
+    meets = meeting(found, reference)
     name = "negative log likelihood" if classes else "squared error"
     mean = float(np.mean(singles))
-    curve = {t: float(np.mean(losses(p, targets, classes))) for t, p in averages.items()}
+    curve = {t: float(np.mean(found[t])) for t in averages}
     where = (
         f"from {meets} masks on the average is as good" if meets else f"no average of up to {MASKS} masks is as good"
     )
@@ -54,6 +53,12 @@ def explain(subject: Subject) -> Explanation:
          "averages": {str(t): _numbers(p, targets, classes) for t, p in averages.items()}},
         (_plot(name, curve, alone[:, 0], float(np.mean(reference))),),
     )  # fmt: skip
+
+
+def meeting(averaged: dict[int, np.ndarray], scaled: np.ndarray) -> int | None:
+    """The first number of masks whose losses (n,) are above the scaled network's by no more than one standard error."""
+    found = {t: own - scaled for t, own in averaged.items()}
+    return next((t for t, d in found.items() if d.mean() <= np.std(d, ddof=1) / np.sqrt(len(d))), None)
 
 
 def losses(predicted: np.ndarray, targets: np.ndarray, classes: bool) -> np.ndarray:

@@ -88,7 +88,8 @@ def _large(subject: Subject, weights: np.ndarray) -> Explanation:
     slope, diagonal, off = subject.call(programs.lanczos, arguments, x64=True)
     matrix = np.diag(diagonal) + np.diag(off[:-1], 1) + np.diag(off[:-1], -1)
     ritz, vectors = np.linalg.eigh(matrix)
-    errors = np.abs(off[-1] * vectors[-1])
+    rounding = np.finfo(float).eps * np.abs(ritz).max()
+    errors = np.maximum(np.abs(off[-1] * vectors[-1]), rounding)
     order = [*range(len(ritz) - 1, len(ritz) - 6, -1), 0]
     a = strength_of(subject, ritz)
     rows = tuple((f"{ritz[i]:.4g} +- {errors[i]:.1g}", f"{max(ritz[i], 0) / (max(ritz[i], 0) + a):.4f}", "-")

@@ -62,7 +62,7 @@ def curvature(
 ) -> tuple[Array, Array, Array]:
     """(data loss, gradient (P,), Hessian (P, P))."""
     loss = loss_of(spec, experiment, lane, variables, inputs, targets)
-    return loss(flat), jax.grad(loss)(flat), jax.hessian(loss)(flat)
+    return loss(flat), jax.grad(loss)(flat), jax.jacrev(jax.grad(loss))(flat)
 
 
 def lanczos(
@@ -78,7 +78,7 @@ def lanczos(
     def step(k: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         basis, diagonal, off = carry
         v = basis[k]
-        new = jax.jvp(slope, (flat,), (v,))[1]
+        new = jax.vjp(slope, flat)[1](v)[0]  # H is symmetric, and convolutions know no forward mode
         diagonal = diagonal.at[k].set(v @ new)
         for _ in range(2):
             new = new - basis.T @ (basis @ new)

@@ -14,7 +14,7 @@ from regexp.datasets.splits import split
 from regexp.diagnostics import programs
 from regexp.errors import RunError
 from regexp.experiment import Experiment, Trial, trials
-from regexp.inference import read_experiment
+from regexp.inference import diverged, read_experiment
 from regexp.lazy import jax
 from regexp.runs import Run
 from regexp.training.group import nested
@@ -117,7 +117,12 @@ def subject_of(run: Run) -> Subject:
     experiment = read_experiment(run)
     data = experiment.dataset.load()
     arrays, meta, warning = run.load_checkpoint("best")
-    models = [model for model in _models(arrays, meta, experiment, data) if _is_finite(model.variables)]
+    lost = diverged(run)  # their best weights may be finite, but their training cannot be made once more
+    models = [
+        model
+        for model in _models(arrays, meta, experiment, data)
+        if (model.trial.seed, model.trial.member) not in lost and _is_finite(model.variables)
+    ]
     if not models:
         raise RunError(f"{run.path}: every seed diverged; there is nothing to explain")
     first = models[0]

@@ -118,9 +118,10 @@ def drawn(w: np.ndarray, bins: int, priors: Sequence[Prior]) -> tuple[np.ndarray
     """(the bins' middles, the shares of weights in them, {name: the shares that a density gives them})."""
     rms = float(np.sqrt(np.mean(w**2)))
     edges = np.linspace(-REACH, REACH, bins + 1) * rms
+    middle = np.arange(1 - bins, bins, 2) * (REACH / bins * rms)
     fitted = {"Gaussian": Prior("", "Gaussian", rms), "Laplace": Prior("", "Laplace", rms / np.sqrt(2))}
     densities = fitted | {f"prior of {prior.penalty}": prior for prior in priors}
-    middle, shares = (edges[1:] + edges[:-1]) / 2, np.histogram(w, edges)[0] / len(w)
+    shares = np.histogram(w, edges)[0] / len(w)
     return middle, shares, {name: density.shares(edges) for name, density in densities.items()}
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from scipy import stats
+from scipy.spatial import distance
 
-from regexp.checks import base
+from regexp.checks import base, class_balance, learning_rate
 from regexp.checks.bench import Bench, Derivative, alike, batches, bench_of, without_regularizers
 from regexp.checks.chart import WIDTH, column, curve
 from regexp.checks.gradients import relative_error
@@ -44,6 +49,16 @@ def test_a_loss_that_is_not_finite_explodes():
 
 def test_a_loss_that_never_falls():
     assert read(RATES, np.full((2, 100), 2.0)).never
+
+
+@pytest.mark.parametrize("loss", [2.0, np.inf, np.nan])
+def test_a_loss_that_no_rate_lowers_fails(loss, monkeypatch):
+    monkeypatch.setattr(learning_rate, "range_test", lambda bench: read(RATES, np.full((2, 100), loss)))
+    found = learning_rate.check(bench_of(loads("dataset: wine", ["optimizer.learning_rate=1e-6"])))
+    assert found.verdict == "FAIL"
+    assert found.advice.startswith("no rate lowers the loss")
+    assert (found.lines == ("the loss is not finite from the first step on",)) == (not np.isfinite(loss))
+    found.figure(Figure().add_subplot())
 
 
 def test_the_drawn_curve_marks_the_rate():
@@ -94,6 +109,23 @@ def test_ignorance_is_log_k_or_the_variance():
     assert ignorance(bench_of(loads("dataset: wine"))) == pytest.approx(np.log(3))
     assert ignorance(bench_of(loads("dataset: wine\ntraining: {loss: squared_error}"))) == pytest.approx(1 / 3)
     assert ignorance(Bench(lab.experiment(), lab.table())) == 1
+
+
+@pytest.mark.parametrize(
+    ("n", "test", "verdict"),
+    [(600, (20, 10, 10), "WARN"), (600, (2, 1, 1), "PASS"), (9000, (400, 330, 330), "PASS")],
+    ids=["far", "by chance", "near"],
+)
+def test_other_shares_in_a_split_are_told_where_chance_does_not_make_them(n, test, verdict):
+    data = lab.images(n)
+    rows = np.concatenate([np.flatnonzero(data.targets == k)[: 3 * n] for k, n in enumerate(test)])
+    bench = Bench(lab.experiment(), replace(data, test=rows.astype(np.int32)))
+    found = class_balance.check(bench)
+    train, other = (np.asarray(found.values[name]) for name in ("train", "test"))
+    shares = train / train.sum(), other / other.sum()
+    assert found.values["moved"]["test"] == pytest.approx(distance.cityblock(*shares) / 2)
+    assert class_balance.chance(train, other) == pytest.approx(stats.chi2_contingency([train, other]).pvalue)
+    assert (found.verdict, "test other than train" in found.advice) == (verdict, verdict == "WARN")
 
 
 def test_every_file_of_a_check_is_in_the_list():

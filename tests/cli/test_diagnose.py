@@ -28,6 +28,23 @@ def test_the_weights_are_those_of_the_checkpoint(trained, capsys):
     assert abs(values["output"]["rms"] - (kernel.astype(float) ** 2).mean() ** 0.5) < 1e-9
 
 
+def test_a_seed_that_diverged_is_not_explained(trained, tmp_path, capsys):
+    """Though its best weights, of an epoch before, are finite."""
+    shutil.copytree(trained / "runs" / "wine", tmp_path / "wine")
+    summary = tmp_path / "wine" / "summary.json"
+    for lost, code in ((1, 0), (2, 1)):
+        told = json.loads(summary.read_text())
+        for lane in told["lanes"][:lost]:
+            lane["status"] = "diverged"
+        summary.write_text(json.dumps(told))
+        assert inside("diagnose", "wine", "--runs-dir", tmp_path, "--what", "weights", "--json") == code
+        captured = capsys.readouterr()
+        if lost == 1:
+            assert json.loads(captured.out)["seed"] == 1
+        else:
+            assert "every seed diverged" in captured.err
+
+
 def test_several_runs_stand_in_one_table(trained, capsys):
     folder = trained / "runs" / "wine"
     assert inside("diagnose", "wine", folder, "--runs-dir", trained / "runs", "--what", "weights") == 0

@@ -54,6 +54,35 @@ def test_accuracy_falls_with_the_size_and_a_picture_is_drawn():
     assert {len(line) for line in lines} == {3 * 2 * 6 + 2 * 3}
 
 
+def test_pgd_makes_the_steps_that_the_config_says(monkeypatch):
+    made, taken = subject(lab.experiment(), lab.images()), []
+
+    def ascend(loss, x, origin, low, high, epsilon, steps):
+        taken.append(steps)
+        return x
+
+    monkeypatch.setattr(programs, "ascend", ascend)
+    inputs, targets = (x.astype(np.float32) for x in made.rows(made.split.test))
+    few = replace(made.experiment, evaluation=Evaluation(attacks=Attacks(epsilons=(0.1,), steps=3)))
+    for experiment in (made.experiment, few):
+        for attack in (programs.pgd, programs.fgsm):
+            sizes = np.asarray([0.1], np.float32)
+            attack(made.spec, experiment, made.lane, made.variables, inputs, targets, sizes)
+    assert taken == [10, 1, 3, 1]
+
+
+def test_each_size_shows_an_example_that_no_smaller_one_turns():
+    """Three examples of class 0, of outputs that the second, the first and no size turn."""
+    right, wrong = np.asarray([2.0, 0.0]), np.asarray([0.0, 2.0])
+    logits = np.asarray([[right, right, right], [right, wrong, right], [wrong, wrong, right]])
+    inputs = np.arange(3.0).reshape(3, 1, 1, 1)
+    sizes = np.asarray([0.0, 0.1, 0.2])
+    found = adversarial.turned(inputs, np.zeros(3, int), sizes, np.stack([inputs] * 3), logits)
+    assert [(one.size, float(one.before[0, 0, 0])) for one in found] == [(0.1, 1.0), (0.2, 0.0)]
+    found = adversarial.turned(inputs, np.zeros(3, int), sizes, np.stack([inputs] * 3), logits[[0, 2, 2]])
+    assert [(one.size, float(one.before[0, 0, 0])) for one in found] == [(0.1, 0.0)]
+
+
 def test_shades_and_signs():
     image = np.asarray([[[0.0], [0.5], [1.0]]])
     assert adversarial.shaded(image) == ["  ++@@"]

@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn.metrics import log_loss
 
 from regexp.diagnostics import calibration, dropout, weights
+from regexp.diagnostics.subject import Subject
 from regexp.models.linear import Linear
 from regexp.models.mlp import MLP
 from regexp.regularizers.activations.dropout import Dropout
@@ -64,6 +65,11 @@ def test_the_prior_is_drawn_over_the_weights():
     _, shares, curves = weights.drawn(w, 21, [])
     assert sum(shares) == pytest.approx(np.mean(np.abs(w) <= 3 * np.sqrt(np.mean(w**2))))
     np.testing.assert_allclose(shares, curves["Gaussian"], atol=0.02)
+    laplace = np.random.default_rng(0).laplace(size=5000)
+    middle, shares, curves = weights.drawn(laplace, 21, [])
+    np.testing.assert_allclose(shares, curves["Laplace"], atol=0.02)
+    assert middle[10] == 0
+    np.testing.assert_allclose(middle, -middle[::-1])
 
 
 def test_the_histogram_counts_every_layer():
@@ -88,6 +94,16 @@ def test_averages_over_masks_are_of_probabilities():
     np.testing.assert_allclose(averages["1"], single[0])
     assert averages["64"][0] < single[:, 0].mean()  # Jensen: the loss of a mean is below the mean of losses
     assert found.columns[-1] == "accuracy"
+
+
+def test_averages_meet_weight_scaling_within_one_standard_error():
+    rng = np.random.default_rng(0)
+    reference = rng.uniform(size=100)
+    off = rng.normal(size=100)
+    off = (off - off.mean()) / off.std(ddof=1)  # its standard error is 0.1
+    gaps = {1: 0.5, 2: 0.11, 4: 0.09, 8: 0.2}
+    assert dropout.meeting({t: reference + off + gap for t, gap in gaps.items()}, reference) == 4
+    assert dropout.meeting({1: reference + off + 0.11}, reference) is None
 
 
 def test_a_linear_model_with_linear_outputs_averages_to_weight_scaling():
@@ -127,6 +143,17 @@ def test_confidence_and_reliability_of_known_outputs():
     assert correct.tolist() == [1, 0, 1, 0]
     last = calibration.reliability(np.asarray([0.95, 0.96, 0.55]), np.asarray([1.0, 0.0, 1.0]))[-1]
     assert last == {"upper": 1.0, "examples": 2, "confidence": pytest.approx(0.955), "accuracy": 0.5}
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_the_sentence_says_which_way_confidence_is_off(shift, monkeypatch):
+    """Outputs that are as sure of each example, and always right, or never."""
+    made = subject(lab.experiment(), lab.images())
+    said = np.eye(3, dtype=np.float32)[(made.data.targets[made.unseen] + shift) % 3]
+    monkeypatch.setattr(Subject, "outputs", lambda self, inputs, lane, variables: said)
+    sure = np.e / (np.e + 2)
+    sentence = calibration.explain(made).sentence
+    assert f"{'overconfident' if shift else 'underconfident'} by {abs(sure - (1 - shift)):.4f}" in sentence
 
 
 def test_a_regression_has_no_calibration():

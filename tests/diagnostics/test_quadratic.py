@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import LinearRegression, Ridge
 
 from regexp.diagnostics import early_stopping, hessian, quadratic
+from regexp.models.cnn import CNN
 from regexp.models.linear import Linear
 from regexp.models.mlp import MLP
 from regexp.regularizers.parameters.l2 import L2
@@ -53,8 +54,16 @@ def test_predicted_and_measured_shrinkage_of_a_linear_model_agree():
     assert "shrinks along the Hessian's directions" in found.sentence
 
 
-def test_lanczos_finds_the_ends_of_the_exact_spectrum(monkeypatch):
-    made = subject(lab.experiment(model=MLP(hidden=(6,), activation="tanh")), lab.table())
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        (MLP(hidden=(6,), activation="tanh"), lab.table()),
+        (CNN(filters=(2,), hidden=(), activation="tanh"), lab.images(60)),
+    ],
+    ids=["mlp", "cnn"],
+)
+def test_lanczos_finds_the_ends_of_the_exact_spectrum(model, data, monkeypatch):
+    made = subject(lab.experiment(model=model), data)
     exact = np.linalg.eigvalsh(quadratic.at(made, quadratic.flat(made)).hessian)
     monkeypatch.setattr(hessian, "LARGEST", 10)
     found = hessian.explain(made)
@@ -72,9 +81,17 @@ def test_classes_that_can_be_separated_have_no_minimum():
 
 
 def test_descent_follows_the_quadratic_law_and_the_l2_path():
-    found = early_stopping.explain(linear())
+    made = linear()
+    found = early_stopping.explain(made)
     assert found.values["law"] < 1e-9
     ratio, distance = np.asarray(found.values["ratio"]), np.asarray(found.values["distance"])
+    rate, lengths = found.values["rate"], found.values["lengths"]
+    everything = np.ones(6)
+    end = quadratic.minimum(made, np.zeros(6), 0 * everything).weights
+    for tau, row, line in zip(lengths, found.rows, found.lines[1:], strict=True):
+        a = 1 / (rate * tau)
+        left = np.linalg.norm(quadratic.minimum(made, end, a * everything).weights) / np.linalg.norm(end)
+        assert (row[2], line.index("|")) == (f"{a:.4g}", 7 + round(50 * left))
     assert 0.8 < ratio[0] < 1  # at the start a is 1/(eps tau), to first order in eps lambda
     assert distance.max() < 0.1
 
