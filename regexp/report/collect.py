@@ -11,6 +11,8 @@ from regexp.errors import RegexpError, UsageError
 from regexp.report.records import Record, record
 from regexp.report.sweeps import confirmed, is_sweep
 
+CHECKED = "checks.json"  # what `regexp check --save` leaves: no run
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -59,7 +61,7 @@ def _named(root: Path, name: str) -> Path:
 
 def _all(root: Path) -> list[Path]:
     try:
-        found = _folders(root)
+        found = [folder for folder in _folders(root) if not (folder / CHECKED).exists()]
     except OSError as error:
         raise UsageError(f"{root}: cannot be read: {error.strerror}") from None
     if not found:

@@ -66,6 +66,8 @@ def test_save_keeps_the_findings_and_the_curve(config, capsys, tmp_path):
     assert kept["learning_rate"]["verdict"] == "PASS"
     assert len(kept["learning_rate"]["values"]["rates"]) == len(kept["learning_rate"]["values"]["losses"])
     assert (folder / "config.yaml").exists()
+    assert inside("report", "--runs-dir", tmp_path / "kept") == 2
+    assert "no runs in" in capsys.readouterr().err  # it is none, and no damaged one
 
 
 def test_an_unknown_check_is_refused_before_any_work(config, capsys):
