@@ -21,7 +21,7 @@ gc.set_threshold(100_000, 50, 100)  # traced programs are large and stay: a tent
 def pytest_configure(config):
     """Without the slow tests, compiling is what takes the time: a third less without LLVM's optimisations.
 
-    CI runs all tests with the programs that users have.
+    CI runs the slow ones with the programs that users have.
     """
     if config.option.markexpr == "not slow":
         os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
