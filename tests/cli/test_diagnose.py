@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
+
 from regexp.diagnostics.base import DIAGNOSTICS
 from regexp.errors import RunError
 from regexp.explanation import FILE
 from regexp.runs import Run
 from tests.cli.command import inside
+
+pytestmark = pytest.mark.slow  # all diagnostics of real runs
 
 
 def test_a_sentence_for_every_diagnostic(trained, capsys):

@@ -124,6 +124,7 @@ def test_wrong_usage_is_told_and_ends_with_2(swept, arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_nothing_works_is_exit_code_1(tmp_path, capsys):
     text = BASE.replace("adam, learning_rate: 1.0e-2", "sgd, learning_rate: 1.0e-2")
     (tmp_path / "wild.yaml").write_text(text + SWEEP.replace("[1.0e-4, 1.0e-1]", "[1.0e+30, 1.0e+35]"))
@@ -134,6 +135,7 @@ def test_nothing_works_is_exit_code_1(tmp_path, capsys):
     assert not (tmp_path / "runs" / "wild" / "winner.yaml").exists()
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
     (tmp_path / "wine.yaml").write_text(BASE + SWEEP.replace("epochs: 3", "epochs: 200000"))
     process = subprocess.Popen(

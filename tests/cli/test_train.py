@@ -47,6 +47,7 @@ def test_train_leaves_the_run_folder_as_promised(trained):
     np.testing.assert_allclose(hits, accuracy["values"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_resolved_config_trains_to_the_same_numbers(trained):
     again = regexp("train", trained / "runs" / "wine" / "config.yaml", "--runs-dir", trained / "again", "--json")
     assert again.returncode == 0
@@ -76,6 +77,7 @@ def test_too_large_a_batch_is_told_before_anything_is_compiled(tmp_path):
     assert "training.batch_size 500 is above the 121 training examples" in done.stderr
 
 
+@pytest.mark.slow
 def test_all_lanes_diverged(tmp_path):
     (tmp_path / "wild.yaml").write_text(CONFIG)
     done = regexp(
@@ -112,6 +114,7 @@ def test_a_device_that_is_not_there_leaves_a_manifest_that_says_so(tmp_path):
     assert "no GPU found" in manifest["reason"]
 
 
+@pytest.mark.slow
 def test_a_stop_before_the_schedule_s_end_is_told(tmp_path):
     (tmp_path / "early.yaml").write_text(CONFIG)
     sets = ("regularizers.early_stopping.patience=1", "regularizers.early_stopping.min_delta=1e6",

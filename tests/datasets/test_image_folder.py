@@ -131,6 +131,7 @@ def test_a_folder_without_classes_is_refused(folder, tmp_path):
         assert caught.value.key == "dataset.path"
 
 
+@pytest.mark.slow
 def test_from_photographs_to_predictions(folder, tmp_path):
     """Trained on bright against dark ones, each file is told its class."""
     (tmp_path / "lab.yaml").write_text(

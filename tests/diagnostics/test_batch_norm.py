@@ -20,6 +20,8 @@ from regexp.training.step import Variables
 from tests import lab
 from tests.diagnostics.bodies import subject
 
+pytestmark = pytest.mark.slow  # runs of their own, trained once more
+
 WHOLE = Training(epochs=6, batch_size="all")
 
 

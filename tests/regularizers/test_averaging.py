@@ -12,6 +12,8 @@ from regexp.regularizers.activations.dropout import Dropout
 from regexp.regularizers.loop.weight_averaging import WeightAveraging
 from tests.lab import experiment, flat, group, table, train
 
+pytestmark = pytest.mark.slow  # each average trains beside its plain run
+
 EPOCHS, DECAY = 4, 0.9
 
 

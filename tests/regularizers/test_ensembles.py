@@ -20,6 +20,8 @@ from regexp.training.prepare import members_split
 from tests.lab import experiment, flat, group, images, table, train
 from tests.sessions import begin, finish, lasting, resumed
 
+pytestmark = pytest.mark.slow  # members and cycles: half a minute of training
+
 WINE = """
 dataset: {name: wine, preprocess: [standardize]}
 model: {name: mlp, hidden: [5]}

@@ -235,6 +235,7 @@ def test_the_command(tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_real_run_is_reported(trained):
     done = regexp("report", "--runs-dir", trained / "runs", "--format", "json")
     assert done.returncode == 0, done.stderr

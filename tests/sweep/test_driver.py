@@ -125,6 +125,7 @@ def test_settings_are_paired(done):
     assert found[0] != found[1]
 
 
+@pytest.mark.slow
 def test_a_setting_that_diverges_is_kept_with_its_step_and_never_wins(tmp_path):
     text = BASE.replace("adam, learning_rate: 1.0e-2", "sgd, learning_rate: 1.0e-2") + SWEEP.replace(
         "[1.0e-4, 1.0e-1]", "[1.0e-3, 1.0e+30]"
@@ -141,6 +142,7 @@ def test_a_setting_that_diverges_is_kept_with_its_step_and_never_wins(tmp_path):
     assert max(e.failed for e in events if isinstance(e, Progress)) > 0
 
 
+@pytest.mark.slow
 def test_a_setting_that_cannot_be_trained_is_kept_with_the_reason(tmp_path, monkeypatch):
     """The warmup of the schedule is longer than some lengths of the training."""
     space = "    optimizer.schedule.warmup: {uniform: [0.0, 6.0]}\n"
@@ -154,6 +156,7 @@ def test_a_setting_that_cannot_be_trained_is_kept_with_the_reason(tmp_path, monk
     assert all("longer than the run" in r.reason for r in failed)
 
 
+@pytest.mark.slow
 def test_halving_trains_the_best_longer(tmp_path):
     text = BASE + SWEEP.replace("{trials: 12, epochs: 2}", "{trials: 12, epochs: 4, halving: 2}")
     one = sweeping(text)
@@ -195,6 +198,7 @@ def test_resumed_after_an_interrupt_the_table_is_the_same(done, tmp_path, stop_a
     assert resumed["winner"] == summary["winner"]
 
 
+@pytest.mark.slow
 def test_an_adaptive_sampler_is_asked_in_batches(tmp_path):
     one = sweeping(BASE + SWEEP.replace("epochs: 2}", "epochs: 2, sampler: tpe}"))
     run(one, tmp_path)

@@ -218,6 +218,7 @@ def test_lanes_of_other_lengths_end_each_at_its_own():
     np.testing.assert_allclose(flat(weights(made, 0)), flat(weights(alone)), rtol=2e-3, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_large_batch_keeps_the_row_numbers_of_a_chunk_small():
     from regexp.training import group as module
 

@@ -37,6 +37,8 @@ from regexp.training.step import Variables
 from tests.cli.command import inside
 from tests.lab import experiment, table
 
+pytestmark = pytest.mark.slow  # attacks and Monte Carlo: large programs
+
 DATASET = Dataset(validation=0.0, test=0.5, preprocess=(Standardize(),))
 
 

@@ -19,6 +19,8 @@ from regexp.training.prepare import prepare_lane
 from tests.lab import flat
 from tests.sessions import begin, finish, lasting, resumed
 
+pytestmark = pytest.mark.slow  # every test trains twice
+
 CONFIG = """
 dataset: {name: wine, preprocess: [standardize], validation: 0.3}
 model: {name: mlp, hidden: [6]}

@@ -65,6 +65,7 @@ def a_step_at_a_time(monkeypatch):
     monkeypatch.setattr(runner, "CHUNK_SECONDS", 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("a_step_at_a_time")
 @pytest.mark.parametrize("method", METHODS)
 def test_stopped_within_an_epoch_and_resumed_nothing_is_lost(method, whole, tmp_path):
