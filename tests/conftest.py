@@ -15,11 +15,11 @@ from regexp.training import device, lanes
 
 device.cores = lambda: 2
 device.set_up("cpu")
-gc.set_threshold(100_000, 50, 100)  # traced programs are large and stay: a tenth of the time went into looking at them
+gc.set_threshold(100_000, 50, 100)  # traced programs are large and stay: no need to look at them often
 
 
 def pytest_configure(config):
-    """Without the slow tests, compiling is what takes the time: a third less without LLVM's optimisations.
+    """Without the slow tests, compiling is what takes the time: less without LLVM's optimisations.
 
     CI runs the slow ones with the programs that users have.
     """

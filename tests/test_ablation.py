@@ -21,7 +21,7 @@ from regexp.scores import score_names
 from tests.cli.command import inside, regexp
 from tests.lab import experiment
 
-pytestmark = pytest.mark.slow  # its ablations train for half a minute
+pytestmark = pytest.mark.slow  # whole ablations
 
 THREE = (L2(strength=0.1), Dropout(rate=0.4), BatchNorm())
 CONFIG = """\

@@ -102,7 +102,7 @@ class Program:
 
 # Linux gives a process 65,530 memory maps, and XLA crashes where it gets none. The three programs of a structure take
 # 1,100 (MLP) to 2,400 (ResNet-8): a sweep over many structures has to forget some, and reads them from the cache again.
-MOST_MAPS, COUNTED_EVERY = 40_000, 16  # programs: counting so many takes some 20 ms
+MOST_MAPS, COUNTED_EVERY = 40_000, 16  # programs: to count is to read a line for each map
 _programs: dict[Any, Program] = {}  # the one used last is the last
 _made: list[float] = []  # seconds of each, forgotten ones included
 

@@ -20,7 +20,7 @@ from regexp.regularizers.inputs.cutout import Cutout
 from regexp.regularizers.parameters.l2 import L2
 from regexp.training import lanes, step
 
-pytestmark = pytest.mark.slow  # each fault compiles its own programs: a minute for all
+pytestmark = pytest.mark.slow  # each fault compiles its own programs
 TABLE = """\
 dataset: {name: breast_cancer, validation: 0.2, preprocess: [standardize]}
 model: {name: mlp, hidden: [8]}

@@ -20,7 +20,7 @@ from regexp.training.prepare import members_split
 from tests.lab import experiment, flat, group, images, table, train
 from tests.sessions import begin, finish, lasting, resumed
 
-pytestmark = pytest.mark.slow  # members and cycles: half a minute of training
+pytestmark = pytest.mark.slow  # members and cycles are trained in full
 
 WINE = """
 dataset: {name: wine, preprocess: [standardize]}
