@@ -11,9 +11,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
-from regexp.training import device, lanes
+from regexp.training import cache, device, lanes
 
 device.cores = lambda: 2
+cache.use = cache.use_jax  # it looks up what was traced; the package's own trusts the source, which tests patch
 device.set_up("cpu")
 gc.set_threshold(100_000, 50, 100)  # traced programs are large and stay: no need to look at them often
 

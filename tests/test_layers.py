@@ -47,7 +47,7 @@ ALLOWED = {
     "manifest": set(),
     "runs": {"errors"},
     "summary": set(),
-    "statistics": set(),
+    "statistics": {"lazy"},
     "ablation": {"component", "errors", "experiment", "regularizers"},
     "retune": {"datasets", "experiment", "training"},
     "timing": {"datasets", "experiment", "training"},

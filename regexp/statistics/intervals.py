@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import special
+
+from regexp.lazy import special
 
 LEVEL = 0.95
 BOOTSTRAP_FROM = 10  # values; below, resampling has too few to draw from

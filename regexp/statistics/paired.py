@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import special
 
+from regexp.lazy import special
 from regexp.statistics.intervals import LEVEL, SEED, Interval, t_interval
 
 ENUMERATED = 16  # pairs; all 2^16 signs of that many, a sample of signs above

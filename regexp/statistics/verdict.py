@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import special
 
+from regexp.lazy import special
 from regexp.statistics.intervals import LEVEL
 from regexp.statistics.paired import ENUMERATED, Comparison, compare, differences, equivalence_p
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -89,7 +91,7 @@ def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[s
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without("sklearn.ensemble"):
         warnings.simplefilter("ignore")
         study = optuna.create_study(direction="minimize" if smaller else "maximize")
         kinds = {p.path: distribution(p) for p in space}
@@ -98,6 +100,18 @@ def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[s
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         found = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return {path: float(share) for path, share in found.items()}
+
+
+@contextmanager
+def _without(package: str) -> Iterator[None]:
+    """As if it were not installed: beside PED-ANOVA Optuna loads fANOVA, whose scikit-learn takes 1 s to import."""
+    before = {} if package not in sys.modules else {package: sys.modules[package]}
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+        sys.modules.update(before)
 
 
 def cautions(sweep: Sweep, spaces: Sequence[Space], winner: Record | None, records: Sequence[Record]) -> list[str]:

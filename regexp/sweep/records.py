@@ -7,6 +7,7 @@ first of its trials begins; a resume trains what is announced and not there.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from regexp.errors import RunError, UsageError
+from regexp.sweep.insert import insert
 from regexp.sweep.samplers import distribution
 from regexp.sweep.space import Setting, Space
 
@@ -82,7 +84,7 @@ class Store:
                 optuna.create_study(storage=storage, study_name=name, direction=direction)
                 storage.engine.dispose()
                 os.replace(fresh, folder / "study.db")
-                return Store.open(folder, name, None, space)
+                return Store.open(folder, name, None, space, made=True)
             storage = _storage(url)
             try:
                 study = optuna.create_study(storage=storage, study_name=name, direction=direction)
@@ -102,13 +104,13 @@ class Store:
             return Store.create(folder, name, url, space, smaller)
 
     @staticmethod
-    def open(folder: Path, name: str, url: str | None, space: Space) -> Store:
-        """The study that is there. Raises UsageError where it is not."""
+    def open(folder: Path, name: str, url: str | None, space: Space, made: bool = False) -> Store:
+        """The study that is there, made just now or by another release. Raises UsageError where it is not."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with _explained(url):
-            storage = _storage(url or f"sqlite:///{folder / 'study.db'}")
+            storage = _storage(url or f"sqlite:///{folder / 'study.db'}", made)
             try:
                 study = optuna.load_study(study_name=name, storage=storage)
             except KeyError:
@@ -153,15 +155,16 @@ class Store:
         from sqlalchemy.exc import DBAPIError
 
         while self.waiting:
-            kind, what = self.waiting[0]
+            trials = list(itertools.takewhile(lambda waiting: waiting[0] == "trial", tuple(self.waiting)))
             try:
-                if kind == "note":
-                    self.study.set_user_attr(*what)
+                if trials:
+                    insert(self.study, self.storage, [self._frozen(record) for _, record in trials])
                 else:
-                    self.study.add_trial(self._frozen(what))
+                    self.study.set_user_attr(*self.waiting[0][1])
             except (StorageInternalError, DBAPIError) as error:
                 return error
-            self.waiting.popleft()
+            for _ in range(max(1, len(trials))):
+                self.waiting.popleft()
         return None
 
     def flush(self) -> None:
@@ -205,12 +208,12 @@ def _with_driver(url: str) -> str:
     return url.replace("://", "+psycopg://", 1) if url.startswith("postgresql://") else url
 
 
-def _storage(url: str) -> Any:
+def _storage(url: str, made: bool = False) -> Any:
     """SQLite with a write-ahead log: a commit need not wait for the disk, and a killed process loses none."""
     import optuna
     from sqlalchemy import event
 
-    storage = optuna.storages.RDBStorage(_with_driver(url))
+    storage = optuna.storages.RDBStorage(_with_driver(url), skip_compatibility_check=made, skip_table_creation=made)
     if url.startswith("sqlite"):
         storage.engine.dispose()
         event.listen(storage.engine, "connect", _quick)

@@ -1,18 +1,16 @@
-"""Setting up JAX before its first use: platform, a CPU device per core, compilation cache, bad releases."""
+"""Setting up JAX before its first use: platform, a CPU device per core, cache of programs, bad releases."""
 
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import warnings
-import zlib
 from importlib.metadata import version
-from pathlib import Path
 from typing import Literal
 
 from regexp.errors import DeviceError
 from regexp.lazy import jax
+from regexp.training import cache
 
 Device = Literal["auto", "cpu", "gpu"]
 GPU_MEMORY = 0.75  # the share that JAX takes of a GPU's memory by default
@@ -28,22 +26,6 @@ def miscomputes(release: str) -> bool:
 def cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def cache_folder() -> Path:
-    """Of the compiled programs: in $XDG_CACHE_HOME/regexp or ~/.cache/regexp, one for each kind of processor."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "regexp" / f"programs-{_processor()}"
-
-
-def _processor() -> str:
-    """A word for this processor's instructions: a home may be shared by machines that have others."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = [platform.processor()]
-    flags = next((line for line in lines if line.startswith(("flags", "Features"))), platform.machine())
-    return f"{zlib.crc32(flags.encode()):08x}"
 
 
 def gpus() -> int:
@@ -83,21 +65,10 @@ def set_up(device: Device = "auto", cpu_devices: int | None = None) -> None:
         jax.config.update("jax_platforms", "cpu")
     if not _initialised():
         jax.config.update("jax_num_cpu_devices", cpu_devices or cores())
-    _use_cache(cache_folder())
-    if device == "gpu" and jax.default_backend() == "cpu":
+    on_cpu = device == "cpu" or jax.default_backend() == "cpu"
+    (cache.use if on_cpu else cache.use_jax)(cache.folder_of_user())
+    if device == "gpu" and on_cpu:
         raise DeviceError("no GPU found; pip install '.[cuda]' on a machine with one, or use --device cpu")
-
-
-def _use_cache(folder: Path) -> None:
-    """Keep compiled programs between processes; a folder that cannot be used, or a damaged entry, costs time only."""
-    warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        jax.config.update("jax_enable_compilation_cache", False)
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def describe_device() -> str:

@@ -12,6 +12,7 @@ from regexp.datasets.base import Data, Split
 from regexp.errors import RunError
 from regexp.experiment import Experiment, Trial, monitor
 from regexp.lazy import jax
+from regexp.training import cache
 from regexp.training import epoch as programs
 from regexp.training.device import check_memory
 from regexp.training.epoch import Segments, State
@@ -23,8 +24,9 @@ from regexp.training.step import Lane, Shared, Spec, Variables
 
 Tree = Any
 
-# Batches in one chunk: 2048 of the smallest steps (25 us a lane) fill 50 ms and more; and row numbers: 4 MB a lane.
-MOST_STEPS, MOST_ROWS = 2048, 2**20
+# Batches in one chunk: 2048 of the smallest steps (25 us a lane) fill 50 ms, 512 of 32 lanes 400 ms; the row numbers of
+# all, used or not, go to the devices with each chunk. And row numbers: 4 MB a lane.
+MOST_STEPS, LEAST_STEPS, MOST_ROWS = 2048, 256, 2**20
 
 
 class Group:
@@ -48,7 +50,9 @@ class Group:
         self.spec = spec_of(experiment, data)
         self.batch_size = batch_size(experiment, len(splits[0].train))
         self.steps_per_epoch = len(splits[0].train) // self.batch_size
-        self.capacity = max(1, min(MOST_STEPS, MOST_ROWS // self.batch_size))
+        self.capacity = max(
+            1, min(MOST_STEPS, max(LEAST_STEPS, 8 * MOST_STEPS // len(trials)), MOST_ROWS // self.batch_size)
+        )
         most = [min(t.experiment.training.epochs, int(lane.epochs)) for t, lane in zip(trials, lanes, strict=True)]
         self.total_steps = max(most) * self.steps_per_epoch if updates is None else updates
         self.position = 0
@@ -338,9 +342,12 @@ def _parameter_shapes(experiment: Experiment, spec: Spec, lane: Lane) -> Tree:
     leaves, structure = jax.tree.flatten((experiment, lane))
     key = (spec, structure, tuple((np.shape(leaf), np.result_type(leaf)) for leaf in leaves))
     if key not in _shapes:
-        one = jax.eval_shape(lambda e, x: programs.start(e, spec, x), experiment, lane)
-        _shapes[key] = one.variables.parameters
+        _shapes[key] = cache.value(lambda: _parameters(experiment, spec, lane), _parameters, spec, (experiment, lane))
     return _shapes[key]
+
+
+def _parameters(experiment: Experiment, spec: Spec, lane: Lane) -> Tree:
+    return jax.eval_shape(lambda e, x: programs.start(e, spec, x), experiment, lane).variables.parameters
 
 
 def predict_alone(

@@ -16,6 +16,7 @@ import numpy as np
 
 from regexp.experiment import Trial
 from regexp.lazy import jax, lax
+from regexp.training import cache
 
 Tree = Any
 Mode = Literal["vmap", "map"]
@@ -108,7 +109,7 @@ _made: list[float] = []  # seconds of each, forgotten ones included
 
 
 def compilations() -> int:
-    """How many programs this process has compiled (or read from the persistent cache) so far."""
+    """How many programs this process has compiled (or read from the cache) so far."""
     return len(_made)
 
 
@@ -137,7 +138,8 @@ def compile_over_lanes(
     if key not in _programs:
         began = time.perf_counter()
         jitted = _jit(partial(function, *static), layout, len(shared), len(lanes), donate)
-        compiled = jitted.lower(*examples).compile()
+        decides = (static, layout.lanes, layout.mode, len(shared), donate)
+        compiled = cache.program(lambda: jitted.lower(*examples).compile(), function, decides, examples, layout.devices)
         _forget()
         _programs[key] = Program(compiled)
         _made.append(time.perf_counter() - began)

@@ -1,0 +1,206 @@
+"""Compiled programs kept between processes: what was compiled once is neither traced nor compiled again.
+
+What is kept is the machine code with the structure of its answer, under a hash of all that it is made of: the function,
+its static arguments, structure and shapes of the others, the devices, JAX's options, the releases of the packages that
+trace it and the source of this one. JAX's own cache looks up what was traced, and tracing took 1.2 s of a search of 128
+small models (`python -m benchmarks.sweep digits`) that now takes 2.5. It is used on a GPU, where this
+one was never tried.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import platform
+import warnings
+import zlib
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from importlib.metadata import version
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from regexp.lazy import jax
+
+Tree = Any
+
+MOST_KEPT = 1024  # programs; 0.05 to 0.5 MB each
+PACKAGES = ("jax", "jaxlib", "optax", "numpy")
+TRUSTED = {"regexp", *PACKAGES, "builtins", "collections", "functools", "copyreg"}  # whose code a key speaks for
+
+_folder: Path | None = None
+
+
+def folder_of_user() -> Path:
+    """$XDG_CACHE_HOME/regexp or ~/.cache/regexp, in it one folder for each kind of processor."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "regexp" / f"programs-{_processor()}"
+
+
+def _processor() -> str:
+    """A word for this processor's instructions: a home may be shared by machines that have others."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), platform.machine())
+    return f"{zlib.crc32(flags.encode()):08x}"
+
+
+def use(folder: Path) -> None:
+    """Keep programs there from now on; one that cannot be made costs time only."""
+    global _folder
+    # A program that JAX's cache has kept runs, but kept once more it lacks functions (jaxlib 0.10.1).
+    jax.config.update("jax_enable_compilation_cache", False)
+    if _made(folder):
+        _folder = folder
+        _code()  # reading it takes 10 ms; later, beside a thread that holds Python's lock, 240 ms
+
+
+def use_jax(folder: Path) -> None:
+    """Keep what JAX compiles in its own cache, in a folder beside."""
+    warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
+    jax.config.update("jax_enable_compilation_cache", _made(folder / "jax"))
+    jax.config.update("jax_compilation_cache_dir", str(folder / "jax"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def _made(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who writes there decides what is run
+    except OSError:
+        return False
+    return True
+
+
+def program(
+    compile: Callable[[], Any], function: Any, static: Any, examples: tuple[Tree, ...], devices: Sequence[Any]
+) -> Any:
+    """The compiled program that was kept of such arguments, or else what `compile` makes, which is kept.
+
+    function: that of the package which the program calls
+    static: whatever else decides what is compiled, as data
+    examples: the arguments it is called with
+    """
+    whose = [(device.id, device.platform, device.device_kind) for device in devices]
+    read = partial(_unpacked, examples=examples, devices=devices)
+    return _kept(compile, (function, static, _shapes(examples), whose), _packed, read)
+
+
+def value(make: Callable[[], Any], function: Any, static: Any, examples: Tree) -> Any:
+    """What `make` finds out about `function` at such arguments, by tracing it, or what was kept of that."""
+    return _kept(make, ("value", function, static, _shapes(examples)), pickle.dumps, pickle.loads)
+
+
+def _kept(make: Callable[[], Any], about: Any, pack: Callable[[Any], bytes], unpack: Callable[[bytes], Any]) -> Any:
+    path = None if _folder is None else _path(_folder, about)
+    if path is None:
+        return make()
+    found = _read(path, unpack)
+    if found is None:
+        found = make()
+        _write(path, found, pack)
+    return found
+
+
+# -- the key ----------------------------------------------------------------------------------------------------------
+
+
+def _shapes(examples: Tree) -> Tree:
+    return jax.tree.map(lambda x: (np.shape(x), str(getattr(x, "dtype", type(x).__name__))), examples)
+
+
+def _path(folder: Path, about: Any) -> Path | None:
+    """Where it is kept; None of what is made of code that is not this package's, as a test's own method."""
+    try:
+        return folder / hashlib.sha256(_bytes(about) + _surroundings()).hexdigest()
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return None
+
+
+class _Pickler(pickle.Pickler):
+    """Refuses classes and functions of other packages: their source is in no key."""
+
+    def reducer_override(self, thing: Any) -> Any:
+        if isinstance(thing, type | FunctionType) and thing.__module__.partition(".")[0] not in TRUSTED:
+            raise pickle.PicklingError(f"{thing.__module__} is another package")
+        return NotImplemented
+
+
+def _bytes(value: Any) -> bytes:
+    """Equal values have equal bytes: without the memo, which tells equal strings from identical ones."""
+    file = io.BytesIO()
+    pickler = _Pickler(file)
+    pickler.fast = True
+    pickler.dump(value)
+    return file.getvalue()
+
+
+def _surroundings() -> bytes:
+    told = {name: value for name, value in jax.config.values.items() if "cache" not in name}
+    del told["jax_platforms"]  # --device cpu where there is nothing else
+    options = sorted((name, repr(value)) for name, value in told.items())
+    precision = str(jax.dtypes.canonicalize_dtype(np.float64))  # as of now: it may be changed for some lines
+    return repr((options, precision, os.environ.get("XLA_FLAGS"), _code())).encode()
+
+
+@cache
+def _code() -> tuple[str, ...]:
+    """This package's source, and the releases of those that it traces with."""
+    source = hashlib.sha256()
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        source.update(path.read_bytes())
+    return (source.hexdigest(), platform.python_version(), *(version(name) for name in PACKAGES))
+
+
+# -- the files --------------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path, unpack: Callable[[bytes], Any]) -> Any:
+    """None where it is not there, damaged, or of a machine that cannot run it."""
+    try:
+        found = unpack(zlib.decompress(path.read_bytes()))  # zlib's checksum finds what is damaged
+        os.utime(path)
+        return found
+    except Exception:  # whatever it is, compiling mends it
+        return None
+
+
+def _write(path: Path, made: Any, pack: Callable[[Any], bytes]) -> None:
+    """Whole or not at all, and silent where the disk takes no more: it is in memory."""
+    writing = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        writing.write_bytes(zlib.compress(pack(made), 1))
+        os.replace(writing, path)
+        _tidy(path.parent)
+    except Exception:  # jaxlib says of some programs that they cannot be kept
+        writing.unlink(missing_ok=True)
+
+
+def _packed(compiled: Any) -> bytes:
+    from jax.experimental.serialize_executable import serialize
+
+    program, _, answers = serialize(compiled)
+    answer = jax.tree.unflatten(answers, [0] * answers.num_leaves)  # a structure alone cannot be pickled
+    return pickle.dumps((program, answer))
+
+
+def _unpacked(packed: bytes, examples: tuple[Tree, ...], devices: Sequence[Any]) -> Any:
+    from jax.experimental.serialize_executable import deserialize_and_load
+
+    program, answer = pickle.loads(packed)
+    arguments, answers = jax.tree.structure((examples, {})), jax.tree.structure(answer)
+    return deserialize_and_load(program, arguments, answers, devices[0].client, devices)
+
+
+def _tidy(folder: Path) -> None:
+    """Forgets the half that was not used for longest, once there are too many."""
+    kept = [(entry.stat().st_mtime, entry.path) for entry in os.scandir(folder) if entry.is_file()]
+    if len(kept) > MOST_KEPT:
+        for _, path in sorted(kept)[: len(kept) // 2]:
+            Path(path).unlink(missing_ok=True)

@@ -1,0 +1,145 @@
+"""A program that was kept is neither traced nor compiled again, gives the same bits, and is no other's."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from regexp.training import cache
+from tests.cli.command import ROOT
+
+# Trains a moment with a fresh cache or one that is there; prints what was compiled and what came of it.
+TRAINED = """
+import json, sys, zlib
+import jax, numpy as np
+from regexp.config import loads
+from regexp.experiment import Trial
+from regexp.sweep.trainer import Lanes
+from regexp.training.device import set_up
+
+compiled, real = [], jax.stages.Lowered.compile
+def compile(self, *rest, **more):
+    compiled.append(self)
+    return real(self, *rest, **more)
+jax.stages.Lowered.compile = compile
+set_up("cpu", 2)
+experiment = loads(sys.argv[1]).experiment
+data = experiment.dataset.load()
+group = Lanes(data, experiment.dataset).group([Trial(experiment=experiment, seed=seed) for seed in (0, 1)])
+group.compile()
+group.advance(7)
+group.advance(50)
+metrics, outputs = group.evaluate(*group.selected())
+state = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(group.state))
+print(json.dumps({"compiled": len(compiled), "state": zlib.crc32(state), "outputs": zlib.crc32(outputs.tobytes())}))
+"""
+CONFIG = """\
+dataset: {name: wine, preprocess: [standardize]}
+model: {name: mlp, hidden: [6]}
+optimizer: {name: adam, learning_rate: 1.0e-2}
+training: {epochs: 6, batch_size: 16, seeds: [0, 1]}
+"""
+
+
+def trained(folder, config=CONFIG, **environment):
+    """What a process prints that trains `config`."""
+    own = {"XDG_CACHE_HOME": str(folder), "XLA_FLAGS": "--xla_backend_optimization_level=0", **environment}
+    done = subprocess.run([sys.executable, "-c", TRAINED, config], cwd=ROOT, env=os.environ | own, capture_output=True,
+                          text=True, timeout=300, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """(the cache's folder, what the first process found)."""
+    folder = tmp_path_factory.mktemp("cache")
+    return folder, trained(folder)
+
+
+def test_the_second_process_compiles_nothing_and_finds_the_same_bits(kept):
+    folder, first = kept
+    assert first["compiled"] == 3
+    assert trained(folder) == first | {"compiled": 0}
+
+
+def test_a_number_is_no_part_of_a_program_but_a_structure_is(kept):
+    folder, first = kept
+    other = trained(folder, CONFIG.replace("1.0e-2", "2.0e-2"))
+    assert (other["compiled"], other["state"] == first["state"]) == (0, False)
+    assert trained(folder, CONFIG.replace("[6]", "[7]"))["compiled"] == 3
+
+
+def test_options_of_xla_are_part_of_a_program(kept):
+    folder, _ = kept
+    assert trained(folder, XLA_FLAGS="--xla_backend_optimization_level=1")["compiled"] == 3
+
+
+def test_jaxs_own_cache_is_left_out(kept, tmp_path):
+    """What comes from it runs, but kept once more it lacks functions."""
+    _, first = kept
+    jaxs = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    for name, compiled in (("a", 3), ("b", 3), ("b", 0)):
+        assert trained(tmp_path / name, **jaxs) == first | {"compiled": compiled}
+        assert not (tmp_path / "jax").exists()
+
+
+def test_what_is_damaged_is_compiled_again(kept, tmp_path):
+    _, first = kept
+    assert trained(tmp_path)["compiled"] == 3
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(files) == 4  # three programs and the shapes of the parameters
+    for number, file in enumerate(files):
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2] if number % 2 else whole[:-9] + bytes(9))
+    assert trained(tmp_path) == first
+    assert trained(tmp_path) == first | {"compiled": 0}
+
+
+# -- what makes a key -------------------------------------------------------------------------------------------------
+
+
+def own_function():
+    """Of a test: its source is in no key."""
+
+
+def test_code_of_others_is_not_kept(tmp_path):
+    from regexp.training.group import _start
+
+    assert cache._path(tmp_path, (_start, 1)) is not None
+    assert cache._path(tmp_path, (own_function, 1)) is None
+    assert cache._path(tmp_path, (lambda: 0, 1)) is None
+
+
+def test_equal_values_have_equal_keys_and_others_have_others(tmp_path, monkeypatch):
+    word = "".join(["hid", "den"])  # equal to the literal, but another object
+    assert cache._path(tmp_path, ("hidden", "hidden")) == cache._path(tmp_path, ("hidden", word))
+    about = [1, 1.0, True, "1", (1,), {"a": 1}, {"a": 2}, np.float32(1), None]
+    assert len({cache._path(tmp_path, one) for one in about}) == len(about)
+    before = cache._path(tmp_path, 1)
+    monkeypatch.setattr(cache, "_code", lambda: ("another source",))
+    assert cache._path(tmp_path, 1) != before
+
+
+def test_double_precision_is_part_of_a_key(tmp_path, float64):
+    import jax
+
+    double = cache._path(tmp_path, 1)
+    with jax.enable_x64(False):
+        assert cache._path(tmp_path, 1) != double
+
+
+def test_the_half_used_longest_ago_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "MOST_KEPT", 4)
+    for number in range(5):
+        (tmp_path / str(number)).write_text("")
+        os.utime(tmp_path / str(number), (number, number))
+    os.utime(tmp_path / "0", (9, 9))
+    (tmp_path / "jax").mkdir()
+    cache._tidy(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0", "3", "4", "jax"]
