@@ -66,7 +66,7 @@ def sweep(
         _dry_run(_loaded(config, settings), where, show(None, quiet, json))
         return
     if storage is not None:
-        from regexp.sweep.records import check_storage
+        from regexp.sweep.database import check_storage
 
         check_storage(storage)
     loaded, run = (

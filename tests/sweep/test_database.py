@@ -7,7 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from regexp.sweep.insert import insert
+from regexp.sweep.database import Database
 
 SPACE = {
     "rate": FloatDistribution(1e-5, 1.0, log=True),
@@ -54,8 +54,8 @@ def test_optuna_reads_what_it_would_have_written(study):
     ours, storage = study("ours")
     theirs, _ = study("theirs")
     written = trials()
-    insert(ours, storage, written[:3])
-    insert(ours, storage, written[3:])
+    Database(ours, storage).add(written[:3])
+    Database(ours, storage).add(written[3:])
     theirs.add_trials(written)
     assert read(ours) == read(theirs)
     assert [t.number for t in ours.trials] == [0, 1, 2, 3]
@@ -67,9 +67,9 @@ def test_optuna_reads_what_it_would_have_written(study):
 def test_trials_of_two_studies_in_one_database_have_their_own_numbers(study):
     first, storage = study("first")
     second = optuna.create_study(storage=storage, study_name="second")
-    insert(first, storage, trials()[:2])
-    insert(second, storage, trials()[:1])
-    insert(first, storage, trials()[2:])
+    Database(first, storage).add(trials()[:2])
+    Database(second, storage).add(trials()[:1])
+    Database(first, storage).add(trials()[2:])
     assert [[t.number for t in one.trials] for one in (first, second)] == [[0, 1, 2, 3], [0]]
 
 
@@ -78,7 +78,7 @@ def test_all_or_none_are_written(study):
     written = trials()
     written[1].user_attrs = {"bad": object()}
     with pytest.raises(TypeError, match="JSON"):
-        insert(ours, storage, written)
+        Database(ours, storage).add(written)
     assert ours.trials == []
 
 
@@ -90,5 +90,5 @@ def test_a_release_with_other_tables_writes_by_itself(study, monkeypatch):
     asked = []
     monkeypatch.setattr(ours, "add_trials", asked.extend)
     written = trials()
-    insert(ours, storage, written)
+    Database(ours, storage).add(written)
     assert asked == written
