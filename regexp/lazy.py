@@ -29,7 +29,9 @@ class _LazyModule(ModuleType):
         module = import_module(self.__name__)
         while _when_jax_loads and "jax" in sys.modules:
             _when_jax_loads.pop()()
-        return getattr(module, attribute)
+        value = getattr(module, attribute)
+        setattr(self, attribute, value)  # found at once from now on
+        return value
 
 
 if TYPE_CHECKING:

@@ -75,8 +75,7 @@ class Layout:
 
     def put(self, tree: Tree, over_lanes: bool) -> Tree:
         """Host arrays onto the devices."""
-        sharding = self.sharding(over_lanes)
-        return jax.tree.map(lambda x: jax.device_put(x, sharding), tree)
+        return jax.device_put(tree, self.sharding(over_lanes))
 
 
 def choose_layout(lanes: int, parameters: int, convolutional: bool) -> Layout:
