@@ -2,12 +2,14 @@
 
 Each measurement is a fresh process from its start to its end: imports, compiling and files included. Turns are
 interleaved; a ratio is the median over the turns. Needs `pip install '.[bench]'`, and Fashion-MNIST under $REGEXP_DATA.
+The peer `cold` is this project with an empty cache of compiled programs, which is the first search of its structure.
 --scaling: this project alone, from 1 trial to 1024, as cost per trial.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
@@ -19,12 +21,12 @@ from statistics import median
 
 from benchmarks.searches import SEARCHES, Search
 
-PEERS = ("optuna_torch", "optuna_keras", "sklearn_search")
+PEERS = ("optuna_torch", "optuna_keras", "sklearn_search", "cold")
 
 
 def command(peer: str, search: Search, folder: Path) -> list[str]:
     """What one measurement runs."""
-    if peer != "ours":
+    if peer not in ("ours", "cold"):
         return [sys.executable, "-m", f"benchmarks.peers.{peer}", search.name, str(search.trials)]
     config = folder / f"{search.name}.yaml"
     config.write_text(search.config())
@@ -36,8 +38,9 @@ def seconds(peer: str, search: Search) -> float:
     """One measurement."""
     with tempfile.TemporaryDirectory() as folder:
         full = command(peer, search, Path(folder))
+        own = {"XDG_CACHE_HOME": folder} if peer == "cold" else {}
         began = time.perf_counter()
-        done = subprocess.run(full, capture_output=True, text=True, check=False)
+        done = subprocess.run(full, capture_output=True, text=True, check=False, env=os.environ | own)
         took = time.perf_counter() - began
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])

@@ -3,8 +3,8 @@
 What is kept is the machine code with the structure of its answer, under a hash of all that it is made of: the function,
 its static arguments, structure and shapes of the others, the devices, JAX's options, the releases of the packages that
 trace it and the source of this one. JAX's own cache looks up what was traced, and tracing took 1.2 s of a search of 128
-small models (`python -m benchmarks.sweep digits`) that now takes 2.5. It is used on a GPU, where this
-one was never tried.
+small models (`python -m benchmarks.sweep digits`) that now takes 2.5. It is used on a GPU, where this one was never
+tried.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def use(folder: Path) -> None:
     global _folder
     # A program that JAX's cache has kept runs, but kept once more it lacks functions (jaxlib 0.10.1).
     jax.config.update("jax_enable_compilation_cache", False)
-    if _made(folder):
+    if _make(folder):
         _folder = folder
         _code()  # reading it takes 10 ms; later, beside a thread that holds Python's lock, 240 ms
 
@@ -65,12 +65,12 @@ def use(folder: Path) -> None:
 def use_jax(folder: Path) -> None:
     """Keep what JAX compiles in its own cache, in a folder beside."""
     warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
-    jax.config.update("jax_enable_compilation_cache", _made(folder / "jax"))
+    jax.config.update("jax_enable_compilation_cache", _make(folder / "jax"))
     jax.config.update("jax_compilation_cache_dir", str(folder / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def _made(folder: Path) -> bool:
+def _make(folder: Path) -> bool:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who writes there decides what is run
     except OSError:
@@ -143,7 +143,7 @@ def _bytes(value: Any) -> bytes:
 
 def _surroundings() -> bytes:
     told = {name: value for name, value in jax.config.values.items() if "cache" not in name}
-    del told["jax_platforms"]  # --device cpu where there is nothing else
+    told.pop("jax_platforms", None)  # --device cpu where there is nothing else
     options = sorted((name, repr(value)) for name, value in told.items())
     precision = str(jax.dtypes.canonicalize_dtype(np.float64))  # as of now: it may be changed for some lines
     return repr((options, precision, os.environ.get("XLA_FLAGS"), _code())).encode()

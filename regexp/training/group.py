@@ -86,7 +86,7 @@ class Group:
     def compile(self) -> None:
         """Make the program that trains, and the first state."""
         lanes = (self.experiments, self.lane)
-        self._start = compile_over_lanes(_start, self.layout, (), lanes, (self.spec,))
+        self._start = compile_over_lanes(_start, self.layout, (), lanes, (self.spec,), once=True)
         self.state: State = self._start.call(*lanes)
         order, segments = self._order(0, 0), self._segments(0, 0)
         self._chunk = compile_over_lanes(
