@@ -16,8 +16,9 @@ from regexp.lazy import jax
 from regexp.runs import Run
 from regexp.scores import Models, score
 from regexp.summary import statistics
-from regexp.training.group import Group, nested, predict_alone
+from regexp.training.group import Group, predict_alone
 from regexp.training.prepare import members_split, prepare_lane, refit_parts
+from regexp.training.saved import nested
 from regexp.training.stage import below
 from regexp.training.step import Spec, Variables
 

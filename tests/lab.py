@@ -13,8 +13,9 @@ from regexp.datasets.base import Data, Dataset, Split
 from regexp.datasets.splits import split
 from regexp.experiment import Experiment, Training, Trial, trials
 from regexp.models.mlp import MLP
+from regexp.training.batches import batch_size, epoch_order
 from regexp.training.epoch import start
-from regexp.training.group import Group, batch_size, epoch_order
+from regexp.training.group import Group
 from regexp.training.lanes import stack
 from regexp.training.prepare import members_split, prepare_lane, prepare_shared, spec_of
 from regexp.training.step import Lane, Progress, Shared, stream_keys, train_step

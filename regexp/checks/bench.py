@@ -24,7 +24,7 @@ from regexp.experiment import Experiment, Trial
 from regexp.initializers.he import He
 from regexp.lazy import jax
 from regexp.regularizers.base import Regularizer
-from regexp.training.group import batch_size
+from regexp.training.batches import batch_size
 from regexp.training.lanes import Layout, compile_over_lanes, stack
 from regexp.training.prepare import prepare_lane, spec_of
 from regexp.training.step import Lane, Variables

@@ -13,7 +13,7 @@ from regexp.diagnostics.subject import Subject
 from regexp.diagnostics.trajectory import has_batch_norm
 from regexp.explanation import Explanation, Plot, series
 from regexp.scores import uses_population
-from regexp.training.group import batch_size
+from regexp.training.batches import batch_size
 from regexp.training.step import Variables
 
 LEAST = 1e-12  # of a variance: a unit that is always the same has none

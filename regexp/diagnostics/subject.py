@@ -17,9 +17,9 @@ from regexp.experiment import Experiment, Trial, trials
 from regexp.inference import diverged, read_experiment
 from regexp.lazy import jax
 from regexp.runs import Run
-from regexp.training.group import nested
 from regexp.training.lanes import Layout, compile_over_lanes, stack
 from regexp.training.prepare import members_split, prepare_lane, refit_parts, spec_of
+from regexp.training.saved import nested
 from regexp.training.stage import below
 from regexp.training.step import Lane, Spec, Variables
 

@@ -16,7 +16,7 @@ from regexp.diagnostics import programs
 from regexp.diagnostics.recorder import Recorder
 from regexp.diagnostics.subject import Subject, call
 from regexp.experiment import Experiment
-from regexp.training.group import batch_size, epoch_order
+from regexp.training.batches import batch_size, epoch_order
 from regexp.training.prepare import member_of, prepare_lane, spec_of
 
 PROBES, BETWEEN = 20, 20  # measurements, and steps from one to the next

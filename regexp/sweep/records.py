@@ -15,6 +15,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from regexp.errors import RunError, UsageError
@@ -23,6 +24,7 @@ from regexp.sweep.samplers import distribution
 from regexp.sweep.space import Setting, Space
 
 PATIENCE = 600.0  # seconds that the end of a stage waits for a database that is away
+GATHERED = 0.05  # seconds: trials that end together are written together, while the next ones are in training
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Store:
         self.database, self.space = database, space
         self.waiting: deque[tuple[str, Any]] = deque()
         self.writer = ThreadPoolExecutor(1)
+        self.hurry = Event()  # somebody waits for the writer
 
     @staticmethod
     def create(folder: Path, name: str, url: str | None, space: Space, smaller: bool) -> Store:
@@ -91,7 +94,7 @@ class Store:
 
     def note(self, key: str, value: Any) -> None:
         """Write what is announced, before any of its trials begins."""
-        self._put("note", (key, value))
+        self.waiting.append(("note", (key, value)))
         self.flush()
 
     def notes(self) -> dict[str, Any]:
@@ -100,22 +103,21 @@ class Store:
 
     def add(self, record: Record) -> None:
         """A trial that has ended."""
-        self._put("trial", record)
+        self.waiting.append(("trial", record))
+        self.writer.submit(self._write, GATHERED)
 
     def records(self) -> list[Record]:
         """All trials that have ended, each once."""
         found = [Record(**json.loads(trial.user_attrs["record"])) for trial in self.database.trials()]
         return list({(r.stage, r.number): r for r in found}.values())
 
-    def _put(self, kind: str, what: Any) -> None:
-        self.waiting.append((kind, what))
-        self.writer.submit(self._write)
-
-    def _write(self) -> Exception | None:
+    def _write(self, pause: float = 0.0) -> Exception | None:
         """Write what waits; returns why the database cannot take it now."""
         from optuna.exceptions import StorageInternalError
         from sqlalchemy.exc import DBAPIError
 
+        if self.waiting:
+            self.hurry.wait(pause)
         while self.waiting:
             trials = [what for _, what in itertools.takewhile(lambda one: one[0] == "trial", tuple(self.waiting))]
             try:
@@ -131,6 +133,7 @@ class Store:
 
     def flush(self) -> None:
         """Wait until all is written. Raises RunError where the database stays away."""
+        self.hurry.set()
         pause, until = 0.1, time.monotonic() + PATIENCE
         while (error := self.writer.submit(self._write).result()) is not None:
             if time.monotonic() > until:
@@ -138,6 +141,7 @@ class Store:
                 raise RunError(f"the database has not answered for {PATIENCE:.0f} s: {reason}") from None
             time.sleep(pause)
             pause = min(5.0, 2 * pause)
+        self.hurry.clear()
 
     def _frozen(self, record: Record) -> Any:
         import optuna

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +13,13 @@ from regexp.experiment import Experiment, Trial, monitor
 from regexp.lazy import jax
 from regexp.training import cache
 from regexp.training import epoch as programs
+from regexp.training.batches import batch_size, epoch_order
 from regexp.training.device import check_memory
 from regexp.training.epoch import Segments, State
 from regexp.training.lanes import Layout, Program, choose_layout, compile_over_lanes, stack
 from regexp.training.prepare import member_of, prepare_shared, spec_of
 from regexp.training.probe import probed, wanted
+from regexp.training.saved import needed, nested, nested_names
 from regexp.training.statistics import recomputed
 from regexp.training.step import Lane, Shared, Spec, Variables
 
@@ -372,53 +373,11 @@ def _predict(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any,
     return programs.predict(experiment, spec, shared, lane, variables, rows)
 
 
-def needed(lane: Lane) -> Tree:
-    """What a forward pass reads of a lane, as dicts."""
-    fitted = {str(i): own for i, own in enumerate(lane.fitted)}
-    return {"fitted": fitted, "target_mean": lane.target_mean, "target_scale": lane.target_scale}
-
-
-def nested_names(tree: Tree, prefix: str = "") -> dict[str, np.ndarray]:
-    """Dicts within dicts -> one dict with names like `variables:parameters:model:hidden_0:kernel`."""
-    if not isinstance(tree, dict):
-        return {prefix: tree}
-    parts = [nested_names(v, f"{prefix}:{k}" if prefix else str(k)) for k, v in tree.items()]
-    return {name: array for part in parts for name, array in part.items()}
-
-
-def nested(arrays: dict[str, np.ndarray]) -> Tree:
-    """The way back from `nested_names`; empty dicts are gone, but the first two levels are always there."""
-    tree: Tree = {"variables": {"parameters": {}, "state": {}}, "lane": {"fitted": {}}}
-    for name, array in arrays.items():
-        *path, last = name.split(":")
-        inner = tree
-        for key in path:
-            inner = inner.setdefault(key, {})
-        inner[last] = array
-    return tree
-
-
 def select(experiment: Experiment) -> dict[str, str]:
     """Which epoch's variables a run evaluates: {"epoch": "best" or "last", "monitor": ...}."""
     restores = all(getattr(m, "restore_best", True) for m in experiment.regularizers)
     best = restores and experiment.dataset.validation > 0
     return {"epoch": "best" if best else "last", "monitor": monitor(experiment)}
-
-
-def batch_size(experiment: Experiment, n_train: int) -> int:
-    """Examples per update; `all` and a full-batch optimizer mean the whole training split."""
-    wanted = experiment.training.batch_size
-    if wanted == "all" or getattr(experiment.optimizer, "full_batch", False):
-        return n_train
-    return int(wanted)
-
-
-def epoch_order(seed: tuple[int, int], epoch: int, rows: np.ndarray, batch: int) -> np.ndarray:
-    """The batches (steps, B) of one epoch, a pure function of (seed, member) and epoch: a resume needs the position."""
-    own = (seed[0], epoch, zlib.crc32(b"order"))
-    generator = np.random.default_rng(own if seed[1] == 0 else (*own, seed[1]))
-    steps = len(rows) // batch
-    return generator.permutation(rows)[: steps * batch].reshape(steps, batch)
 
 
 def _start(spec: Any, experiment: Any, lane: Any) -> Any:

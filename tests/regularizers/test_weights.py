@@ -24,8 +24,8 @@ from regexp.regularizers.weights.dropconnect import DropConnect
 from regexp.regularizers.weights.weight_noise import WeightNoise
 from regexp.regularizers.weights.weight_norm import WeightNorm
 from regexp.training import step
-from regexp.training.group import nested_names
 from regexp.training.prepare import prepare_lane, spec_of
+from regexp.training.saved import nested_names
 from regexp.training.step import forward, init_variables
 from tests.lab import experiment, flat, table, train
 

@@ -20,8 +20,9 @@ from regexp.regularizers.loop.early_stopping import EarlyStopping
 from regexp.regularizers.parameters.l2 import L2
 from regexp.schedules.cosine import Cosine
 from regexp.training import lanes
-from regexp.training.group import epoch_order, nested, nested_names
+from regexp.training.batches import epoch_order
 from regexp.training.lanes import compilations
+from regexp.training.saved import nested, nested_names
 from tests.lab import experiment, flat, group, images, table, train, weights
 
 METHODS = (L2(strength=1e-3), Dropout(rate=0.2), BatchNorm())
