@@ -9,6 +9,7 @@ tried.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -38,7 +39,10 @@ _folder: Path | None = None
 
 def folder_of_user() -> Path:
     """$XDG_CACHE_HOME/regexp or ~/.cache/regexp, in it one folder for each kind of processor."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home, as in a container; nothing can be made below this
+        base = Path(os.devnull)
     return base / "regexp" / f"programs-{_processor()}"
 
 
@@ -165,10 +169,11 @@ def _read(path: Path, unpack: Callable[[bytes], Any]) -> Any:
     """None where it is not there, damaged, or of a machine that cannot run it."""
     try:
         found = unpack(zlib.decompress(path.read_bytes()))  # zlib's checksum finds what is damaged
-        os.utime(path)
-        return found
     except Exception:  # whatever it is, compiling mends it
         return None
+    with contextlib.suppress(OSError):  # a folder that others share may be read only
+        os.utime(path)
+    return found
 
 
 def _write(path: Path, made: Any, pack: Callable[[Any], bytes]) -> None:
