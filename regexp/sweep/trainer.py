@@ -20,6 +20,7 @@ from regexp.lazy import jax
 from regexp.runner import never
 from regexp.scores import uses_population
 from regexp.sweep.tasks import Answer, Block, Ended, Measure, Measured, Moved, Outcome, State, Task
+from regexp.training.cache import spared_seconds
 from regexp.training.epoch import EVALUATION_BLOCK
 from regexp.training.group import Group
 from regexp.training.lanes import compile_seconds
@@ -164,14 +165,15 @@ class Trainer:
 
     def measure(self, task: Measure) -> Measured:
         """Chooses the size of a block and trains some steps of one."""
-        before = compile_seconds()
+        before, spared = compile_seconds(), spared_seconds()
         size = self._choose_size(task)
         made = self._compiled([task.trial], size)
         step = 0.0
         for _ in range(2):  # the first has to warm up
             for took, moved in self._advance(made, made.position + min(made.steps_per_epoch, 256)):
                 step = took / moved / size
-        return Measured(size, compile_seconds() - before, step, made.steps_per_epoch)
+        spared = spared_seconds() - spared
+        return Measured(size, compile_seconds() - before, step, made.steps_per_epoch, spared)
 
     def _choose_size(self, task: Measure) -> int:
         """A worker's part of the block that one process with the devices of all would have."""

@@ -315,7 +315,7 @@ def test_a_block_that_does_not_fit_is_halved(done, tmp_path, monkeypatch):
     one.planned()
     one.blocks.measured = replace(one.blocks.measured, size=12)
     monkeypatch.setattr(Group, "compile", small)
-    plan = Planned([12, 6, 3], 30, 2, 12, 100, 1.0, 1.0)
+    plan = Planned([12, 6, 3], 30, 2, 12, 100, 1.0, 1.0, 1.0)
     run(one, tmp_path, plan)
     assert one.blocks.executor.trainer.fitting == 3
     for mine, theirs in zip(records_of(one, tmp_path), records(done[1]), strict=True):

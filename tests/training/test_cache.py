@@ -139,9 +139,20 @@ def test_a_folder_that_can_only_be_read_is_used(tmp_path, monkeypatch):
     def refused(path):
         raise PermissionError(path)
 
-    cache._write(tmp_path / "key", [1, 2], pickle.dumps)
+    cache._write(tmp_path / "key", [1, 2], 0.0, pickle.dumps)
     monkeypatch.setattr(os, "utime", refused)
     assert cache._read(tmp_path / "key", pickle.loads) == [1, 2]
+
+
+def test_what_is_found_tells_how_long_it_took_to_make(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "_folder", tmp_path)
+    ticks = iter((10.0, 17.0))
+    monkeypatch.setattr(cache.time, "perf_counter", lambda: next(ticks))
+    before = cache.spared_seconds()
+    assert cache.value(lambda: "made", None, None, ()) == "made"
+    assert cache.spared_seconds() == before
+    assert cache.value(lambda: "made again", None, None, ()) == "made"
+    assert cache.spared_seconds() == before + 7
 
 
 def test_a_user_without_a_home_keeps_nothing(monkeypatch):
