@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from regexp.sweep.space import Parameter, Space
 
 FEW_FOR_IMPORTANCE = 8
 FEW_PER_PARAMETER = 5
+MOST_REASONS = 3
 
 
 def ranked(records: Sequence[Record], smaller: bool) -> list[Record]:
@@ -129,6 +131,8 @@ def cautions(sweep: Sweep, spaces: Sequence[Space], winner: Record | None, recor
         said.append("the last stage has one seed for each setting: its ranking is partly luck (stages: seeds)")
     if sweep.stages[0].trials < FEW_PER_PARAMETER * len(spaces[0]):
         said.append(f"{sweep.stages[0].trials} trials for {len(spaces[0])} parameters cover the space thinly")
+    reasons = Counter(r.reason for r in records if r.status == "failed")
+    said += [f"{n} failed: {reason}" for reason, n in reasons.most_common(MOST_REASONS)]
     lost = sum(r.status in ("diverged", "failed") for r in records)
     if 2 * lost > len(records):
         said.append(f"{lost} of {len(records)} trials diverged or failed: the ranges may be too wide")

@@ -154,6 +154,7 @@ def test_a_setting_that_cannot_be_trained_is_kept_with_the_reason(tmp_path, monk
     failed = [r for r in records_of(one, tmp_path) if r.status == "failed"]
     assert len(failed) == summary["trials"]["failed"] > 0
     assert all("longer than the run" in r.reason for r in failed)
+    assert any(" failed: " in w and "longer than the run" in w for w in summary["warnings"])
 
 
 @pytest.mark.slow
