@@ -47,8 +47,10 @@ class SweepLines(Words):
         workers = f" on {event.workers} workers" if event.workers > 1 else ""
         self.say(f"{trials} trials, {confirm} to confirm; {event.lanes} lanes, {event.block} at a time{workers} -> "
                  f"{programs}", "bold")  # fmt: skip
+        seconds, most = duration(event.seconds), duration(event.most_seconds)
+        unsure = "" if seconds == most else f", {most} if the other programs are not in the cache"
         self.say(f"{event.lane_steps:,} steps of a lane, {event.step_microseconds:.0f} us each as measured here: "
-                 f"about {duration(event.seconds)} with compiling")  # fmt: skip
+                 f"about {seconds} with compiling{unsure}")  # fmt: skip
         if event.finished:
             self.say(f"going on after {event.finished} finished trials")
         if self.run is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from regexp.sweep.space import Parameter, Space
 
 FEW_FOR_IMPORTANCE = 8
 FEW_PER_PARAMETER = 5
+MOST_REASONS = 3
 
 
 def ranked(records: Sequence[Record], smaller: bool) -> list[Record]:
@@ -26,6 +28,13 @@ def ranked(records: Sequence[Record], smaller: bool) -> list[Record]:
     sign = 1 if smaller else -1
     good = [r for r in records if r.worked and r.value is not None]
     return sorted(good, key=lambda r: (sign * (r.value or 0.0), r.number))
+
+
+def measured(records: Sequence[Record], smaller: bool) -> list[Record]:
+    """Those that worked, then those that halving ended: of these who was trained longest, the best first."""
+    sign = 1 if smaller else -1
+    pruned = [r for r in records if r.status == "pruned" and r.value is not None]
+    return ranked(records, smaller) + sorted(pruned, key=lambda r: (-r.epochs, sign * (r.value or 0.0), r.number))
 
 
 def interval(values: Sequence[float], of: Callable[[np.ndarray], Interval] = mean_interval) -> dict[str, Any]:
@@ -84,8 +93,11 @@ def _paired(winner: Record, base: Record | None) -> dict[str, Any] | None:
 
 
 def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[str, float]:
-    """Each parameter's share in what makes the best of the first stage, by Optuna's PED-ANOVA; {} for few trials."""
-    good = ranked(records, smaller)
+    """Each parameter's share in what makes the best of the first stage, by Optuna's PED-ANOVA; {} for few trials.
+
+    PED-ANOVA asks for the order alone: with halving, values of several lengths, it is told the places.
+    """
+    good = measured(records, smaller)
     if len(good) < FEW_FOR_IMPORTANCE or len(space) < 2:
         return {}
     import optuna
@@ -93,10 +105,12 @@ def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[s
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings(), _without("sklearn.ensemble"):
         warnings.simplefilter("ignore")
-        study = optuna.create_study(direction="minimize" if smaller else "maximize")
+        halved = any(not r.worked for r in good)
+        study = optuna.create_study(direction="minimize" if smaller or halved else "maximize")
         kinds = {p.path: distribution(p) for p in space}
-        for r in good:
-            study.add_trial(optuna.trial.create_trial(params=r.setting, distributions=kinds, value=r.value))
+        for place, r in enumerate(good):
+            value = place if halved else r.value
+            study.add_trial(optuna.trial.create_trial(params=r.setting, distributions=kinds, value=value))
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         found = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return {path: float(share) for path, share in found.items()}
@@ -129,6 +143,8 @@ def cautions(sweep: Sweep, spaces: Sequence[Space], winner: Record | None, recor
         said.append("the last stage has one seed for each setting: its ranking is partly luck (stages: seeds)")
     if sweep.stages[0].trials < FEW_PER_PARAMETER * len(spaces[0]):
         said.append(f"{sweep.stages[0].trials} trials for {len(spaces[0])} parameters cover the space thinly")
+    reasons = Counter(r.reason for r in records if r.status == "failed")
+    said += [f"{n} failed: {reason}" for reason, n in reasons.most_common(MOST_REASONS)]
     lost = sum(r.status in ("diverged", "failed") for r in records)
     if 2 * lost > len(records):
         said.append(f"{lost} of {len(records)} trials diverged or failed: the ranges may be too wide")

@@ -16,7 +16,7 @@ from regexp.datasets.base import Data
 from regexp.experiment import Experiment, Trial
 from regexp.metrics import smaller_is_better
 from regexp.sweep.blocks import Blocks
-from regexp.sweep.conclude import conclude, ranked
+from regexp.sweep.conclude import conclude, measured, ranked
 from regexp.sweep.events import Began, Concluded, Event, Narrowed, Planned, Progress, WorkerLost
 from regexp.sweep.executors.base import Executor
 from regexp.sweep.narrow import narrow
@@ -83,7 +83,7 @@ class Sweeping:
             space, lines = self.space, list[str]()
             if index:
                 before = [r for r in self.records.values() if r.stage == index - 1]
-                best = [r.setting for r in ranked(before, self.smaller)]
+                best = [r.setting for r in measured(before, self.smaller)]
                 keep = self.sweep.stages[index].keep
                 space, lines = narrow(spaces[-1], best, keep, len(before)) if best else (spaces[-1], [])
             notes[key] = {"ranges": ranges_of(space), "changes": lines}

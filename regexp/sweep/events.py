@@ -17,6 +17,7 @@ class Planned:
 
     trials: of each stage and the confirmation; lane_steps: updates, over all lanes
     seconds: what it will take, compiling included; by some steps of a block, measured on this machine
+    most_seconds: so long where the first program was in the cache and no other is
     workers: so many blocks are trained at a time
     notes: what a user should know of the data
     """
@@ -27,6 +28,7 @@ class Planned:
     block: int
     lane_steps: int
     seconds: float
+    most_seconds: float
     step_microseconds: float
     workers: int = 1
     finished: int = 0

@@ -19,7 +19,7 @@ WIDENING = 0.25  # of the old range
 def narrow(space: Space, ranked: Sequence[Mapping[str, Any]], keep: float, trials: int) -> tuple[Space, list[str]]:
     """(the space of the next stage, a line for each change with its reason).
 
-    ranked: the settings that worked, the best first; trials: all, those that failed included
+    ranked: the settings that were measured, the best first; trials: all, those that failed included
     """
     best = list(ranked[: max(1, math.ceil(keep * trials))])
     changed, lines = [], []

@@ -110,7 +110,8 @@ class Plan:
         programs = self.programs()
         step = measured.step_seconds / workers  # of a lane, where all workers train
         seconds = programs * measured.seconds + padded * per_epoch * step
-        return Planned(counts, lanes, programs, measured.size, steps, seconds, 1e6 * step, workers)
+        most = seconds + (programs - 1) * measured.spared
+        return Planned(counts, lanes, programs, measured.size, steps, seconds, most, 1e6 * step, workers)
 
 
 def rungs(stage: SweepStage) -> list[int]:

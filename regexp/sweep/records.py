@@ -107,8 +107,9 @@ class Store:
         self.writer.submit(self._write, GATHERED)
 
     def records(self) -> list[Record]:
-        """All trials that have ended, each once."""
-        found = [Record(**json.loads(trial.user_attrs["record"])) for trial in self.database.trials()]
+        """All trials that have ended, each once; not those that someone else has put into the study."""
+        trials = self.database.trials()
+        found = [Record(**json.loads(trial.user_attrs["record"])) for trial in trials if "record" in trial.user_attrs]
         return list({(r.stage, r.number): r for r in found}.values())
 
     def _write(self, pause: float = 0.0) -> Exception | None:

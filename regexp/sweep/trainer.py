@@ -20,6 +20,7 @@ from regexp.lazy import jax
 from regexp.runner import never
 from regexp.scores import uses_population
 from regexp.sweep.tasks import Answer, Block, Ended, Measure, Measured, Moved, Outcome, State, Task
+from regexp.training.cache import spared_seconds
 from regexp.training.epoch import EVALUATION_BLOCK
 from regexp.training.group import Group
 from regexp.training.lanes import compile_seconds
@@ -27,6 +28,7 @@ from regexp.training.prepare import prepare_lane
 from regexp.training.step import Lane
 
 CHUNK_SECONDS = 0.4  # progress moves, and an interrupt is obeyed, at least this often
+MEASURED_SECONDS = 0.05  # in growing chunks: what a call costs counts as little as it will in training
 # What a step costs beside its lanes, in lanes (docs/architecture.md: digits MLP, 1 lane 58 us, 8 lanes 25 us each).
 OVERHEAD = {"cpu": 2, "gpu": 256}
 MOST_LANES = {"cpu": 32, "gpu": 1024}
@@ -164,14 +166,17 @@ class Trainer:
 
     def measure(self, task: Measure) -> Measured:
         """Chooses the size of a block and trains some steps of one."""
-        before = compile_seconds()
+        before, spared = compile_seconds(), spared_seconds()
         size = self._choose_size(task)
         made = self._compiled([task.trial], size)
-        step = 0.0
-        for _ in range(2):  # the first has to warm up
-            for took, moved in self._advance(made, made.position + min(made.steps_per_epoch, 256)):
-                step = took / moved / size
-        return Measured(size, compile_seconds() - before, step, made.steps_per_epoch)
+        step = spent = 0.0
+        for took, moved in self._advance(made, made.steps_of(task.trial)):  # in chunks that grow
+            step = took / moved / size
+            spent += took if made.position > moved else 0.0  # the first has to warm up
+            if spent > MEASURED_SECONDS:
+                break
+        spared = spared_seconds() - spared
+        return Measured(size, compile_seconds() - before, step, made.steps_per_epoch, spared)
 
     def _choose_size(self, task: Measure) -> int:
         """A worker's part of the block that one process with the devices of all would have."""

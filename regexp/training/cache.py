@@ -9,11 +9,14 @@ tried.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import pickle
 import platform
+import struct
+import time
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
@@ -30,15 +33,20 @@ from regexp.lazy import jax
 Tree = Any
 
 MOST_KEPT = 1024  # programs; 0.05 to 0.5 MB each
+SECONDS = struct.Struct("<d")  # that making took: the head of a file
 PACKAGES = ("jax", "jaxlib", "optax", "numpy")
 TRUSTED = {"regexp", *PACKAGES, "builtins", "collections", "functools", "copyreg"}  # whose code a key speaks for
 
 _folder: Path | None = None
+_spared: list[float] = []  # seconds that making took once of what was found
 
 
 def folder_of_user() -> Path:
     """$XDG_CACHE_HOME/regexp or ~/.cache/regexp, in it one folder for each kind of processor."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home, as in a container; nothing can be made below this
+        base = Path(os.devnull)
     return base / "regexp" / f"programs-{_processor()}"
 
 
@@ -97,14 +105,20 @@ def value(make: Callable[[], Any], function: Any, static: Any, examples: Tree) -
     return _kept(make, ("value", function, static, _shapes(examples)), pickle.dumps, pickle.loads)
 
 
+def spared_seconds() -> float:
+    """What this process would have taken so far to make what it found."""
+    return sum(_spared)
+
+
 def _kept(make: Callable[[], Any], about: Any, pack: Callable[[Any], bytes], unpack: Callable[[bytes], Any]) -> Any:
     path = None if _folder is None else _path(_folder, about)
     if path is None:
         return make()
     found = _read(path, unpack)
     if found is None:
+        began = time.perf_counter()
         found = make()
-        _write(path, found, pack)
+        _write(path, found, time.perf_counter() - began, pack)
     return found
 
 
@@ -164,18 +178,21 @@ def _code() -> tuple[str, ...]:
 def _read(path: Path, unpack: Callable[[bytes], Any]) -> Any:
     """None where it is not there, damaged, or of a machine that cannot run it."""
     try:
-        found = unpack(zlib.decompress(path.read_bytes()))  # zlib's checksum finds what is damaged
-        os.utime(path)
-        return found
+        whole = zlib.decompress(path.read_bytes())  # its checksum finds what is damaged
+        found, (seconds,) = unpack(whole[SECONDS.size :]), SECONDS.unpack_from(whole)
     except Exception:  # whatever it is, compiling mends it
         return None
+    with contextlib.suppress(OSError):  # a folder that others share may be read only
+        os.utime(path)
+    _spared.append(seconds)
+    return found
 
 
-def _write(path: Path, made: Any, pack: Callable[[Any], bytes]) -> None:
+def _write(path: Path, made: Any, seconds: float, pack: Callable[[Any], bytes]) -> None:
     """Whole or not at all, and silent where the disk takes no more: it is in memory."""
     writing = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        writing.write_bytes(zlib.compress(pack(made), 1))
+        writing.write_bytes(zlib.compress(SECONDS.pack(seconds) + pack(made), 1))
         os.replace(writing, path)
         _tidy(path.parent)
     except Exception:  # jaxlib says of some programs that they cannot be kept

@@ -16,8 +16,9 @@ from regexp.cli.sweep_display import SweepLines, SweepLive
 from regexp.config import load
 from regexp.runs import Run
 from regexp.sweep.records import Record
+from regexp.sweep.tasks import Measured
 from tests.cli.command import ROOT, inside
-from tests.sweep.lab import BASE, SWEEP, optuna_trials
+from tests.sweep.lab import BASE, SWEEP, optuna_trials, sweeping
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,15 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(swept, tmp_path, capsys
     assert plan["lane_steps"] == (12 * 2 + 12 * 3 + 6 * 3) * (121 // 16)  # of 178: 142 without the test, 121 to train
     assert f"{plan['lane_steps']:,} steps of a lane" in said
     assert "-> 2 programs" in said
+
+
+def test_a_program_that_was_in_the_cache_does_not_hide_what_compiling_the_others_takes():
+    one = sweeping()
+    one.blocks.measured = Measured(size=12, seconds=0.5, step_seconds=0.0, steps_per_epoch=7, spared=9.0)
+    out = io.StringIO()
+    SweepLines(Console(file=out, width=200), None).planned(one.planned())
+    assert "-> 2 programs" in out.getvalue()
+    assert "about 1 s with compiling, 10 s if the other programs are not in the cache" in out.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regexp.statistics import compare, summarize
-from regexp.sweep.conclude import _paired
+from regexp.sweep.conclude import _paired, measured
 from regexp.sweep.records import Record
 
 
@@ -28,3 +28,11 @@ def test_its_intervals_are_the_reports(seeds):
 def test_one_seed_has_no_interval():
     found = _paired(record(1, np.array([0.9])), record(0, np.array([0.8])))
     assert (found["difference"]["low"], found["difference"]["high"]) == (None, None)
+
+
+@pytest.mark.parametrize(("smaller", "order"), [(True, [1, 0, 4, 3, 2]), (False, [0, 1, 3, 4, 2])])
+def test_who_halving_ended_follows_by_how_far_it_went(smaller, order):
+    found = [("done", 0.5, 9), ("done", 0.4, 9), ("pruned", 0.1, 1), ("pruned", 0.9, 3), ("pruned", 0.8, 3),
+             ("diverged", None, 9), ("failed", None, 0)]  # fmt: skip
+    records = [Record(0, n, {}, status, value, epochs=epochs) for n, (status, value, epochs) in enumerate(found)]
+    assert [r.number for r in measured(records, smaller)] == order

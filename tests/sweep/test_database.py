@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
 from regexp.sweep.database import Database
+from regexp.sweep.records import Record, Store
+from tests.sweep.lab import sweeping
 
 SPACE = {
     "rate": FloatDistribution(1e-5, 1.0, log=True),
@@ -92,3 +96,18 @@ def test_a_release_with_other_tables_writes_by_itself(study, monkeypatch):
     written = trials()
     Database(ours, storage).add(written)
     assert asked == written
+
+
+def test_trials_of_someone_else_are_none_of_the_sweeps(study):
+    ours, storage = study("ours")
+    store = Store(Database(ours, storage), sweeping().space)
+    mine = Record(0, 0, {}, "done", 0.5)
+    store.add(mine)
+    store.flush()
+    ours.tell(ours.ask(), 0.7)
+    ours.ask()  # RUNNING
+    assert store.records() == [mine]
+    store.add(replace(mine, number=1))
+    store.flush()
+    assert [t.number for t in ours.trials] == [0, 1, 2, 3]
+    store.writer.shutdown()

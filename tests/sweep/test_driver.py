@@ -154,13 +154,14 @@ def test_a_setting_that_cannot_be_trained_is_kept_with_the_reason(tmp_path, monk
     failed = [r for r in records_of(one, tmp_path) if r.status == "failed"]
     assert len(failed) == summary["trials"]["failed"] > 0
     assert all("longer than the run" in r.reason for r in failed)
+    assert any(" failed: " in w and "longer than the run" in w for w in summary["warnings"])
 
 
 @pytest.mark.slow
 def test_halving_trains_the_best_longer(tmp_path):
     text = BASE + SWEEP.replace("{trials: 12, epochs: 2}", "{trials: 12, epochs: 4, halving: 2}")
     one = sweeping(text)
-    summary, _ = run(one, tmp_path)
+    summary, events = run(one, tmp_path)
     first = [r for r in records_of(one, tmp_path) if r.stage == 0]
     assert sorted((r.status, r.epochs) for r in first) == sorted(
         [("pruned", 1)] * 6 + [("pruned", 2)] * 3 + [("done", 4)] * 3
@@ -172,6 +173,9 @@ def test_halving_trains_the_best_longer(tmp_path):
     without = {r.number: r.value for r in records_of(sweeping(text.replace(", halving: 2", "")), tmp_path / "whole")
                if r.stage == 0}  # fmt: skip
     assert finished == {n: without[n] for n in finished}  # stopping and going on changes nothing
+    lines = [line for event in events if isinstance(event, Narrowed) for line in event.lines]
+    assert all("(best 5 of 12" in line for line in lines)  # 0.34 of 12, not the 3 that went on to the end
+    assert summary["importance"].keys() == {p.path for p in one.space}
 
 
 def _made(path):
@@ -315,7 +319,7 @@ def test_a_block_that_does_not_fit_is_halved(done, tmp_path, monkeypatch):
     one.planned()
     one.blocks.measured = replace(one.blocks.measured, size=12)
     monkeypatch.setattr(Group, "compile", small)
-    plan = Planned([12, 6, 3], 30, 2, 12, 100, 1.0, 1.0)
+    plan = Planned([12, 6, 3], 30, 2, 12, 100, 1.0, 1.0, 1.0)
     run(one, tmp_path, plan)
     assert one.blocks.executor.trainer.fitting == 3
     for mine, theirs in zip(records_of(one, tmp_path), records(done[1]), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -131,3 +132,19 @@ def watch_positions(monkeypatch):
 
 def steps_per_epoch(one, trials):
     return one.blocks.lanes.group(trials[:1]).steps_per_epoch
+
+
+def test_steps_are_measured_in_chunks_as_long_as_in_training(monkeypatch):
+    """Seven steps an epoch, 10 us each, and 5 ms for each call: by calls of one epoch a step would take 724 us."""
+    clock = [0.0]
+    real = Group.advance
+
+    def advance(group, steps):
+        before = group.position
+        real(group, steps)
+        clock[0] += 0.005 + 1e-5 * (group.position - before)
+
+    monkeypatch.setattr(Group, "advance", advance)
+    monkeypatch.setattr("regexp.sweep.trainer.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    one = sweeping(BASE + SWEEP.replace("epochs: 2}", "epochs: 2000}"))
+    assert one.planned().step_microseconds * one.blocks.measured.size < 16

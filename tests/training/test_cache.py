@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 
@@ -132,6 +133,35 @@ def test_double_precision_is_part_of_a_key(tmp_path, float64):
     double = cache._path(tmp_path, 1)
     with jax.enable_x64(False):
         assert cache._path(tmp_path, 1) != double
+
+
+def test_a_folder_that_can_only_be_read_is_used(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(path)
+
+    cache._write(tmp_path / "key", [1, 2], 0.0, pickle.dumps)
+    monkeypatch.setattr(os, "utime", refused)
+    assert cache._read(tmp_path / "key", pickle.loads) == [1, 2]
+
+
+def test_what_is_found_tells_how_long_it_took_to_make(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "_folder", tmp_path)
+    ticks = iter((10.0, 17.0))
+    monkeypatch.setattr(cache.time, "perf_counter", lambda: next(ticks))
+    before = cache.spared_seconds()
+    assert cache.value(lambda: "made", None, None, ()) == "made"
+    assert cache.spared_seconds() == before
+    assert cache.value(lambda: "made again", None, None, ()) == "made"
+    assert cache.spared_seconds() == before + 7
+
+
+def test_a_user_without_a_home_keeps_nothing(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(cache.Path, "home", homeless)
+    assert not cache._make(cache.folder_of_user())
 
 
 def test_the_half_used_longest_ago_goes(tmp_path, monkeypatch):
