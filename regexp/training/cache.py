@@ -14,9 +14,11 @@ import io
 import os
 import pickle
 import platform
+import re
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -65,17 +67,19 @@ def use(folder: Path) -> None:
 def use_jax(folder: Path) -> None:
     """Keep what JAX compiles in its own cache, in a folder beside."""
     warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
-    jax.config.update("jax_enable_compilation_cache", _make(folder / "jax"))
+    jax.config.update("jax_enable_compilation_cache", _make(folder) and _make(folder / "jax"))
     jax.config.update("jax_compilation_cache_dir", str(folder / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def _make(folder: Path) -> bool:
+    """Whether there is such a folder of this user's alone: who writes there decides what is run."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who writes there decides what is run
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
     except OSError:
         return False
-    return True
+    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
 
 
 def program(
@@ -165,10 +169,11 @@ def _read(path: Path, unpack: Callable[[bytes], Any]) -> Any:
     """None where it is not there, damaged, or of a machine that cannot run it."""
     try:
         found = unpack(zlib.decompress(path.read_bytes()))  # zlib's checksum finds what is damaged
-        os.utime(path)
-        return found
     except Exception:  # whatever it is, compiling mends it
         return None
+    with suppress(OSError):  # on a disk that may only be read
+        os.utime(path)
+    return found
 
 
 def _write(path: Path, made: Any, pack: Callable[[Any], bytes]) -> None:
@@ -179,13 +184,16 @@ def _write(path: Path, made: Any, pack: Callable[[Any], bytes]) -> None:
         os.replace(writing, path)
         _tidy(path.parent)
     except Exception:  # jaxlib says of some programs that they cannot be kept
-        writing.unlink(missing_ok=True)
+        with suppress(OSError):
+            writing.unlink()
 
 
 def _packed(compiled: Any) -> bytes:
     from jax.experimental.serialize_executable import serialize
 
     program, _, answers = serialize(compiled)
+    if re.search(rb"lapack_\w+_ffi", program):
+        raise ValueError("LAPACK is loaded by tracing: a process that reads the program would crash")
     answer = jax.tree.unflatten(answers, [0] * answers.num_leaves)  # a structure alone cannot be pickled
     return pickle.dumps((program, answer))
 

@@ -134,6 +134,53 @@ def test_double_precision_is_part_of_a_key(tmp_path, float64):
         assert cache._path(tmp_path, 1) != double
 
 
+# -- the files --------------------------------------------------------------------------------------------------------
+
+
+def kept_bytes(path, made=b"a program"):
+    """What is read after `made` was written."""
+    cache._write(path, made, bytes)
+    return cache._read(path, bytes)
+
+
+def test_a_folder_that_takes_no_file_costs_time_only(tmp_path):
+    (tmp_path / "file").touch()
+    assert kept_bytes(tmp_path / "file" / "within") is None
+    assert kept_bytes(tmp_path / "gone" / "within") is None
+
+
+def test_what_may_only_be_read_is_read(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError
+
+    cache._write(tmp_path / "program", b"a program", bytes)
+    monkeypatch.setattr(os, "utime", refuse)
+    assert cache._read(tmp_path / "program", bytes) == b"a program"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owner here")
+def test_programs_of_others_are_not_run(tmp_path, monkeypatch):
+    assert cache._make(tmp_path / "new" / "own")
+    assert (tmp_path / "new" / "own").stat().st_mode & 0o077 == 0
+    for mode in (0o720, 0o702):
+        (tmp_path / "new").chmod(mode)
+        assert not cache._make(tmp_path / "new")
+    monkeypatch.setattr(os, "getuid", lambda uid=os.getuid(): uid + 1)
+    assert not cache._make(tmp_path / "new" / "own")
+
+
+def test_a_program_that_calls_lapack_is_not_kept(tmp_path):
+    """Lowering loads LAPACK: a process that only reads the program calls a null pointer."""
+    import jax
+    import jax.numpy as jnp
+
+    for function, is_kept in ((jnp.sin, True), (jnp.linalg.eigvalsh, False)):
+        path = tmp_path / function.__name__
+        cache._write(path, jax.jit(function).lower(np.eye(3, dtype=np.float32)).compile(), cache._packed)
+        assert [p.name for p in tmp_path.iterdir()] == ["sin"]
+        assert path.exists() == is_kept
+
+
 def test_the_half_used_longest_ago_goes(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "MOST_KEPT", 4)
     for number in range(5):
