@@ -15,6 +15,7 @@ import os
 import pickle
 import platform
 import re
+import time
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
@@ -35,6 +36,8 @@ MOST_KEPT = 1024  # programs; 0.05 to 0.5 MB each
 PACKAGES = ("jax", "jaxlib", "optax", "numpy")
 TRUSTED = {"regexp", *PACKAGES, "builtins", "collections", "functools", "copyreg"}  # whose code a key speaks for
 
+SOURCE = Path(__file__).parents[1]
+_BEGAN = time.time_ns()
 _folder: Path | None = None
 
 
@@ -146,20 +149,24 @@ def _bytes(value: Any) -> bytes:
 
 
 def _surroundings() -> bytes:
-    told = {name: value for name, value in jax.config.values.items() if "cache" not in name}
+    told = {name: value for name, value in jax.config.values.items() if "cache" not in name}  # as of these lines
     told.pop("jax_platforms", None)  # --device cpu where there is nothing else
     options = sorted((name, repr(value)) for name, value in told.items())
-    precision = str(jax.dtypes.canonicalize_dtype(np.float64))  # as of now: it may be changed for some lines
-    return repr((options, precision, os.environ.get("XLA_FLAGS"), _code())).encode()
+    return repr((options, os.environ.get("XLA_FLAGS"), _code())).encode()
 
 
 @cache
 def _code() -> tuple[str, ...]:
     """This package's source, and the releases of those that it traces with."""
     source = hashlib.sha256()
-    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+    for path in sorted(SOURCE.rglob("*.py")):
         source.update(path.read_bytes())
     return (source.hexdigest(), platform.python_version(), *(version(name) for name in PACKAGES))
+
+
+def _edited() -> bool:
+    """Whether the source changed under this process, which may now run other lines than those that its keys tell."""
+    return any(path.stat().st_mtime_ns > _BEGAN for path in SOURCE.rglob("*.py"))
 
 
 # -- the files --------------------------------------------------------------------------------------------------------
@@ -178,6 +185,8 @@ def _read(path: Path, unpack: Callable[[bytes], Any]) -> Any:
 
 def _write(path: Path, made: Any, pack: Callable[[Any], bytes]) -> None:
     """Whole or not at all, and silent where the disk takes no more: it is in memory."""
+    if _edited():
+        return
     writing = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         writing.write_bytes(zlib.compress(pack(made), 1))

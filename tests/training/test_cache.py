@@ -126,11 +126,24 @@ def test_equal_values_have_equal_keys_and_others_have_others(tmp_path, monkeypat
     assert cache._path(tmp_path, 1) != before
 
 
-def test_double_precision_is_part_of_a_key(tmp_path, float64):
+def test_a_process_whose_source_was_edited_keeps_nothing(tmp_path, monkeypatch):
+    """It hashed what was there and may import what is there now: put back, its programs would be read."""
+    monkeypatch.setattr(cache, "SOURCE", tmp_path / "source")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "losses.py").touch()
+    for moment, is_kept in ((cache._BEGAN - 1, True), (cache._BEGAN + 1, False)):
+        os.utime(tmp_path / "source" / "losses.py", ns=(moment, moment))
+        cache._write(tmp_path / str(is_kept), b"a program", bytes)
+        assert (tmp_path / str(is_kept)).exists() == is_kept
+
+
+def test_what_is_set_for_some_lines_is_part_of_a_key(tmp_path, float64):
     import jax
 
     double = cache._path(tmp_path, 1)
     with jax.enable_x64(False):
+        assert cache._path(tmp_path, 1) != double
+    with jax.default_matmul_precision("bfloat16"):
         assert cache._path(tmp_path, 1) != double
 
 
