@@ -1,8 +1,8 @@
 """Compiled programs kept between processes: what was compiled once is neither traced nor compiled again.
 
 What is kept is the machine code with the structure of its answer, under a hash of all that it is made of: the function,
-its static arguments, structure and shapes of the others, the devices, JAX's options, the releases of the packages that
-trace it and the source of this one. JAX's own cache looks up what was traced, and tracing took 1.2 s of a search of 128
+its static arguments, structure and shapes of the others, the devices, JAX's and XLA's options, the releases of the
+packages that trace it and the source of this one. JAX's own cache looks up what was traced, and tracing took 1.2 s of a search of 128
 small models (`python -m benchmarks.sweep digits`) that now takes 2.5. It is used on a GPU, where this one was never
 tried.
 """
@@ -34,6 +34,7 @@ Tree = Any
 
 MOST_KEPT = 1024  # programs; 0.05 to 0.5 MB each
 PACKAGES = ("jax", "jaxlib", "optax", "numpy")
+VARIABLES = ("XLA_FLAGS", "NPROC", "PJRT_NPROC")  # that XLA reads; the last two are cores, other than there are
 TRUSTED = {"regexp", *PACKAGES, "builtins", "collections", "functools", "copyreg"}  # whose code a key speaks for
 
 SOURCE = Path(__file__).parents[1]
@@ -41,10 +42,11 @@ _BEGAN = time.time_ns()
 _folder: Path | None = None
 
 
-def folder_of_user() -> Path:
-    """$XDG_CACHE_HOME/regexp or ~/.cache/regexp, in it one folder for each kind of processor."""
+def folder_of_user(cores: int) -> Path:
+    """$XDG_CACHE_HOME/regexp or ~/.cache/regexp, in it one folder for each kind of processor and so many cores, among
+    which XLA divides a program's loops when it compiles them."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "regexp" / f"programs-{_processor()}"
+    return base / "regexp" / f"programs-{_processor()}-{cores}"
 
 
 def _processor() -> str:
@@ -152,7 +154,7 @@ def _surroundings() -> bytes:
     told = {name: value for name, value in jax.config.values.items() if "cache" not in name}  # as of these lines
     told.pop("jax_platforms", None)  # --device cpu where there is nothing else
     options = sorted((name, repr(value)) for name, value in told.items())
-    return repr((options, os.environ.get("XLA_FLAGS"), _code())).encode()
+    return repr((options, [os.environ.get(name) for name in VARIABLES], _code())).encode()
 
 
 @cache

@@ -46,11 +46,11 @@ training: {epochs: 6, batch_size: 16, seeds: [0, 1]}
 """
 
 
-def trained(folder, config=CONFIG, **environment):
+def trained(folder, config=CONFIG, process=None, **environment):
     """What a process prints that trains `config`."""
     own = {"XDG_CACHE_HOME": str(folder), "XLA_FLAGS": "--xla_backend_optimization_level=0", **environment}
     done = subprocess.run([sys.executable, "-c", TRAINED, config], cwd=ROOT, env=os.environ | own, capture_output=True,
-                          text=True, timeout=300, check=False)  # fmt: skip
+                          text=True, timeout=300, check=False, **(process or {}))  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -78,6 +78,24 @@ def test_a_number_is_no_part_of_a_program_but_a_structure_is(kept):
 def test_options_of_xla_are_part_of_a_program(kept):
     folder, _ = kept
     assert trained(folder, XLA_FLAGS="--xla_backend_optimization_level=1")["compiled"] == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="a process cannot be kept to some cores here")
+def test_cores_are_part_of_a_program(kept):
+    """XLA divides loops among them when it compiles."""
+    folder, first = kept
+    (core, *others) = os.sched_getaffinity(0)
+    if not others:
+        pytest.skip("one core")
+    assert trained(folder, process={"preexec_fn": lambda: os.sched_setaffinity(0, {core})}) == first
+
+
+@pytest.mark.parametrize("variable", ["XLA_FLAGS", "NPROC", "PJRT_NPROC"])
+def test_what_xla_reads_of_the_environment_is_part_of_a_key(tmp_path, monkeypatch, variable):
+    monkeypatch.delenv(variable, raising=False)
+    before = cache._path(tmp_path, 1)
+    monkeypatch.setenv(variable, "1")
+    assert cache._path(tmp_path, 1) != before
 
 
 def test_jaxs_own_cache_is_left_out(kept, tmp_path):
