@@ -161,14 +161,14 @@ def _surroundings() -> bytes:
 def _code() -> tuple[str, ...]:
     """This package's source, and the releases of those that it traces with."""
     source = hashlib.sha256()
-    for path in sorted(SOURCE.rglob("*.py")):
+    for path in sorted(SOURCE.rglob("[!.]*.py")):  # an editor's own files begin with a dot
         source.update(path.read_bytes())
     return (source.hexdigest(), platform.python_version(), *(version(name) for name in PACKAGES))
 
 
 def _edited() -> bool:
     """Whether the source changed under this process, which may now run other lines than those that its keys tell."""
-    return any(path.stat().st_mtime_ns > _BEGAN for path in SOURCE.rglob("*.py"))
+    return any(path.stat().st_mtime_ns > _BEGAN for path in SOURCE.rglob("[!.]*.py"))
 
 
 # -- the files --------------------------------------------------------------------------------------------------------
@@ -187,10 +187,10 @@ def _read(path: Path, unpack: Callable[[bytes], Any]) -> Any:
 
 def _write(path: Path, made: Any, pack: Callable[[Any], bytes]) -> None:
     """Whole or not at all, and silent where the disk takes no more: it is in memory."""
-    if _edited():
-        return
     writing = path.with_name(f"{path.name}.{os.getpid()}")
     try:
+        if _edited():
+            return
         writing.write_bytes(zlib.compress(pack(made), 1))
         os.replace(writing, path)
         _tidy(path.parent)

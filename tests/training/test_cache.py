@@ -149,6 +149,7 @@ def test_a_process_whose_source_was_edited_keeps_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "SOURCE", tmp_path / "source")
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "losses.py").touch()
+    (tmp_path / "source" / ".#losses.py").symlink_to("nowhere")  # as an editor locks a file
     for moment, is_kept in ((cache._BEGAN - 1, True), (cache._BEGAN + 1, False)):
         os.utime(tmp_path / "source" / "losses.py", ns=(moment, moment))
         cache._write(tmp_path / str(is_kept), b"a program", bytes)
