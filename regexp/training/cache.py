@@ -1,25 +1,26 @@
 """Compiled programs kept between processes: what was compiled once is neither traced nor compiled again.
 
 What is kept is the machine code with the structure of its answer, under a hash of all that it is made of: the function,
-its static arguments, structure and shapes of the others, the devices, JAX's options, the releases of the packages that
-trace it and the source of this one. JAX's own cache looks up what was traced, and tracing took 1.2 s of a search of 128
-small models (`python -m benchmarks.sweep digits`) that now takes 2.5. It is used on a GPU, where this one was never
-tried.
+its static arguments, structure and shapes of the others, the devices, JAX's and XLA's options, the releases of the
+packages that trace it and the source of this one. JAX's own cache looks up what was traced, and tracing took 1.2 s of a
+search of 128 small models (`python -m benchmarks.sweep digits`) that now takes 2.5. It is used on a GPU, where this one
+was never tried.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import os
 import pickle
 import platform
+import re
 import struct
 import time
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -35,19 +36,23 @@ Tree = Any
 MOST_KEPT = 1024  # programs; 0.05 to 0.5 MB each
 SECONDS = struct.Struct("<d")  # that making took: the head of a file
 PACKAGES = ("jax", "jaxlib", "optax", "numpy")
+VARIABLES = ("XLA_FLAGS", "NPROC", "PJRT_NPROC")  # that XLA reads; the last two are cores, other than there are
 TRUSTED = {"regexp", *PACKAGES, "builtins", "collections", "functools", "copyreg"}  # whose code a key speaks for
 
+SOURCE = Path(__file__).parents[1]
+_BEGAN = time.time_ns()
 _folder: Path | None = None
 _spared: list[float] = []  # seconds that making took once of what was found
 
 
-def folder_of_user() -> Path:
-    """$XDG_CACHE_HOME/regexp or ~/.cache/regexp, in it one folder for each kind of processor."""
+def folder_of_user(cores: int) -> Path:
+    """$XDG_CACHE_HOME/regexp or ~/.cache/regexp, in it one folder for each kind of processor and so many cores, among
+    which XLA divides a program's loops when it compiles them."""
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # a user without a home, as in a container; nothing can be made below this
         base = Path(os.devnull)
-    return base / "regexp" / f"programs-{_processor()}"
+    return base / "regexp" / f"programs-{_processor()}-{cores}"
 
 
 def _processor() -> str:
@@ -73,17 +78,19 @@ def use(folder: Path) -> None:
 def use_jax(folder: Path) -> None:
     """Keep what JAX compiles in its own cache, in a folder beside."""
     warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
-    jax.config.update("jax_enable_compilation_cache", _make(folder / "jax"))
+    jax.config.update("jax_enable_compilation_cache", _make(folder) and _make(folder / "jax"))
     jax.config.update("jax_compilation_cache_dir", str(folder / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def _make(folder: Path) -> bool:
+    """Whether there is such a folder of this user's alone: who writes there decides what is run."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who writes there decides what is run
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
     except OSError:
         return False
-    return True
+    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
 
 
 def program(
@@ -156,20 +163,24 @@ def _bytes(value: Any) -> bytes:
 
 
 def _surroundings() -> bytes:
-    told = {name: value for name, value in jax.config.values.items() if "cache" not in name}
+    told = {name: value for name, value in jax.config.values.items() if "cache" not in name}  # as of these lines
     told.pop("jax_platforms", None)  # --device cpu where there is nothing else
     options = sorted((name, repr(value)) for name, value in told.items())
-    precision = str(jax.dtypes.canonicalize_dtype(np.float64))  # as of now: it may be changed for some lines
-    return repr((options, precision, os.environ.get("XLA_FLAGS"), _code())).encode()
+    return repr((options, [os.environ.get(name) for name in VARIABLES], _code())).encode()
 
 
 @cache
 def _code() -> tuple[str, ...]:
     """This package's source, and the releases of those that it traces with."""
     source = hashlib.sha256()
-    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+    for path in sorted(SOURCE.rglob("[!.]*.py")):  # an editor's own files begin with a dot
         source.update(path.read_bytes())
     return (source.hexdigest(), platform.python_version(), *(version(name) for name in PACKAGES))
+
+
+def _edited() -> bool:
+    """Whether the source changed under this process, which may now run other lines than those that its keys tell."""
+    return any(path.stat().st_mtime_ns > _BEGAN for path in SOURCE.rglob("[!.]*.py"))
 
 
 # -- the files --------------------------------------------------------------------------------------------------------
@@ -182,7 +193,7 @@ def _read(path: Path, unpack: Callable[[bytes], Any]) -> Any:
         found, (seconds,) = unpack(whole[SECONDS.size :]), SECONDS.unpack_from(whole)
     except Exception:  # whatever it is, compiling mends it
         return None
-    with contextlib.suppress(OSError):  # a folder that others share may be read only
+    with suppress(OSError):  # on a disk that may only be read
         os.utime(path)
     _spared.append(seconds)
     return found
@@ -192,17 +203,22 @@ def _write(path: Path, made: Any, seconds: float, pack: Callable[[Any], bytes]) 
     """Whole or not at all, and silent where the disk takes no more: it is in memory."""
     writing = path.with_name(f"{path.name}.{os.getpid()}")
     try:
+        if _edited():
+            return
         writing.write_bytes(zlib.compress(SECONDS.pack(seconds) + pack(made), 1))
         os.replace(writing, path)
         _tidy(path.parent)
     except Exception:  # jaxlib says of some programs that they cannot be kept
-        writing.unlink(missing_ok=True)
+        with suppress(OSError):
+            writing.unlink()
 
 
 def _packed(compiled: Any) -> bytes:
     from jax.experimental.serialize_executable import serialize
 
     program, _, answers = serialize(compiled)
+    if re.search(rb"lapack_\w+_ffi", program):
+        raise ValueError("LAPACK is loaded by tracing: a process that reads the program would crash")
     answer = jax.tree.unflatten(answers, [0] * answers.num_leaves)  # a structure alone cannot be pickled
     return pickle.dumps((program, answer))
 

@@ -66,7 +66,7 @@ def set_up(device: Device = "auto", cpu_devices: int | None = None) -> None:
     if not _initialised():
         jax.config.update("jax_num_cpu_devices", cpu_devices or cores())
     on_cpu = device == "cpu" or jax.default_backend() == "cpu"
-    (cache.use if on_cpu else cache.use_jax)(cache.folder_of_user())
+    (cache.use if on_cpu else cache.use_jax)(cache.folder_of_user(cores()))
     if device == "gpu" and on_cpu:
         raise DeviceError("no GPU found; pip install '.[cuda]' on a machine with one, or use --device cpu")
 

@@ -47,11 +47,11 @@ training: {epochs: 6, batch_size: 16, seeds: [0, 1]}
 """
 
 
-def trained(folder, config=CONFIG, **environment):
+def trained(folder, config=CONFIG, process=None, **environment):
     """What a process prints that trains `config`."""
     own = {"XDG_CACHE_HOME": str(folder), "XLA_FLAGS": "--xla_backend_optimization_level=0", **environment}
     done = subprocess.run([sys.executable, "-c", TRAINED, config], cwd=ROOT, env=os.environ | own, capture_output=True,
-                          text=True, timeout=300, check=False)  # fmt: skip
+                          text=True, timeout=300, check=False, **(process or {}))  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -79,6 +79,24 @@ def test_a_number_is_no_part_of_a_program_but_a_structure_is(kept):
 def test_options_of_xla_are_part_of_a_program(kept):
     folder, _ = kept
     assert trained(folder, XLA_FLAGS="--xla_backend_optimization_level=1")["compiled"] == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="a process cannot be kept to some cores here")
+def test_cores_are_part_of_a_program(kept):
+    """XLA divides loops among them when it compiles."""
+    folder, first = kept
+    (core, *others) = os.sched_getaffinity(0)
+    if not others:
+        pytest.skip("one core")
+    assert trained(folder, process={"preexec_fn": lambda: os.sched_setaffinity(0, {core})}) == first
+
+
+@pytest.mark.parametrize("variable", ["XLA_FLAGS", "NPROC", "PJRT_NPROC"])
+def test_what_xla_reads_of_the_environment_is_part_of_a_key(tmp_path, monkeypatch, variable):
+    monkeypatch.delenv(variable, raising=False)
+    before = cache._path(tmp_path, 1)
+    monkeypatch.setenv(variable, "1")
+    assert cache._path(tmp_path, 1) != before
 
 
 def test_jaxs_own_cache_is_left_out(kept, tmp_path):
@@ -127,12 +145,64 @@ def test_equal_values_have_equal_keys_and_others_have_others(tmp_path, monkeypat
     assert cache._path(tmp_path, 1) != before
 
 
-def test_double_precision_is_part_of_a_key(tmp_path, float64):
+def test_a_process_whose_source_was_edited_keeps_nothing(tmp_path, monkeypatch):
+    """It hashed what was there and may import what is there now: put back, its programs would be read."""
+    monkeypatch.setattr(cache, "SOURCE", tmp_path / "source")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "losses.py").touch()
+    (tmp_path / "source" / ".#losses.py").symlink_to("nowhere")  # as an editor locks a file
+    for moment, is_kept in ((cache._BEGAN - 1, True), (cache._BEGAN + 1, False)):
+        os.utime(tmp_path / "source" / "losses.py", ns=(moment, moment))
+        cache._write(tmp_path / str(is_kept), b"a program", 0.0, bytes)
+        assert (tmp_path / str(is_kept)).exists() == is_kept
+
+
+def test_what_is_set_for_some_lines_is_part_of_a_key(tmp_path, float64):
     import jax
 
     double = cache._path(tmp_path, 1)
     with jax.enable_x64(False):
         assert cache._path(tmp_path, 1) != double
+    with jax.default_matmul_precision("bfloat16"):
+        assert cache._path(tmp_path, 1) != double
+
+
+# -- the files --------------------------------------------------------------------------------------------------------
+
+
+def kept_bytes(path, made=b"a program"):
+    """What is read after `made` was written."""
+    cache._write(path, made, 0.0, bytes)
+    return cache._read(path, bytes)
+
+
+def test_a_folder_that_takes_no_file_costs_time_only(tmp_path):
+    (tmp_path / "file").touch()
+    assert kept_bytes(tmp_path / "file" / "within") is None
+    assert kept_bytes(tmp_path / "gone" / "within") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owner here")
+def test_programs_of_others_are_not_run(tmp_path, monkeypatch):
+    assert cache._make(tmp_path / "new" / "own")
+    assert (tmp_path / "new" / "own").stat().st_mode & 0o077 == 0
+    for mode in (0o720, 0o702):
+        (tmp_path / "new").chmod(mode)
+        assert not cache._make(tmp_path / "new")
+    monkeypatch.setattr(os, "getuid", lambda: -1)
+    assert not cache._make(tmp_path / "new" / "own")
+
+
+def test_a_program_that_calls_lapack_is_not_kept(tmp_path):
+    """Lowering loads LAPACK: a process that only reads the program calls a null pointer."""
+    import jax
+    import jax.numpy as jnp
+
+    for function, is_kept in ((jnp.sin, True), (jnp.linalg.eigvalsh, False)):
+        path = tmp_path / function.__name__
+        cache._write(path, jax.jit(function).lower(np.eye(3, dtype=np.float32)).compile(), 0.0, cache._packed)
+        assert [p.name for p in tmp_path.iterdir()] == ["sin"]
+        assert path.exists() == is_kept
 
 
 def test_a_folder_that_can_only_be_read_is_used(tmp_path, monkeypatch):
@@ -161,7 +231,7 @@ def test_a_user_without_a_home_keeps_nothing(monkeypatch):
 
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(cache.Path, "home", homeless)
-    assert not cache._make(cache.folder_of_user())
+    assert not cache._make(cache.folder_of_user(1))
 
 
 def test_the_half_used_longest_ago_goes(tmp_path, monkeypatch):
