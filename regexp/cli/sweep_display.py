@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -142,9 +143,12 @@ def conclusion(summary: Mapping[str, Any], run: Run | None) -> list[tuple[str, s
         parts = ", ".join(f"{path} {share:.0%}" for path, share in shares.items())
         lines.append((f"importance (PED-ANOVA, stage 1): {parts}", ""))
     lines += [(f"warning: {message}", "yellow") for message in summary["warnings"]]
-    lines.append((f"{summary['compilations']} compilations, {summary['seconds']:.1f} s", "dim"))
+    programs = "compiled or from the cache (first state, training, measurement of each structure)"
+    lines.append((f"{summary['compilations']} {programs}, {summary['seconds']:.1f} s", "dim"))
     if run is not None and summary["winner"]:
-        lines.append((f"next: {shlex.join(['regexp', 'train', str(run.path / 'winner.yaml')])}", "dim"))
+        where = [] if run.path.parent == Path("runs") else ["--runs-dir", str(run.path.parent)]
+        words = ["regexp", "train", str(run.path / "winner.yaml"), "--name", f"{run.name}-winner", *where]
+        lines.append((f"next: {shlex.join(words)}", "dim"))
     return lines
 
 

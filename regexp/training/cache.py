@@ -3,7 +3,7 @@
 What is kept is the machine code with the structure of its answer, under a hash of all that it is made of: the function,
 its static arguments, structure and shapes of the others, the devices, JAX's and XLA's options, the releases of the
 packages that trace it and the source of this one. JAX's own cache looks up what was traced, and tracing took 1.2 s of a
-search of 128 small models (`python -m benchmarks.sweep digits`) that now takes 2.5. It is used on a GPU, where this one
+search of 128 small models (`python -m benchmarks.sweep digits`) that now takes 2.4. It is used on a GPU, where this one
 was never tried.
 """
 

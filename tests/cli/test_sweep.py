@@ -62,7 +62,8 @@ def test_lines_tell_the_story(swept):
     assert "paired difference" in text
     assert "importance (PED-ANOVA, stage 1): " in text
     assert "warning: 12 trials for 4 parameters cover the space thinly" in text
-    assert "next: regexp train" in text
+    runs = swept[0] / "runs"
+    assert f"next: regexp train {runs}/wine/winner.yaml --name wine-winner --runs-dir {runs}" in " ".join(text.split())
 
 
 def test_the_live_table_has_a_row_for_each_stage(swept):

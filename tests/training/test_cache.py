@@ -16,7 +16,9 @@ from tests.cli.command import ROOT
 
 # Trains a moment with a fresh cache or one that is there; prints what was compiled and what came of it.
 TRAINED = """
-import json, sys, zlib
+import json, os, sys, zlib
+if core := sys.argv[2]:
+    os.sched_setaffinity(0, {int(core)})
 import jax, numpy as np
 from regexp.config import loads
 from regexp.experiment import Trial
@@ -47,11 +49,13 @@ training: {epochs: 6, batch_size: 16, seeds: [0, 1]}
 """
 
 
-def trained(folder, config=CONFIG, process=None, **environment):
-    """What a process prints that trains `config`."""
+def trained(folder, config=CONFIG, core="", **environment):
+    """What a process prints that trains `config`, on one core where it is named."""
     own = {"XDG_CACHE_HOME": str(folder), "XLA_FLAGS": "--xla_backend_optimization_level=0", **environment}
-    done = subprocess.run([sys.executable, "-c", TRAINED, config], cwd=ROOT, env=os.environ | own, capture_output=True,
-                          text=True, timeout=300, check=False, **(process or {}))  # fmt: skip
+    command = [sys.executable, "-c", TRAINED, config, str(core)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | own, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -88,7 +92,7 @@ def test_cores_are_part_of_a_program(kept):
     (core, *others) = os.sched_getaffinity(0)
     if not others:
         pytest.skip("one core")
-    assert trained(folder, process={"preexec_fn": lambda: os.sched_setaffinity(0, {core})}) == first
+    assert trained(folder, core=core) == first
 
 
 @pytest.mark.parametrize("variable", ["XLA_FLAGS", "NPROC", "PJRT_NPROC"])
