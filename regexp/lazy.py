@@ -2,7 +2,7 @@
 
 Importing JAX takes 0.4 s. The catalogues, which describe every method to the config and to `regexp list`, must not pay
 it: so every module of this package writes `from regexp.lazy import jax, jnp` where it would write `import jax`.
-scipy.special takes 0.13 s, and of a training run only the closing table needs it.
+Of a training run only the closing table needs scipy.special.
 """
 
 from __future__ import annotations

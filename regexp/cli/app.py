@@ -58,8 +58,8 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 def main() -> None:
     """Run a command; never a traceback unless asked for."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA's remarks on what comes from the cache
-    gc.set_threshold(500_000, 50, 50)  # what is imported and traced stays: looking through it took 0.5 s of a sweep,
-    atexit.register(gc.freeze)  # and 0.6 s once more on the way out
+    gc.set_threshold(500_000, 50, 50)  # what is imported and traced stays: no need to look through it while it grows
+    atexit.register(gc.freeze)  # nor on the way out
     _print_anything()
     debug = "--debug" in sys.argv[1:]
     arguments = [a for a in sys.argv[1:] if a != "--debug"]

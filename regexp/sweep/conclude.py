@@ -118,7 +118,7 @@ def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[s
 
 @contextmanager
 def _without(package: str) -> Iterator[None]:
-    """As if it were not installed: beside PED-ANOVA Optuna loads fANOVA, whose scikit-learn takes 1 s to import."""
+    """As if it were not installed: beside PED-ANOVA Optuna loads fANOVA, whose scikit-learn is slow to import."""
     before = {} if package not in sys.modules else {package: sys.modules[package]}
     sys.modules[package] = None  # type: ignore[assignment]
     try:

@@ -2,9 +2,9 @@
 
 What is kept is the machine code with the structure of its answer, under a hash of all that it is made of: the function,
 its static arguments, structure and shapes of the others, the devices, JAX's and XLA's options, the releases of the
-packages that trace it and the source of this one. JAX's own cache looks up what was traced, and tracing took 1.2 s of a
-search of 128 small models (`python -m benchmarks.sweep digits`) that now takes 2.4. It is used on a GPU, where this one
-was never tried.
+packages that trace it and the source of this one. JAX's own cache looks up what was traced, and tracing is a
+large part of a short search (`python -m benchmarks.sweep digits --peers cold`). It is used on a GPU, where this one was
+never tried.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from regexp.lazy import jax
 
 Tree = Any
 
-MOST_KEPT = 1024  # programs; 0.05 to 0.5 MB each
+MOST_KEPT = 1024  # files
 SECONDS = struct.Struct("<d")  # that making took: the head of a file
 PACKAGES = ("jax", "jaxlib", "optax", "numpy")
 VARIABLES = ("XLA_FLAGS", "NPROC", "PJRT_NPROC")  # that XLA reads; the last two are cores, other than there are
@@ -72,7 +72,7 @@ def use(folder: Path) -> None:
     jax.config.update("jax_enable_compilation_cache", False)
     if _make(folder):
         _folder = folder
-        _code()  # reading it takes 10 ms; later, beside a thread that holds Python's lock, 240 ms
+        _code()  # now, while no thread beside this one holds Python's lock: each of its files gives it away
 
 
 def use_jax(folder: Path) -> None:

@@ -25,7 +25,7 @@ from regexp.training.step import Lane, Shared, Spec, Variables
 
 Tree = Any
 
-# Batches in one chunk: 2048 of the smallest steps (25 us a lane) fill 50 ms, 512 of 32 lanes 400 ms; the row numbers of
+# Batches in one chunk: 2048 of the smallest steps (25 us a lane) fill 50 ms, fewer with more lanes: the row numbers of
 # all, used or not, go to the devices with each chunk. And row numbers: 4 MB a lane.
 MOST_STEPS, LEAST_STEPS, MOST_ROWS = 2048, 256, 2**20
 
