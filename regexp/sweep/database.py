@@ -1,8 +1,8 @@
 """A study in Optuna's RDB storage: SQLite in the run's folder, or the database that a URL names.
 
-`Study.add_trial` asks the database some 25 things for each trial: nearly as long as a
-small model trains, on a core that trains. So all that wait go in one transaction, by Optuna's table classes, or where a
-release has other tables by `add_trial`.
+`Study.add_trial` asks the database some twenty things for each trial, nearly as long as a small model trains, on a core
+that trains. So all that wait go in one transaction, by Optuna's table classes, or where a release has other tables by
+`add_trial`.
 """
 
 from __future__ import annotations
