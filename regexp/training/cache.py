@@ -2,8 +2,8 @@
 
 What is kept is the machine code with the structure of its answer, under a hash of all that it is made of: the function,
 its static arguments, structure and shapes of the others, the devices, JAX's and XLA's options, the releases of the
-packages that trace it and the source of this one. JAX's own cache looks up what was traced, so each process has to trace
-it again. It is used on a GPU, where this one was never tried.
+packages that trace it and the source of this one. JAX's own cache looks up what was traced, so each process has to
+trace it again. It is used on a GPU, where this one was never tried.
 """
 
 from __future__ import annotations
