@@ -8,7 +8,8 @@ import numpy as np
 
 from regexp.component import component
 from regexp.datasets.base import Data, Dataset
-from regexp.datasets.table import Codec, Table, number, read_table
+from regexp.datasets.codec import Codec
+from regexp.datasets.table import Table, number, read_table
 from regexp.errors import DataError
 from regexp.preprocessing.base import Preprocessor
 from regexp.preprocessing.impute import Impute
