@@ -1,4 +1,8 @@
-"""Which rows train, validate and test: a pure function of the seed, stratified by class."""
+"""Which rows train, validate and test: a pure function of the seed, stratified by class, in random order.
+
+The order of each part is exchangeable: it says nothing about the class or the place in the file. So the first k rows of
+a part are a sample of it without replacement, and the package takes them as such.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,18 @@ def split(dataset: Dataset, data: Data, seed: int) -> Split:
             raise DataError(
                 f"dataset.{name} {share:g} of {len(everything)} examples is not one example", f"dataset.{name}"
             )
-    return Split(train.astype(np.int32), validation.astype(np.int32), np.asarray(test, np.int32))
+    # Streams of their own: the order of the parts changes no other draw, so a seed keeps its rows. A published test
+    # split has one order for all seeds, so that predictions of several seeds can be laid side by side.
+    order = zlib.crc32(b"split order")
+    validation = np.random.default_rng([seed, order]).permutation(validation)
+    test = np.random.default_rng([order] if data.test is not None else [seed, order, 1]).permutation(test)
+    return Split(train.astype(np.int32), validation.astype(np.int32), test.astype(np.int32))
+
+
+def merged(first: np.ndarray, second: np.ndarray, seed: int) -> np.ndarray:
+    """The rows of two parts of a split as one part, in random order."""
+    order = np.random.default_rng([seed, zlib.crc32(b"merged parts")])
+    return order.permutation(np.concatenate([first, second]))
 
 
 def _divide(

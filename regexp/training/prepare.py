@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from regexp.datasets.base import Data, Split
+from regexp.datasets.splits import merged
 from regexp.experiment import Experiment, Trial
 from regexp.losses import loss_for
 from regexp.preprocessing.base import fit_all
@@ -40,7 +41,7 @@ def prepare_lane(trial: Trial, data: Data, split: Split, base: Split | None = No
     return Lane(
         key=np.asarray([member_of(trial), trial.seed], np.uint32),  # of member 0: jax.random.PRNGKey(seed)
         train=train.astype(np.int32),
-        measured=train[: experiment.evaluation.train_limit].astype(np.int32),
+        measured=train[: experiment.evaluation.train_limit].astype(np.int32),  # a sample: splits have no order
         validation=split.validation.astype(np.int32),
         fitted=fit_all(steps, data.inputs[train]),
         low=low,
@@ -89,12 +90,13 @@ def refit_parts(trials: Sequence[Trial], base: Mapping[int, Split]) -> tuple[lis
     """The trials of the second training, without what stops them, and splits whose training part has it all."""
     splits = [base[trial.seed] for trial in trials]
     empty = np.zeros(0, np.int32)
-    whole = [Split(np.concatenate([s.train, s.validation]), empty, s.test) for s in splits]
+    joined = [merged(part.train, part.validation, t.seed) for part, t in zip(splits, trials, strict=True)]
+    refit_splits = [Split(train, empty, part.test) for train, part in zip(joined, splits, strict=True)]
     methods = tuple(m for m in trials[0].experiment.regularizers if not getattr(m, "refit", False))
     experiment = replace(
         trials[0].experiment, regularizers=methods, dataset=replace(trials[0].experiment.dataset, validation=0.0)
     )
-    return [replace(trial, experiment=experiment) for trial in trials], whole
+    return [replace(trial, experiment=experiment) for trial in trials], refit_splits
 
 
 def member_of(trial: Trial) -> int:
