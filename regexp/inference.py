@@ -17,7 +17,7 @@ from regexp.runs import Run
 from regexp.scores import Models, score
 from regexp.summary import statistics
 from regexp.training.group import Group, predict_alone
-from regexp.training.prepare import members_split, prepare_lane, refit_parts
+from regexp.training.prepare import as_stored, members_split, prepare_lane, refit_parts
 from regexp.training.saved import nested
 from regexp.training.stage import below
 from regexp.training.step import Spec, Variables
@@ -112,18 +112,21 @@ def predict(run: Run, path: str) -> Predictions:
     inputs = experiment.dataset.read_inputs(path, meta["codec"])
     if list(inputs.shape[1:]) != meta["shape"]:
         raise DataError(f"{path}: inputs have shape {inputs.shape[1:]}, the run was trained on {tuple(meta['shape'])}")
+    input_offset, target_offset = (np.asarray(meta[name]) for name in ("input_offset", "target_offset"))
+    stored = as_stored(inputs - input_offset) if input_offset.ndim else as_stored(inputs)
     by_seed: dict[int, list[np.ndarray]] = {}
     for number, who in enumerate(meta["models"]):
-        found = _outputs(experiment, meta, below(arrays, f"{number}/"), inputs)
+        found = _outputs(experiment, meta, below(arrays, f"{number}/"), stored)
         for seed, own in zip(who["seeds"], found, strict=True):
             by_seed.setdefault(seed, []).append(own)
     classes = tuple(meta["classes"])
     outputs = np.stack([_together(experiment, classes, np.stack(own)) for own in by_seed.values()])
     mean = outputs.mean(0)
+    values = mean if classes else mean + target_offset
     winner = np.argmax(mean, -1) if classes else np.zeros(len(mean), int)
     chosen = outputs[:, np.arange(len(mean)), winner]
     spread = chosen.std(0, ddof=1) if len(chosen) > 1 else np.zeros(len(mean))
-    return Predictions(classes, mean, spread, experiment.dataset.row_names(path), warning)
+    return Predictions(classes, values, spread, experiment.dataset.row_names(path), warning)
 
 
 def _outputs(experiment: Experiment, meta: dict[str, Any], arrays: Arrays, inputs: np.ndarray) -> np.ndarray:
@@ -159,4 +162,6 @@ def described(data: Data) -> dict[str, Any]:
         "outputs": data.outputs,
         "classes": list(data.classes),
         "codec": data.codec,
+        "input_offset": data.input_offset.tolist(),
+        "target_offset": data.target_offset.tolist(),
     }

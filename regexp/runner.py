@@ -19,6 +19,7 @@ import numpy as np
 
 from regexp.config import Facts, Loaded
 from regexp.datasets.base import Data
+from regexp.datasets.loading import load_data
 from regexp.datasets.splits import split
 from regexp.errors import DataError, Interrupted, RunError, UsageError
 from regexp.experiment import Experiment, trials
@@ -99,9 +100,10 @@ Event = Prepared | Compiled | Advanced | Refit | Saved | Finished
 
 
 def data_hash(data: Data) -> str:
-    """sha256 over inputs, targets, the published test rows and extra targets."""
+    """sha256 over inputs and targets with their offsets, the published test rows and extra targets."""
     digest = hashlib.sha256()
-    for array in (data.inputs, data.targets, data.test, *([] if data.extra is None else [data.extra])):
+    stored = (data.inputs, data.input_offset, data.targets, data.target_offset, data.test)
+    for array in (*stored, *([] if data.extra is None else [data.extra])):
         digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
@@ -332,13 +334,15 @@ class Session:
         ]
 
     def _write_predictions(self, outputs: list[np.ndarray]) -> None:
-        rows = [one.test for one in self.base.values()]
+        rows = [part.test for part in self.base.values()]
+        is_regression = self.data.task == "regression"
+        offset = self.data.target_offset if is_regression else 0
         self.run.write_predictions(
             {
                 "seeds": np.asarray(list(self.base)),
                 "rows": np.stack(rows),
-                "targets": np.stack([self.data.targets[r] for r in rows]),
-                "outputs": np.stack(outputs),
+                "targets": np.stack([self.data.targets[r] + offset for r in rows]),
+                "outputs": np.stack(outputs) + offset,
             }
         )
 
@@ -356,7 +360,7 @@ def train(
     try:
         set_up(device)
         manifest["device"] = describe_device()
-        data = loaded.experiment.dataset.load()
+        data = load_data(loaded.experiment.dataset)
         session = Session(loaded.experiment, data, run, interrupted)
         first = session.stages[0]
         facts = Facts.of(data, first.splits[0], first.groups[0].layers)

@@ -61,7 +61,7 @@ def score(
         for place, index in enumerate(one.trials):
             metrics[index] = {name: float(values[place]) for name, values in found.items()}
             mean, scale = target_units(data, splits[index].train)
-            outputs[index] = logits[place] * scale + mean
+            outputs[index] = logits[place] * scale + mean  # relative to the data's target_offset
     return Scores(metrics, outputs)
 
 

@@ -19,6 +19,7 @@ from regexp.checks import programs
 from regexp.component import is_static
 from regexp.config import Facts, Loaded
 from regexp.datasets.base import Data, Split
+from regexp.datasets.loading import load_data
 from regexp.datasets.splits import split
 from regexp.experiment import Experiment, Trial
 from regexp.initializers.he import He
@@ -26,7 +27,7 @@ from regexp.lazy import jax
 from regexp.regularizers.base import Regularizer
 from regexp.training.batches import batch_size
 from regexp.training.lanes import Layout, compile_over_lanes, stack
-from regexp.training.prepare import prepare_lane, spec_of
+from regexp.training.prepare import as_stored, prepare_lane, spec_of
 from regexp.training.step import Lane, Variables
 
 Array = Any
@@ -136,14 +137,14 @@ class Bench:
         lane = self.lane(job.experiment, job.seed, data)
         variables = self.start(job.seed) if job.variables is None else job.variables
         return (
-            job.experiment, lane, data.targets, variables, order, rates, np.asarray(steps, np.int32),
+            job.experiment, lane, as_stored(data.targets), variables, order, rates, np.asarray(steps, np.int32),
             np.asarray(job.enough, np.float32),
         )  # fmt: skip
 
     def predict(self, asked: Sequence[tuple[int, Variables, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
         """(outputs, data losses) for each (seed, variables, rows); of at most 256 rows, the first."""
         lanes = [
-            (self.experiment, self.lane(self.experiment, seed), self.data.targets, variables, padded(rows))
+            (self.experiment, self.lane(self.experiment, seed), as_stored(self.data.targets), variables, padded(rows))
             for seed, variables, rows in asked
         ]
         found = self._call(programs.predictions, lanes)
@@ -152,7 +153,7 @@ class Bench:
     def augmented(self, experiment: Experiment, seed: int, rows: np.ndarray) -> tuple[np.ndarray, ...]:
         """(inputs as training sees them, their targets, the targets as they were)."""
         lane = self.lane(experiment, seed)
-        return self._call(programs.augmented, [(experiment, lane, self.data.targets, padded(rows))])[0]
+        return self._call(programs.augmented, [(experiment, lane, as_stored(self.data.targets), padded(rows))])[0]
 
     # -- in float64 ---------------------------------------------------------------------------------------------------
 
@@ -182,7 +183,7 @@ class Bench:
         """The first seed's batch, keys, lane and variables; the variables are moved off where they start, 0 and 1."""
         seed = self.seeds[0]
         lane, rows = self.lane(self.experiment, seed), self.splits[seed].train[:DIFFERENTIATED]
-        batch, keys = self._call(programs.batch_of, [(self.experiment, lane, self.data.targets, rows)])[0]
+        batch, keys = self._call(programs.batch_of, [(self.experiment, lane, as_stored(self.data.targets), rows)])[0]
         batch, lane, variables = jax.tree.map(_double, (batch, lane, self.start(seed)))
         generator = np.random.default_rng([seed, 3])
         moved = jax.tree.map(lambda x: x + 0.05 * generator.normal(size=x.shape), variables.parameters)
@@ -196,7 +197,7 @@ class Bench:
 
     @cached_property
     def inputs(self) -> np.ndarray:
-        return self.data.inputs.reshape(len(self.data.inputs), -1)
+        return as_stored(self.data.inputs).reshape(len(self.data.inputs), -1)
 
     def _call(self, function: Callable[..., Any], lanes: Sequence[Tree], shared: Tree | None = None) -> list[Any]:
         """A program's answer for each lane; a lane is the arguments that `function` takes behind the shared ones."""
@@ -221,7 +222,7 @@ class Bench:
 
 def bench_of(loaded: Loaded) -> Bench:
     """A bench for a config; loads its data. Raises ConfigError where the two do not fit."""
-    data = loaded.experiment.dataset.load()
+    data = load_data(loaded.experiment.dataset)
     bench = Bench(loaded.experiment, data)
     bench.notes = (*map(str, loaded.check_data(Facts.of(data, bench.splits[bench.seeds[0]]))), *data.notes)
     return bench

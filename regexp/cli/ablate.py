@@ -53,6 +53,7 @@ def ablate(
     """
     from regexp.ablation import arms
     from regexp.config import load
+    from regexp.datasets.loading import load_data
 
     loaded = load(config, settings or [])
     experiment = loaded.experiment
@@ -60,7 +61,7 @@ def ablate(
         experiment = replace(experiment, training=replace(experiment.training, seeds=tuple(range(seeds))))
     wanted = arms(experiment, pairs)
     with loaded.placed():
-        data = experiment.dataset.load()
+        data = load_data(experiment.dataset)
         _check_metric(metric, experiment, data.task)
         _warn(loaded, data)
     record = _Record(runs_dir, name or f"{config.stem}-ablation", [m.name for m in experiment.regularizers], retune)
@@ -184,11 +185,12 @@ def _folder(arm: Arm, root: Path, retune: bool, device: str) -> tuple[Loaded | N
 
 
 def _costs(experiment: Any, device: str) -> dict[str, float]:
+    from regexp.datasets.loading import load_data
     from regexp.timing import step_costs
     from regexp.training.device import set_up
 
     set_up(device)  # type: ignore[arg-type]
-    return step_costs(experiment, experiment.dataset.load())
+    return step_costs(experiment, load_data(experiment.dataset))
 
 
 def _same(saved: Any, wanted: Any, retune: bool) -> bool:
@@ -214,11 +216,12 @@ def _status(run: Run) -> str:
 
 
 def _retuned(experiment: Any, device: str) -> Any:
+    from regexp.datasets.loading import load_data
     from regexp.retune import retuned
     from regexp.training.device import set_up
 
     set_up(device)  # type: ignore[arg-type]
-    return retuned(experiment, experiment.dataset.load())
+    return retuned(experiment, load_data(experiment.dataset))
 
 
 def _show(folder: Path, first: str, metric: str | None, delta: float, html: Path | None) -> None:

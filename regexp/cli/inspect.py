@@ -15,6 +15,8 @@ from regexp import inert
 from regexp.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from regexp.inference import Predictions
     from regexp.runs import Run
 
@@ -23,11 +25,13 @@ RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Input = Annotated[str, typer.Option("--input", help="Of the form trained on: .csv, .npz, an image or a folder.")]
 Output = Annotated[Path, typer.Option("--output", help="The .csv file to write.")]
+SIGNIFICANT, DOUBLE = 6, 17  # digits of a prediction at least, and of a float64
 
 
 def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False) -> None:
     """Measure a run's best checkpoint again on train, validation and test data."""
     from regexp.cli.results import metrics_table
+    from regexp.datasets.loading import load_data
     from regexp.inference import evaluate as measure
     from regexp.inference import read_experiment
     from regexp.runs import Run
@@ -35,7 +39,7 @@ def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False)
     from regexp.training import device
 
     folder = Run.read(runs_dir, run)
-    data = read_experiment(folder).dataset.load()
+    data = load_data(read_experiment(folder).dataset)
     device.set_up()
     _tell_unfinished(folder)
     found = measure(folder, data)
@@ -87,9 +91,10 @@ def _table(found: Predictions) -> Iterator[list[str]]:
         yield ["prediction", *(f"p({name})" for name in classes), "std_over_seeds"]
     else:
         yield [*(f"prediction_{i}" for i in range(found.values.shape[1])), "std_over_seeds"]
+    digits = SIGNIFICANT if classes else _significant_digits(found.values)
     for values, spread in zip(found.values, found.spread.tolist(), strict=True):
         winner = [classes[values.argmax()]] if classes else []
-        yield [*winner, *map(_short, values.tolist()), _short(spread)]
+        yield [*winner, *(f"{value:.{digits}g}" for value in values.tolist()), f"{spread:.{SIGNIFICANT}g}"]
 
 
 def _tell_unfinished(run: Run) -> None:
@@ -105,5 +110,11 @@ def _warn(message: str | None) -> None:
         typer.echo(inert.safe(f"warning: {message}"), err=True)
 
 
-def _short(value: float) -> str:
-    return f"{value:.6g}"
+def _significant_digits(values: np.ndarray) -> int:
+    """So many that the last digit is a millionth of the values' spread: of UNIX times 6 digits would tell the month."""
+    import numpy as np
+
+    largest, spread = np.abs(values).max(initial=0.0), values.std(0).min() if len(values) > 1 else 0.0
+    if not 0 < spread < largest:
+        return DOUBLE if largest >= 10**SIGNIFICANT else SIGNIFICANT
+    return min(DOUBLE, SIGNIFICANT + int(np.ceil(np.log10(largest / spread))))

@@ -45,8 +45,16 @@ def read_array(path: str, name: str) -> np.ndarray:
     return arrays[name]
 
 
+def check_finite(path: str, name: str, values: np.ndarray) -> None:
+    """Raises DataError where a value is not finite, or is beyond the largest number of float32."""
+    with np.errstate(over="ignore"):  # the cast overflows to infinity
+        finite = np.isfinite(values.astype(np.float32))
+    if not finite.all():
+        raise DataError(f"{path}: {name} hold NaN or infinity")
+
+
 def check_inputs(path: str, inputs: np.ndarray) -> np.ndarray:
-    """Images (n, H, W, C) uint8 or float32 in [0, 1], or a table (n, D) float32. Raises DataError."""
+    """Images (n, H, W, C) uint8 or float32 in [0, 1], or a table (n, D) of float64 or as float32. Raises DataError."""
     if inputs.dtype.kind not in "uifb":
         raise DataError(f"{path}: inputs are {inputs.dtype}, not numbers")
     if inputs.ndim == 3:
@@ -55,10 +63,8 @@ def check_inputs(path: str, inputs: np.ndarray) -> np.ndarray:
         raise DataError(f"{path}: inputs must be (n, H, W, C), (n, H, W) or (n, D), got {inputs.shape}")
     if inputs.ndim == 4 and inputs.dtype == np.uint8:
         return inputs
-    with np.errstate(over="ignore"):  # to infinity, which is refused
-        values = inputs.astype(np.float32)
-    if not np.all(np.isfinite(values)):
-        raise DataError(f"{path}: inputs hold NaN or infinity")
+    check_finite(path, "inputs", inputs)
+    values = inputs if inputs.dtype == np.float32 else inputs.astype(np.float32 if inputs.ndim == 4 else np.float64)
     if inputs.ndim == 4 and (values.min() < 0 or values.max() > 1):
         raise DataError(f"{path}: images must be uint8 or lie in [0, 1], got {values.min():g} to {values.max():g}")
     return values

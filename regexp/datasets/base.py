@@ -1,6 +1,6 @@
 """The contract of a dataset, and the splits: index arrays into one resident array.
 
-load()            -> Data: everything, as read
+load()            -> Data: everything, as read; loading.load_data prepares it for training
 split(data, seed) -> Split: which rows train, validate and test
 """
 
@@ -20,15 +20,17 @@ from regexp.preprocessing.base import Preprocessor
 class Data:
     """A dataset in memory.
 
-    inputs   (n, H, W, C) uint8 or float32 in [0, 1], or (n, D) float32 (NaN: missing)
-    targets  (n,) int32 class numbers, or (n, outputs) float32
+    inputs   (n, H, W, C) uint8 or float32 in [0, 1], or (n, D) float64 or float32 (NaN: missing)
+    targets  (n,) int32 class numbers, or (n, outputs) float64
     classes  the classes' names in the order of their numbers; () for regression
     test     the rows of a published test split; None: one is drawn
-    extra    (n, k) float32 columns that are no inputs, for a second task (NaN: missing); None: there are none
+    extra    (n, k) float64 columns that are no inputs, for a second task (NaN: missing); None: there are none
     columns  the inputs' names, for a table; () for images
     codec    what turns another file of the same form into inputs (JSON-able); for `predict`
     source   where it was read from, for the manifest
     notes    what a user should know of how it was read
+    input_offset, target_offset   float64 (D,) and (outputs,), or () for none: what `loading.load_data` has subtracted
+             from inputs and targets; everything on the device is relative to it, what a user reads is not
     """
 
     inputs: np.ndarray
@@ -40,6 +42,8 @@ class Data:
     codec: dict[str, Any] = field(default_factory=dict)
     source: str = ""
     notes: tuple[str, ...] = ()
+    input_offset: np.ndarray = field(default_factory=lambda: np.zeros(()))
+    target_offset: np.ndarray = field(default_factory=lambda: np.zeros(()))
 
     @property
     def task(self) -> str:

@@ -14,9 +14,9 @@ def bundled_table(name: str) -> Data:
     options = {"scaled": False} if name == "diabetes" else {}
     found = getattr(datasets, f"load_{name}")(**options)
     classes = tuple(str(c) for c in getattr(found, "target_names", ()))
-    targets = found.target.astype(np.int32 if classes else np.float32)
+    targets = found.target.astype(np.int32 if classes else np.float64)
     return Data(
-        inputs=found.data.astype(np.float32),
+        inputs=found.data.astype(np.float64),
         targets=targets if classes else targets[:, None],
         classes=classes,
         columns=tuple(str(c) for c in found.feature_names),

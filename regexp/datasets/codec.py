@@ -65,7 +65,7 @@ class Codec:
         return [(name, kinds is None) for name, kinds in self.columns for _ in (kinds or (None,))]
 
     def encode(self, table: Table) -> np.ndarray:
-        """(n, D) float32, NaN where a number is missing. Raises DataError for text in a numeric column."""
+        """(n, D) float64, NaN where a number is missing. Raises DataError for text in a numeric column."""
         parts = []
         for name, kinds in self.columns:
             index = table.index(name)
@@ -84,7 +84,7 @@ class Codec:
                 raise DataError(f"{where} holds {table.rows[row][index]!r}, not a number")
             if value != value and not imputes:
                 raise DataError(f"{where} is missing; no row trained on missed a value, so nothing fills it in")
-        return np.asarray(values, np.float32)
+        return np.asarray(values, np.float64)
 
     def aligned(self, table: Table) -> Table:
         """Another file's columns under the names trained on: by name with a header, else by place."""
@@ -124,7 +124,7 @@ class Codec:
 def _one_hot(cells: list[str | None], kinds: tuple[str | None, ...]) -> np.ndarray:
     places = {kind: k for k, kind in enumerate(kinds)}
     found = np.asarray([places.get(cell, -1) for cell in cells])
-    coded = np.zeros((len(cells), len(kinds)), np.float32)
+    coded = np.zeros((len(cells), len(kinds)))
     rows = np.flatnonzero(found >= 0)
     coded[rows, found[rows]] = 1
     return coded

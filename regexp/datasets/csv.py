@@ -100,7 +100,7 @@ class CSV(Dataset):
 
 
 def extra_columns(table: Table, target: int, names: tuple[str, ...]) -> np.ndarray | None:
-    """(n, k) float32, NaN where missing; None of no names. Raises DataError for what is no column of numbers."""
+    """(n, k) float64, NaN where missing; None of no names. Raises DataError for what is no column of numbers."""
     columns = [table.index(name, "dataset.extra") for name in names]
     if target in columns or len(set(columns)) < len(columns):
         raise DataError(f"{table.place(0)}: dataset.extra names the target, or a column twice", "dataset.extra")
@@ -111,7 +111,7 @@ def extra_columns(table: Table, target: int, names: tuple[str, ...]) -> np.ndarr
         if found is None:
             message = f"{table.place(0)}: column {name!r} holds text; dataset.extra takes numbers"
             raise DataError(message, "dataset.extra")
-    return np.stack(values, 1).astype(np.float32) if columns else None  # type: ignore[arg-type]
+    return np.stack(values, 1) if columns else None  # type: ignore[arg-type]
 
 
 def encode_targets(
@@ -138,7 +138,7 @@ def encode_targets(
     if values is None:
         row = next(i for i, c in enumerate(cells) if number(c) is None)
         raise DataError(f"{table.place(row)}: the target {cells[row]!r} is not a number")
-    return values.astype(np.float32)[:, None], ()
+    return values[:, None], ()
 
 
 def _class_key(cell: str | None) -> tuple[bool, float, str]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from regexp.component import component
-from regexp.datasets.arrays import check_inputs, read_arrays
+from regexp.datasets.arrays import check_finite, check_inputs, read_arrays
 from regexp.datasets.base import Data, Dataset
 from regexp.errors import DataError
 
@@ -84,11 +84,8 @@ class NPZ(Dataset):
             return numbers.astype(np.int32), tuple(str(name) for name in names)
         if targets.dtype.kind not in "uifb":
             raise DataError(f"{self.path}: targets are {targets.dtype}, not numbers")
-        with np.errstate(over="ignore"):  # to infinity, which is refused
-            values = targets.astype(np.float32).reshape(len(targets), -1)
-        if not np.all(np.isfinite(values)):
-            raise DataError(f"{self.path}: targets hold NaN or infinity")
-        return values, ()
+        check_finite(self.path, "targets", targets)
+        return targets.astype(np.float64).reshape(len(targets), -1), ()
 
     def read_inputs(self, path: str, codec: dict[str, Any]) -> np.ndarray:
         arrays = read_arrays(path)

@@ -14,6 +14,7 @@ from regexp.diagnostics.trajectory import has_batch_norm
 from regexp.explanation import Explanation, Plot, series
 from regexp.scores import uses_population
 from regexp.training.batches import batch_size
+from regexp.training.prepare import prepare_shared
 from regexp.training.step import Variables
 
 LEAST = 1e-12  # of a variance: a unit that is always the same has none
@@ -70,8 +71,8 @@ def _with_population(subject: Subject) -> Variables:
     rows = subject.split.train
     size = batch_size(subject.experiment, len(rows))
     batches = rows[: len(rows) // size * size].reshape(-1, size).astype(np.int32)
-    inputs = subject.data.inputs.reshape(len(subject.data.inputs), -1)
-    arguments = (subject.lane, subject.variables, inputs, subject.data.targets, batches)
+    inputs, targets = prepare_shared(subject.data)
+    arguments = (subject.lane, subject.variables, inputs, targets, batches)
     found: Variables = subject.call(programs.population, arguments)
     return found
 

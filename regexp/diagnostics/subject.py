@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from regexp.datasets.base import Data, Split
+from regexp.datasets.loading import load_data
 from regexp.datasets.splits import split
 from regexp.diagnostics import programs
 from regexp.errors import RunError
@@ -18,7 +19,7 @@ from regexp.inference import diverged, read_experiment
 from regexp.lazy import jax
 from regexp.runs import Run
 from regexp.training.lanes import Layout, compile_over_lanes, stack
-from regexp.training.prepare import members_split, prepare_lane, refit_parts, spec_of
+from regexp.training.prepare import members_split, prepare_lane, prepare_shared, refit_parts, spec_of
 from regexp.training.saved import nested
 from regexp.training.stage import below
 from regexp.training.step import Lane, Spec, Variables
@@ -73,8 +74,7 @@ class Subject:
 
     def rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(raw inputs, targets in the loss's units) of some rows, float64."""
-        lanes = (self.lane, rows.astype(np.int32), self.data.inputs.reshape(len(self.data.inputs), -1),
-                 self.data.targets)  # fmt: skip
+        lanes = (self.lane, rows.astype(np.int32), *prepare_shared(self.data))
         inputs, targets = self.call(programs.raw, lanes)
         return inputs.astype(np.float64), targets.astype(np.float64)
 
@@ -115,7 +115,7 @@ def call(function: Callable[..., Any], spec: Spec, lane: Tree, x64: bool = False
 def subject_of(run: Run) -> Subject:
     """The subject of a run. Raises RunError where it is damaged or all its seeds diverged."""
     experiment = read_experiment(run)
-    data = experiment.dataset.load()
+    data = load_data(experiment.dataset)
     arrays, meta, warning = run.load_checkpoint("best")
     lost = diverged(run)  # their best weights may be finite, but their training cannot be made once more
     models = [

@@ -17,7 +17,7 @@ from regexp.diagnostics.recorder import Recorder
 from regexp.diagnostics.subject import Subject, call
 from regexp.experiment import Experiment
 from regexp.training.batches import batch_size, epoch_order
-from regexp.training.prepare import member_of, prepare_lane, spec_of
+from regexp.training.prepare import member_of, prepare_lane, prepare_shared, spec_of
 
 PROBES, BETWEEN = 20, 20  # measurements, and steps from one to the next
 WATCHED = 500  # training examples whose activations are watched, at most
@@ -62,10 +62,10 @@ def _trajectory(subject: Subject, experiment: Experiment) -> Trajectory:
     size = batch_size(experiment, len(split.train))
     order = _batches((trial.seed, member_of(trial)), split.train, size, experiment.training.epochs)
     lane = prepare_lane(trial, subject.data, split)
-    inputs = subject.data.inputs.reshape(len(subject.data.inputs), -1)
+    inputs, targets = prepare_shared(subject.data)
     watched = split.train[:WATCHED].astype(np.int32)
     observed = replace(experiment, regularizers=(*experiment.regularizers, Recorder()))
-    arguments = (experiment, observed, lane, inputs, subject.data.targets, order, watched, FACTORS)
+    arguments = (experiment, observed, lane, inputs, targets, order, watched, FACTORS)
     found = call(programs.trajectory, spec_of(experiment, subject.data), arguments)
     quartiles = {name.removesuffix("/pre"): q for name, q in found.pop("quartiles").items()}
     return Trajectory(np.arange(len(order)) * order.shape[1], quartiles, **found)

@@ -7,7 +7,7 @@ lanes with other splits share the data, and an attack on the raw input different
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +18,14 @@ Fitted = dict[str, Any]
 
 
 class Preprocessor(Component):
-    """`fit` sees training examples only; `apply` is a pure function of a batch."""
+    """`fit` sees training examples only; `apply` is a pure function of a batch.
+
+    removes_offset: whether adding a constant to a column changes nothing in the result
+    passes_offset: whether adding a constant to a column adds it to the result's column
+    """
+
+    removes_offset: ClassVar[bool] = False
+    passes_offset: ClassVar[bool] = False
 
     def fit(self, inputs: np.ndarray) -> Fitted:
         """inputs: (n, ...) float64 training examples as the earlier steps leave them. Returns float32 arrays."""

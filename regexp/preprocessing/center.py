@@ -15,6 +15,8 @@ class Center(Preprocessor):
     Source: Krizhevsky et al. 2012.
     """
 
+    removes_offset = True
+
     def fit(self, inputs: np.ndarray) -> Fitted:
         return {"mean": inputs.mean(0)}
 

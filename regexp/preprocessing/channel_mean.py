@@ -15,6 +15,8 @@ class ChannelMean(Preprocessor):
     Source: Simonyan, Zisserman 2015.
     """
 
+    removes_offset = True
+
     def fit(self, inputs: np.ndarray) -> Fitted:
         return {"mean": inputs.mean(tuple(range(inputs.ndim - 1)))}
 

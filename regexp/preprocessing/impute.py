@@ -22,6 +22,7 @@ class Impute(Preprocessor):
     Source: scikit-learn's SimpleImputer(add_indicator=True) and OneHotEncoder(handle_unknown="ignore").
     """
 
+    passes_offset = True
     missing: tuple[int, ...] = ()
     categories: tuple[int, ...] = ()
 

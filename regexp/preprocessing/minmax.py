@@ -15,6 +15,8 @@ class MinMax(Preprocessor):
     Convention: constant features become 0, as scikit-learn's MinMaxScaler.
     """
 
+    removes_offset = True
+
     def fit(self, inputs: np.ndarray) -> Fitted:
         low, high = inputs.min(0), inputs.max(0)
         return {"low": low, "width": np.where(high > low, high - low, 1.0)}

@@ -22,6 +22,7 @@ class PCA(Preprocessor):
     Source: Jolliffe, Principal Component Analysis, 2002.
     """
 
+    removes_offset = True
     components: Count | None = static(default=None)
     variance: Fraction = 0.95
 

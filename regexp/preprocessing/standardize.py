@@ -19,12 +19,16 @@ class Standardize(Preprocessor):
     Convention: the standard deviation divides by n, as scikit-learn's StandardScaler.
     """
 
+    removes_offset = True
     per: Literal["auto", "channel", "feature"] = "auto"
 
     def fit(self, inputs: np.ndarray) -> Fitted:
         axes = (0,) if self.per == "feature" else tuple(range(inputs.ndim - 1))
         std = inputs.std(axes)
-        varies = (inputs.max(axes) > inputs.min(axes)) & (std > 1e-12)  # rounding gives a large constant a small std
+        low, high = inputs.min(axes), inputs.max(axes)
+        # Rounding gives a large constant a small standard deviation; below float32's range there is no quotient.
+        least = np.maximum(1e-12 * np.maximum(abs(low), abs(high)), np.finfo(np.float32).tiny)
+        varies = (high > low) & (std > least)
         return {"mean": inputs.mean(axes), "std": np.where(varies, std, 1.0)}
 
     def apply(self, fitted: Fitted, inputs: Array) -> Array:

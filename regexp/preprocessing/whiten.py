@@ -20,6 +20,7 @@ class Whiten(Preprocessor):
     Source: Bell, Sejnowski 1997; Krizhevsky 2009 (zca).
     """
 
+    removes_offset = True
     form: Literal["zca", "pca"] = "zca"
     epsilon: Positive = 1e-5
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from regexp.config import Loaded, to_yaml
 from regexp.config.check import Facts, check_against_data
+from regexp.datasets.loading import load_data
 from regexp.errors import ConfigError, DataError, Interrupted, Problem, RegexpError, RunError, UsageError
 from regexp.manifest import gather, now
 from regexp.metrics import names
@@ -30,7 +31,7 @@ def prepare(loaded: Loaded, executor: Executor) -> Sweeping:
     for stage in loaded.search.sweep.stages:
         check_installed(stage.sampler)
     executor.set_up()
-    data = loaded.experiment.dataset.load()
+    data = load_data(loaded.experiment.dataset)
     sweeping = Sweeping(loaded.experiment, loaded.search, data, executor)
     facts = Facts.of(data, sweeping.blocks.lanes.split(sweeping.seeds[0]))
     sweeping.notes = (*map(str, loaded.check_data(facts)), *data.notes)

@@ -25,8 +25,13 @@ def spec_of(experiment: Experiment, data: Data) -> Spec:
 
 
 def prepare_shared(data: Data) -> Shared:
-    """The dataset as the device holds it."""
-    return Shared(data.inputs.reshape(len(data.inputs), -1), data.targets)
+    """The dataset as the device holds it: tables and targets in float32, relative to the data's offsets."""
+    return Shared(as_stored(data.inputs).reshape(len(data.inputs), -1), as_stored(data.targets))
+
+
+def as_stored(values: np.ndarray) -> np.ndarray:
+    """Values in the type that the device holds: float32 for float64, else their own."""
+    return values.astype(np.float32) if values.dtype == np.float64 else values
 
 
 def prepare_lane(trial: Trial, data: Data, split: Split, base: Split | None = None) -> Lane:
