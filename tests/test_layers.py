@@ -122,7 +122,10 @@ def test_no_jax_at_the_top(file):
     assert not top & {"jax", "jaxlib", "optax"}
 
 
-SHARED = {f"regexp.regularizers.{name}" for name in ("inputs.geometry", "signal.reconstruction", "ensembles.base")}
+SHARED = {
+    f"regexp.regularizers.{name}"
+    for name in ("inputs.geometry", "signal.reconstruction", "ensembles.base", "parameters.proximal")
+}
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from tests.lab import Steps, experiment, flat, group, images, prepare, with_fiel
 FOLDER = Path(training.__file__).parents[1] / "regularizers"
 NAMES = list(CATALOGUE)
 WITH_NEUTRAL = [n for n in NAMES if CATALOGUE[n].neutral]
-HELPERS = {"geometry", "reconstruction", "base"}  # what several methods of a folder share
+HELPERS = {"geometry", "reconstruction", "base", "proximal"}  # what several methods of a folder share
 TRACED = [n for n in NAMES if any(not is_static(CATALOGUE[n], f) for f in CATALOGUE[n].neutral)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regexp.component import NonNegative, Positive, component
-from regexp.lazy import optax
+from regexp.lazy import jax, jnp, optax
 from regexp.optimizers.base import Array, Optimizer
 
 
@@ -26,3 +26,7 @@ class AdaGrad(Optimizer):
             optax.scale_by_rss(initial_accumulator_value=0.0, eps=self.epsilon),
             optax.scale(-learning_rate),
         )
+
+    def step_sizes(self, learning_rate: Array, state: Array, params: Array) -> Array:
+        squares = state[0].sum_of_squares
+        return jax.tree.map(lambda r: learning_rate / jnp.sqrt(r + self.epsilon), squares)

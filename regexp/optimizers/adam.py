@@ -38,6 +38,12 @@ class Adam(Optimizer):
             direction = optax.scale_by_adam(self.beta1, self.beta2, self.epsilon)
         return optax.chain(direction, optax.scale(-learning_rate))
 
+    def step_sizes(self, learning_rate: Array, state: Array, params: Array) -> Array:
+        if self.style == "lecture":
+            _, second = state[0]
+            return jax.tree.map(lambda v: learning_rate / jnp.sqrt(v + self.epsilon), second)
+        return adam_step_sizes(learning_rate, state[0], self.beta2, self.epsilon)
+
 
 def _uncorrected(beta1: Array, beta2: Array, epsilon: Array) -> optax.GradientTransformation:
     def init(params: Array) -> tuple[Array, Array]:
@@ -49,3 +55,9 @@ def _uncorrected(beta1: Array, beta2: Array, epsilon: Array) -> optax.GradientTr
         return jax.tree.map(lambda m, v: m / jnp.sqrt(v + epsilon), first, second), (first, second)
 
     return optax.GradientTransformation(init, update)
+
+
+def adam_step_sizes(learning_rate: Array, state: optax.ScaleByAdamState, beta2: Array, epsilon: Array) -> Array:
+    """eps_k / (sqrt(v^) + e) of each coordinate."""
+    correction = 1 - beta2**state.count
+    return jax.tree.map(lambda v: learning_rate / (jnp.sqrt(v / correction) + epsilon), state.nu)

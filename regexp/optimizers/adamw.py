@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from regexp.component import NonNegative, Positive, Rate, component
 from regexp.lazy import jax, optax
+from regexp.optimizers.adam import adam_step_sizes
 from regexp.optimizers.base import Array, Optimizer
 
 
@@ -32,6 +33,9 @@ class AdamW(Optimizer):
             optax.add_decayed_weights(self.decay, mask=_kernels),
             optax.scale(-learning_rate),
         )
+
+    def step_sizes(self, learning_rate: Array, state: Array, params: Array) -> Array:
+        return adam_step_sizes(learning_rate, state[0], self.beta2, self.epsilon)
 
 
 def _kernels(params: Array) -> Array:

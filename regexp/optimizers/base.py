@@ -21,6 +21,7 @@ class Optimizer(Component):
     """
 
     full_batch: ClassVar[bool] = False
+    has_step_sizes: ClassVar[bool] = True
     learning_rate: NonNegative = 1e-3
     schedule: Schedule = Constant()
 
@@ -30,6 +31,18 @@ class Optimizer(Component):
         The state's structure may not depend on any number: the transformation is rebuilt at every step.
         """
         raise TypeError(f"{type(self).__name__} defines no transform")
+
+    def step_sizes(self, learning_rate: Array, state: Array, params: Array) -> Array:
+        """The diagonal matrix P with which a constant gradient g settles to the update -P g, as a tree like `params`.
+
+        state: of `transform`, after this step's update
+        A proximal step or a projection in the metric of P^-1 has the optimum of its objective as its fixed point; with
+        any other threshold the optimizer minimizes another objective. Leaves broadcast against those of `params`.
+        Only called where `has_step_sizes`: an optimizer whose update is not proportional to g has no such matrix.
+
+        Source: Yun, Lozano, Yang, Adaptive proximal gradient methods for structured neural networks, 2021.
+        """
+        raise TypeError(f"{type(self).__name__} defines no step_sizes")
 
 
 CATALOGUE: Catalogue[Optimizer] = Catalogue(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regexp.component import NonNegative, component
-from regexp.lazy import optax
+from regexp.lazy import jax, optax
 from regexp.optimizers.base import Array, Optimizer
 
 
@@ -22,3 +22,6 @@ class GD(Optimizer):
 
     def transform(self, learning_rate: Array) -> optax.GradientTransformation:
         return optax.scale(-learning_rate)
+
+    def step_sizes(self, learning_rate: Array, state: Array, params: Array) -> Array:
+        return jax.tree.map(lambda _: learning_rate, params)

@@ -19,6 +19,7 @@ class Lion(Optimizer):
     Source: Chen et al., Symbolic discovery of optimization algorithms, 2023.
     """
 
+    has_step_sizes = False  # the update is a sign, whatever the size of the gradient
     learning_rate: NonNegative = 1e-4
     beta1: Rate = 0.9
     beta2: Rate = 0.99

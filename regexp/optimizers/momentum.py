@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from regexp.component import NonNegative, Rate, component
-from regexp.lazy import optax
+from regexp.lazy import jax, optax
 from regexp.optimizers.base import Array, Optimizer
+from regexp.optimizers.velocity import accumulated_rate
 
 
 @component
@@ -24,4 +25,11 @@ class Momentum(Optimizer):
     momentum: Rate = 0.9
 
     def transform(self, learning_rate: Array) -> optax.GradientTransformation:
-        return optax.chain(optax.scale(-learning_rate), optax.trace(self.momentum))
+        return optax.chain(
+            optax.scale(-learning_rate),
+            optax.trace(self.momentum),
+            accumulated_rate(learning_rate, self.momentum),
+        )
+
+    def step_sizes(self, learning_rate: Array, state: Array, params: Array) -> Array:
+        return jax.tree.map(lambda _: state[2], params)

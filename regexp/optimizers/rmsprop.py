@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regexp.component import Positive, Rate, component
-from regexp.lazy import optax
+from regexp.lazy import jax, jnp, optax
 from regexp.optimizers.base import Array, Optimizer
 
 
@@ -27,3 +27,6 @@ class RMSProp(Optimizer):
             optax.scale_by_rms(self.decay, self.epsilon, eps_in_sqrt=False),
             optax.scale(-learning_rate),
         )
+
+    def step_sizes(self, learning_rate: Array, state: Array, params: Array) -> Array:
+        return jax.tree.map(lambda r: learning_rate / (jnp.sqrt(r) + self.epsilon), state[0].nu)

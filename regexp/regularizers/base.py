@@ -15,7 +15,7 @@
     gradients    transform_gradient(gradient)           around value and gradient of the whole objective
                  transform_rate(rate, progress)         on the schedule's share of the learning rate
                  transform_update(learning_rate)        an optax transformation after the optimizer's
-                 project(params, learning_rate)         after the update
+                 project(params, step_sizes)            after the update
     loop         start_memory(), after_step(...),       memory of its own, inside the compiled chunk
                  after_epoch(...)
                  averaged(memory, variables)            what is evaluated in the place of the trained variables
@@ -205,7 +205,7 @@ class Regularizer(Component):
     def transform_update(self, learning_rate: Array) -> optax.GradientTransformation:
         return optax.identity()
 
-    def project(self, params: Params, learning_rate: Array) -> Params:
+    def project(self, params: Params, step_sizes: Params) -> Params:
         return params
 
     def start_memory(self, variables: Any) -> dict[str, Any]:

@@ -309,9 +309,12 @@ def train_step(
     rate = experiment.optimizer.learning_rate * share
     updates, optimizer = optimizer_chain(experiment, rate).update(grads, before.optimizer, before.variables.parameters)
     parameters = optax.apply_updates(before.variables.parameters, updates)
-    for method in methods:
-        if method.overrides("project"):
-            parameters = {**parameters, "model": method.project(parameters["model"], rate)}
+    projecting = [method for method in methods if method.overrides("project")]
+    if projecting:
+        # optax.chain keeps one state per transformation; the first is the optimizer's own.
+        sizes = experiment.optimizer.step_sizes(rate, optimizer[0], parameters)["model"]
+        for method in projecting:
+            parameters = {**parameters, "model": method.project(parameters["model"], sizes)}
     variables, memory = Variables(parameters, state), dict(before.memory)
     for method in methods:
         if method.overrides("after_step"):

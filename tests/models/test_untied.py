@@ -85,7 +85,9 @@ def test_the_model_with_one_kernel_at_all_places_is_the_tied_one(padding, poolin
 
 def test_max_norm_bounds_each_unit_and_a_unit_is_a_channel_at_a_place():
     kernel = np.random.default_rng(1).normal(size=(6, 9, 4)).astype(np.float32) * np.arange(1, 7)[:, None, None]
-    (layer,) = MaxNorm(limit=7.0).project({"conv_0": {"kernel": jnp.asarray(kernel)}}, 0.1).values()
+    (layer,) = (
+        MaxNorm(limit=7.0).project({"conv_0": {"kernel": jnp.asarray(kernel)}}, {"conv_0": {"kernel": 0.1}}).values()
+    )
     norms = np.linalg.norm(kernel, axis=1, keepdims=True)
     assert (norms < 7).any()
     assert (norms > 7).any()

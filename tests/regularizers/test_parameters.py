@@ -135,7 +135,7 @@ def test_near_an_optimum_l2_shrinks_by_the_hessian():
 
 def test_soft_threshold_is_the_formula():
     w = jnp.asarray([[-1.0, -0.05, 0.0, 0.05, 1.0]])
-    out = L1(strength=1.0, proximal=True).project({"output": {"kernel": w}}, 0.1)
+    out = L1(strength=1.0, proximal=True).project({"output": {"kernel": w}}, {"output": {"kernel": 0.1}})
     np.testing.assert_allclose(out["output"]["kernel"], [[-0.9, 0, 0, 0, 0.9]], rtol=1e-6)
     assert flat(out).dtype == np.float32
 
@@ -148,7 +148,8 @@ def test_elastic_net_is_the_sum_of_lasso_and_ridge_times_the_layers_factor():
     a = KERNELS["hidden_0"]["kernel"]
     expected = 0.5 * (0.3 * abs(a).sum() + 0.35 * (a**2).sum())
     assert ElasticNet(l1=0.3, l2=0.7, layers=layers).penalty(KERNELS) == pytest.approx(expected, rel=1e-12)
-    moved = ElasticNet(l1=0.3, l2=0.7, layers=layers, proximal=True).project(KERNELS, 0.1)
+    sizes = jax.tree.map(lambda _: 0.1, KERNELS)
+    moved = ElasticNet(l1=0.3, l2=0.7, layers=layers, proximal=True).project(KERNELS, sizes)
     np.testing.assert_array_equal(moved["output"]["kernel"], KERNELS["output"]["kernel"])
     shrunk = np.sign(a) * np.maximum(abs(a) - 0.015, 0) / 1.035
     np.testing.assert_allclose(moved["hidden_0"]["kernel"], shrunk, rtol=1e-12)
@@ -241,7 +242,8 @@ def test_the_minimum_with_elastic_net_is_scikits(proximal):
     if proximal:
 
         def step(_, w):
-            return method.project({"output": {"kernel": w - 0.1 * gradient(w)}}, 0.1)["output"]["kernel"]
+            moved = {"output": {"kernel": w - 0.1 * gradient(w)}}
+            return method.project(moved, {"output": {"kernel": 0.1}})["output"]["kernel"]
 
         w = jax.lax.fori_loop(0, 1000, step, jnp.zeros((5, 1)))
         np.testing.assert_allclose(w, oracle, atol=1e-12)
@@ -273,11 +275,12 @@ def test_max_norm_is_torchs_renorm_and_keras_formula(shape):
     w = np.random.default_rng(0).normal(size=shape) * np.linspace(0.1, 2, shape[-1])
     norms = np.sqrt((w**2).sum(tuple(range(len(shape) - 1))))
     assert norms.min() < 2 < norms.max()
-    made = MaxNorm(limit=2.0).project({"layer": {"kernel": jnp.asarray(w), "bias": 9 * jnp.ones(shape[-1])}}, 0.1)
-    ours = made["layer"]["kernel"]
+    params = {"layer": {"kernel": jnp.asarray(w), "bias": 9 * jnp.ones(shape[-1])}}
+    projected = MaxNorm(limit=2.0).project(params, {"layer": {"kernel": 0.1}})
+    ours = projected["layer"]["kernel"]
     np.testing.assert_allclose(ours, w * (np.clip(norms, 0, 2) / (1e-7 + norms)), rtol=1e-6)
     np.testing.assert_array_equal(ours[..., norms <= 2], w[..., norms <= 2])
-    np.testing.assert_array_equal(made["layer"]["bias"], 9)
+    np.testing.assert_array_equal(projected["layer"]["bias"], 9)
     torch = pytest.importorskip("torch", reason="the oracle: pip install '.[oracles]'")
     theirs = torch.renorm(torch.tensor(w), p=2, dim=len(shape) - 1, maxnorm=2.0)
     np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-6)

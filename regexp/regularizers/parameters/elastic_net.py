@@ -7,6 +7,7 @@ from typing import Any
 from regexp.component import NonNegative, component
 from regexp.lazy import jnp
 from regexp.regularizers.base import Params, Regularizer, kernels, matching, strengths, with_kernels
+from regexp.regularizers.parameters.proximal import soft_threshold, step_size_conflicts
 
 
 @component
@@ -16,9 +17,10 @@ class ElasticNet(Regularizer):
     l1: a1 >= 0; 0 is off (ridge alone)
     l2: a2 >= 0; 0 is off (lasso alone)
     layers: factors on both strengths by layer name pattern, e.g. {output: 0}; the longest match counts, others get 1
-    proximal: true = no gradient; after each update w <- sign(w) max(|w| - eps a1, 0) / (1 + eps a2)
+    proximal: true = no gradient; after each update w_i <- sign(w_i) max(|w_i| - P_i a1, 0) / (1 + P_i a2)
 
-    Convention: the subgradient never gives exact zeros; proximal does. Scikit-learn's ElasticNet has the data loss
+    Convention: the subgradient never gives exact zeros; proximal does. P_i is the optimizer's own step for weight i, as
+    for l1, so that training ends at the minimum of the objective. Scikit-learn's ElasticNet has the data loss
     1/(2n) ||y - Xw||^2, half of the mean squared error here: alpha = (a1 + a2)/2, l1_ratio = a1/(a1 + a2).
     Source: Zou, Hastie 2005; proximal: Parikh, Boyd, Proximal Algorithms, 2014, 6.5.3.
     """
@@ -31,7 +33,10 @@ class ElasticNet(Regularizer):
 
     def conflicts(self, experiment: Any) -> list[str]:
         doubled = [m.name for m in experiment.regularizers if m.name in ("l1", "l2", "weight_decay")]
-        return [f"warning: elastic_net and {name} both shrink the weights; one is meant, as a rule" for name in doubled]
+        sizes = step_size_conflicts("elastic_net.proximal", experiment) if self.proximal else []
+        return sizes + [
+            f"warning: elastic_net and {name} both shrink the weights; one is meant, as a rule" for name in doubled
+        ]
 
     def penalty(self, params: Params) -> Any:
         return sum(
@@ -45,12 +50,11 @@ class ElasticNet(Regularizer):
     def differentiable(self) -> bool:
         return not self.proximal
 
-    def project(self, params: Params, learning_rate: Any) -> Params:
+    def project(self, params: Params, step_sizes: Params) -> Params:
         if not self.proximal:
             return params
-        rates = {layer: learning_rate * matching(self.layers, layer, 1.0) for layer in params}
-        new = {
-            layer: jnp.sign(w) * jnp.maximum(jnp.abs(w) - rates[layer] * self.l1, 0) / (1 + rates[layer] * self.l2)
-            for layer, w in kernels(params).items()
-        }
+        new = {}
+        for layer, w in kernels(params).items():
+            size = step_sizes[layer]["kernel"] * matching(self.layers, layer, 1.0)
+            new[layer] = soft_threshold(w, size * self.l1) / (1 + size * self.l2)
         return with_kernels(params, new)

@@ -6,7 +6,8 @@ from typing import Any
 
 from regexp.component import NonNegative, component
 from regexp.lazy import jnp
-from regexp.regularizers.base import Params, Regularizer, kernels, strengths, with_kernels
+from regexp.regularizers.base import Params, Regularizer, kernels, matching, strengths, with_kernels
+from regexp.regularizers.parameters.proximal import soft_threshold, step_size_conflicts
 
 
 @component
@@ -15,17 +16,22 @@ class L1(Regularizer):
 
     strength: a >= 0; 0 is off
     layers: strengths by layer name pattern, e.g. {"hidden_*": 1e-4, output: 0}; the longest match counts, others get a
-    proximal: true = no gradient; soft threshold after each update: w <- sign(w) max(|w| - eps a, 0)
+    proximal: true = no gradient; soft threshold after each update: w_i <- sign(w_i) max(|w_i| - P_i a, 0)
 
-    Convention: the subgradient never gives exact zeros; proximal does. Scikit-learn's Lasso has the data loss
+    Convention: the subgradient never gives exact zeros; proximal does. P_i is the optimizer's own step for weight i
+    (eps of sgd, eps/(1 - b) of momentum, eps/(sqrt(v_i) + e) of adam), so that training ends at the minimum of
+    J + a sum |w| under every optimizer but lion, whose steps have no such size. Scikit-learn's Lasso has the data loss
     1/(2n) ||y - Xw||^2, half of the mean squared error here, so its alpha is a/2.
-    Source: Tibshirani 1996; proximal: Parikh, Boyd, Proximal Algorithms, 2014.
+    Source: Tibshirani 1996; proximal: Parikh, Boyd, Proximal Algorithms, 2014; with P: Yun, Lozano, Yang 2021.
     """
 
     neutral = {"strength": 0.0}
     strength: NonNegative = 1e-5
     layers: dict[str, NonNegative] | None = None
     proximal: bool = False
+
+    def conflicts(self, experiment: Any) -> list[str]:
+        return step_size_conflicts("l1.proximal", experiment) if self.proximal else []
 
     def penalty(self, params: Params) -> Any:
         return sum(
@@ -36,13 +42,11 @@ class L1(Regularizer):
     def differentiable(self) -> bool:
         return not self.proximal
 
-    def project(self, params: Params, learning_rate: Any) -> Params:
+    def project(self, params: Params, step_sizes: Params) -> Params:
         if not self.proximal:
             return params
         new = {
-            layer: jnp.sign(w) * jnp.maximum(jnp.abs(w) - learning_rate * a, 0)
-            for (layer, w), (a, _) in zip(
-                kernels(params).items(), strengths(self.strength, self.layers, params), strict=True
-            )
+            layer: soft_threshold(w, step_sizes[layer]["kernel"] * matching(self.layers, layer, self.strength))
+            for layer, w in kernels(params).items()
         }
         return with_kernels(params, new)
