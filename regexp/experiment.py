@@ -27,7 +27,9 @@ class Training(Component):
     seeds: one lane each; a seed fixes split, initialisation, batch order and every method's draws
     precision: float32, or bfloat16 for the forward and backward pass (parameters stay float32)
     loss: cross_entropy or squared_error; by the task where left out
-    monitor: what chooses the best epoch, where there is validation data
+    select: the epoch at which a run is measured and whose model is saved: last (default), or best by the monitored
+        metric, which needs validation data; early_stopping selects the best epoch by itself
+    monitor: the metric by which the best epoch is chosen
     """
 
     epochs: Count = 30
@@ -35,6 +37,7 @@ class Training(Component):
     seeds: Annotated[tuple[Natural, ...], Len(min_length=1)] = (0,)
     precision: Literal["float32", "bfloat16"] = "float32"
     loss: Literal["cross_entropy", "squared_error"] | None = None
+    select: Literal["last", "best"] = "last"
     monitor: str = "validation/loss"
 
 
@@ -108,6 +111,13 @@ def monitor(experiment: Experiment) -> str:
     """What chooses the best epoch: a loop method's `monitor`, else training.monitor."""
     named = [getattr(method, "monitor", None) for method in experiment.regularizers]
     return next((name for name in named if name), experiment.training.monitor)
+
+
+def selects_best(experiment: Experiment) -> bool:
+    """Whether a run is measured at its best epoch: as its methods say, else as training.select; else at its last."""
+    by_methods = [m.selects_best for m in experiment.regularizers if m.selects_best is not None]
+    best = all(by_methods) if by_methods else experiment.training.select == "best"
+    return best and experiment.dataset.validation > 0
 
 
 def trials(experiment: Experiment) -> list[Trial]:

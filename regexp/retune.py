@@ -8,7 +8,9 @@ import numpy as np
 
 from regexp.datasets.base import Data
 from regexp.datasets.splits import split
-from regexp.experiment import Experiment, Trial, trials
+from regexp.experiment import Experiment, Trial, monitor, selects_best, trials
+from regexp.metrics import smaller_is_better
+from regexp.training.group import Group
 from regexp.training.stage import Stage
 
 FACTORS = (0.1, 0.316, 1.0, 3.16, 10.0)
@@ -18,7 +20,8 @@ SEEDS = 2
 def retuned(experiment: Experiment, data: Data) -> Experiment:
     """The experiment at the learning rate, of five around its own, with the best monitored metric over two seeds.
 
-    A rate at which a seed diverges counts as infinitely bad.
+    The metric is measured at the epoch that the experiment selects. A rate at which a seed diverges counts as
+    infinitely bad.
     """
     rate = float(experiment.optimizer.learning_rate)
     candidates = [_at(experiment, rate * factor) for factor in FACTORS]
@@ -30,10 +33,20 @@ def retuned(experiment: Experiment, data: Data) -> Experiment:
     for group, members in zip(stage.groups, stage.members, strict=True):
         while not group.done:
             group.advance(group.capacity)
-        score[members] = np.asarray(group.state.best.score)[: len(members)]
+        score[members] = _scores(group, experiment)
         score[np.asarray(members)[np.asarray(group.state.diverged_at)[: len(members)] >= 0]] = np.inf
     means = score.reshape(len(candidates), -1).mean(1)
     return candidates[int(np.argmin(means))] if np.isfinite(means).any() else experiment
+
+
+def _scores(group: Group, experiment: Experiment) -> np.ndarray:
+    """(lanes,) the monitored metric at the selected epoch, smaller is better; NaN counts as infinite."""
+    name = monitor(experiment)
+    variables = group.state.best.variables if selects_best(experiment) else group.latest()
+    metrics, _ = group.evaluate(variables)
+    sign = 1 if smaller_is_better(name) else -1
+    values = sign * metrics[name] if name in metrics else np.zeros(len(group.trials))
+    return np.where(np.isfinite(values), values, np.inf)
 
 
 def is_at_edge(found: Experiment, asked: Experiment) -> bool:

@@ -49,7 +49,7 @@ ALLOWED = {
     "summary": set(),
     "statistics": {"lazy"},
     "ablation": {"component", "errors", "experiment", "regularizers"},
-    "retune": {"datasets", "experiment", "training"},
+    "retune": {"datasets", "experiment", "metrics", "training"},
     "timing": {"datasets", "experiment", "training"},
     "report": {"ablation", "errors", "explanation", "inert", "runs", "config", "metrics", "statistics"},
     "export": {"errors", "inert", "report", "runs"},

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from regexp.datasets.base import Data, Dataset, Limit, Split
-from regexp.experiment import Experiment
+from regexp.experiment import Experiment, Training, selects_best
 from regexp.metrics import names
 
 
@@ -145,6 +145,12 @@ def _monitors(experiment: Experiment, task: str) -> Iterator[Remark]:
 
 
 def _against_validation(experiment: Experiment, has_validation: bool) -> Iterator[Remark]:
+    training = experiment.training
+    if training.select == "best" and not has_validation:
+        yield Remark("training.select", "select: best needs validation data, but dataset.validation is 0")
+    if training.monitor != Training.monitor and not selects_best(experiment):
+        message = "training.monitor has no effect: the run is measured at its last epoch; set training.select: best"
+        yield Remark("training.monitor", message, is_warning=True)
     for method in experiment.regularizers:
         if method.needs_validation and not has_validation:
             yield Remark(

@@ -127,6 +127,11 @@ class Regularizer(Component):
     resamples: ClassVar[bool] = False  # each member its own training rows
     reseeds: ClassVar[bool] = False  # each member its own initial weights, orders and draws
 
+    @property
+    def selects_best(self) -> bool | None:
+        """Whether the run is measured at its best epoch (True) or its last (False); None leaves it to the config."""
+        return None
+
     @classmethod
     def acts_on(cls) -> str:
         """The folder of its file: inputs, targets, weights, activations, parameters, ..."""

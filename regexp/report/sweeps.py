@@ -42,7 +42,7 @@ def confirmed(folder: Path, name: str) -> list[Record]:
     winner = read_config(folder / "winner.yaml")
     seeds = checked_seeds(winner.get("training.seeds"))
     best = checked_mapping(checked_mapping(summary.get("winner")).get("setting"))
-    chosen = f"best {winner.get('training.monitor')}"
+    chosen = _selected_epoch(winner)
     found = []
     for one in map(checked_mapping, checked_list(summary.get("confirm"), "summary.json: confirm")):
         setting, number = checked_mapping(one.get("setting")), one.get("number")
@@ -53,6 +53,14 @@ def confirmed(folder: Path, name: str) -> list[Record]:
         diverged = seeds if ended == "diverged" else ()
         found.append(compose(folder, f"{name}: {title}", manifest, whole, ended, seeds, diverged, metrics, chosen))
     return found or [compose(folder, f"{name}: not confirmed", manifest, config, status)]
+
+
+def _selected_epoch(config: Mapping[str, Any]) -> str:
+    """The epoch at which a flat config's run is measured, in the words of a run's record."""
+    restores = config.get("regularizers.early_stopping.restore_best")
+    monitor = config.get("regularizers.early_stopping.monitor") or config.get("training.monitor")
+    best = config.get("training.select") == "best" if restores is None else restores
+    return f"best {monitor}" if best else "last epoch"
 
 
 def with_setting(config: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Confirm(Component):
 class Sweep(Component):
     """A search over an experiment's values.
 
-    objective: validation/accuracy, validation/loss, ...; of the epoch that training.monitor selects
+    objective: validation/accuracy, validation/loss, ...; at the epoch that training.select and early_stopping choose
     space: dotted path of a value -> where it is searched
     stages: one after another
     confirm: the best again on fresh seeds; null: the best of the last stage wins unconfirmed

@@ -9,7 +9,7 @@ import numpy as np
 
 from regexp.datasets.base import Data, Split
 from regexp.errors import RunError
-from regexp.experiment import Experiment, Trial, monitor
+from regexp.experiment import Experiment, Trial, monitor, selects_best
 from regexp.lazy import jax
 from regexp.training import cache
 from regexp.training import epoch as programs
@@ -375,9 +375,7 @@ def _predict(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any,
 
 def select(experiment: Experiment) -> dict[str, str]:
     """Which epoch's variables a run evaluates: {"epoch": "best" or "last", "monitor": ...}."""
-    restores = all(getattr(m, "restore_best", True) for m in experiment.regularizers)
-    best = restores and experiment.dataset.validation > 0
-    return {"epoch": "best" if best else "last", "monitor": monitor(experiment)}
+    return {"epoch": "best" if selects_best(experiment) else "last", "monitor": monitor(experiment)}
 
 
 def _start(spec: Any, experiment: Any, lane: Any) -> Any:

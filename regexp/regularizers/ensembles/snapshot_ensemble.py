@@ -23,7 +23,6 @@ class SnapshotEnsemble(Ensemble):
     Source: Huang et al., Snapshot ensembles: train 1, get M for free, 2017.
     """
 
-    restore_best = False
     members: Count = static(default=5)
     combine: Literal["mean", "vote"] = "mean"
 
@@ -41,6 +40,10 @@ class SnapshotEnsemble(Ensemble):
                 "snapshots are the weights at the ends of the cycles: weight_averaging would never be evaluated"
             )
         return found
+
+    @property
+    def selects_best(self) -> bool:
+        return False
 
     def transform_rate(self, rate: Array, progress: Array) -> Array:
         cycles = progress * self.members

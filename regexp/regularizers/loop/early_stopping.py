@@ -35,6 +35,10 @@ class EarlyStopping(Regularizer):
     refit: bool = False
     unit: Literal["epochs", "steps"] = "epochs"
 
+    @property
+    def selects_best(self) -> bool:
+        return self.restore_best
+
     def conflicts(self, experiment: Any) -> list[str]:
         if not self.refit:
             return []
