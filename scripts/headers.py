@@ -1,8 +1,8 @@
 """python -m scripts.headers [--write] CONFIG...
 
 Train configs and compare the numbers in their headers with what comes out; --write puts the new numbers in place.
-A header names the comparison as `--set KEY=VALUE`, and its numbers as `Test accuracy A +- S, without A +- S` and
-`NLL N, without N; ECE E, without E`.
+A header names the comparison as `--set KEY=VALUE`, by default without the method that the file is called after, and its
+numbers as `Test accuracy A +- S, without A +- S` and `NLL N, without N; ECE E, without E`.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ def main() -> None:
         lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
         size = next(i for i, line in enumerate(lines) if not line.startswith("#"))
         header = "".join(lines[:size])
-        setting = re.search(r"--set (\S+?=\S+?)[\s.);]", header)
-        compared = setting is not None and "without" in header
-        new = renewed(header, metrics(config), metrics(config, setting[1]) if setting and compared else {})
+        named = re.search(r"--set (\S+?=\S+?)[\s.);]", header)
+        setting = named[1] if named else f"regularizers.{config.stem}=false"
+        new = renewed(header, metrics(config), metrics(config, setting) if ", without" in header else {})
         print(f"{config}: {'as it says' if new == header else 'changed'}", flush=True)
         if new != header:
             print(new, flush=True)

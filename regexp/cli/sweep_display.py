@@ -125,14 +125,16 @@ def conclusion(summary: Mapping[str, Any], run: Run | None) -> list[tuple[str, s
     if winner := summary["winner"]:
         lines.append(("winner", "bold"))
         setting = winner["setting"]
-        out = tuple(f"{path}." for path, value in setting.items() if value is False)  # whose fields mean nothing
+        out = tuple(f"{path}." for path, value in setting.items() if value is False)  # their values change nothing
         lines += [(f"  {path}: {_value(value)}", "") for path, value in setting.items() if not path.startswith(out)]
         first = winner["stage_score"]
         objective = summary["objective"]
-        lines.append((f"{objective} when chosen {_interval(first)}: inflated by the choosing", ""))
+        lines.append(
+            (f"{objective} when chosen {_interval(first)}: selection bias, the best of many is optimistic", "")
+        )
         if confirmed := winner["confirmed"]:
             lines.append((f"{objective} confirmed on fresh seeds {_interval(confirmed[objective])}", "bold"))
-        if pair := winner["against_base"]:
+        for pair in winner["against_base"]:
             mine, theirs = (_interval(pair[who]) for who in ("winner_mean", "base_mean"))
             lines.append((f"{pair['metric']} {mine}; the file as it is {theirs}", "bold"))
             signs = pair["difference"]

@@ -157,7 +157,7 @@ def _unpacked(text: str) -> Any:
 
 
 def _trial(raw: Mapping[str, Any]) -> Trial:
-    setting = {str(path): value for path, value in checked_mapping(raw.get("setting")).items()}
+    setting = _active_part({str(path): value for path, value in checked_mapping(raw.get("setting")).items()})
     numbers = [value for value in setting.values() if not isinstance(value, bool | str)]
     if not all(_is_drawable(checked_number(value)) for value in [*numbers, raw.get("value")]):
         raise ValueError("study.db: damaged: a number")
@@ -170,6 +170,12 @@ def _trial(raw: Mapping[str, Any]) -> Trial:
         epochs=_count(raw.get("epochs")),
         reason=str(raw.get("reason") or ""),
     )
+
+
+def _active_part(setting: Mapping[str, Any]) -> dict[str, Any]:
+    """The setting without the values of methods that are out."""
+    out = tuple(f"{path}." for path, value in setting.items() if value is False)
+    return {path: value for path, value in setting.items() if not path.startswith(out)}
 
 
 def _is_drawable(value: float | None) -> bool:

@@ -64,16 +64,14 @@ def _selected_epoch(config: Mapping[str, Any]) -> str:
 
 
 def with_setting(config: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, Any]:
-    """The flat config with a trial's values; a method that is out is taken away."""
-    made = dict(config)
-    for path, value in setting.items():
-        if value is False and path.startswith("regularizers."):
-            made = {key: old for key, old in made.items() if key != path and not key.startswith(f"{path}.")}
-        elif value is True and path.startswith("regularizers."):
-            made.setdefault(path, {})
-        else:
-            made[path] = value
-    return made
+    """The flat config with a trial's values, without the methods that are out, whatever the order of the setting."""
+    switches = {path: value for path, value in setting.items() if isinstance(value, bool) and path.count(".") == 1}
+    config = dict(config) | {path: value for path, value in setting.items() if path not in switches}
+    for path, is_in in switches.items():
+        if is_in and not any(key.startswith(f"{path}.") for key in config):
+            config.setdefault(path, {})
+    out = [path for path, is_in in switches.items() if not is_in]
+    return {key: value for key, value in config.items() if not any(key == p or key.startswith(f"{p}.") for p in out)}
 
 
 def _metrics(one: Mapping[str, Any], seeds: tuple[int, ...]) -> dict[str, dict[int, float]]:

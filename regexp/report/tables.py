@@ -237,7 +237,7 @@ def trials(found: Search) -> Table:
 
 
 def _searched(trial: Trial, path: str) -> str:
-    if path not in trial.setting:
+    if not trial.setting:
         return "-"  # the file as written
     value = trial.searched(path)
     return "out" if value is None else shown(value)

@@ -34,10 +34,13 @@ class Blocks:
         self.running: set[int] = set()
 
     def measure(self, trial: Trial) -> Measured:
-        """The size of all blocks, chosen at the first call, and how long they take."""
+        """The size of all blocks, chosen by the first trial that can be trained, and how long they take."""
         if self.measured is None:
             task = Measure(trial, self.needs, self.executor.workers)
-            (self.measured,) = [answer for answer in self.executor.run([task]) if isinstance(answer, Measured)]
+            (measured,) = [answer for answer in self.executor.run([task]) if isinstance(answer, Measured)]
+            if measured.reason:
+                return measured
+            self.measured = measured
         return self.measured
 
     def train(
@@ -77,7 +80,7 @@ class Blocks:
     ) -> list[Block]:
         if not alive:
             return []
-        size = self.measure(trials[alive[0]]).size
+        size = max(1, self.measure(trials[alive[0]]).size)
         blocks = []
         for one in group([trials[i] for i in alive], [self.lanes.lane(trials[i]) for i in alive]):
             members = [alive[i] for i in one]

@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -59,17 +59,18 @@ def conclude(
         "trials": counts,
         "winner": None,
     }
+    base = next((r for r in confirmed if r.number == 0 and r.worked), None)
     if best:
         winner = best[0]
         chosen = next(r for r in records if r.stage == last and r.setting == winner.setting)
         found["winner"] = {
-            "setting": winner.setting,
+            "setting": space.active_part(winner.setting),
             "stage_score": interval([s[sweep.objective] for s in chosen.scores]),
             "confirmed": _intervals(winner) if sweep.confirm else None,
-            "against_base": _paired(winner, next((r for r in confirmed if r.number == 0), None)),
+            "against_base": [] if base is None else compared(sweep, winner, base),
         }
         found["importance"] = importance([r for r in records if r.stage == 0], space, smaller)
-    found["confirm"] = [asdict(r) for r in confirmed]
+    found["confirm"] = [asdict(replace(r, setting=space.active_part(r.setting))) for r in confirmed]
     found["warnings"] = cautions(sweep, spaces, best[0] if best else None, records)
     return found
 
@@ -78,13 +79,15 @@ def _intervals(record: Record) -> dict[str, Any]:
     return {name: interval([scores[name] for scores in record.scores]) for name in record.scores[0]}
 
 
-def _paired(winner: Record, base: Record | None) -> dict[str, Any] | None:
-    """Winner less base on the test split, seed by seed; None where the base did not work."""
-    if base is None or not base.worked:
-        return None
-    name = "test/accuracy" if "test/accuracy" in winner.scores[0] else "test/rmse"
-    if name not in winner.scores[0]:
-        return None
+def compared(sweep: Sweep, winner: Record, base: Record) -> list[dict[str, Any]]:
+    """Winner against base by the objective's own metric on the test split, then by accuracy or RMSE beside it."""
+    names = [f"test/{sweep.objective.partition('/')[2]}", "test/accuracy", "test/rmse"]
+    known = [name for name in dict.fromkeys(names) if name in winner.scores[0] and name in base.scores[0]]
+    return [_paired(winner, base, name) for name in known]
+
+
+def _paired(winner: Record, base: Record, name: str) -> dict[str, Any]:
+    """Winner less base by one metric of the test split, seed by seed."""
     pairs = [(a[name], b[name]) for a, b in zip(winner.scores, base.scores, strict=True)]
     mine, theirs = [a for a, _ in pairs], [b for _, b in pairs]
     return {"metric": name, "winner": mine, "base": theirs,

@@ -6,13 +6,16 @@ plan -> [ranges -> settings -> train -> record] for each stage -> confirm -> con
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from typing import Any
 
 from regexp.config import Search
-from regexp.config.check import check
+from regexp.config.check import Facts, check, check_against_data
 from regexp.datasets.base import Data
+from regexp.errors import RunError
 from regexp.experiment import Experiment, Trial
 from regexp.metrics import smaller_is_better
 from regexp.sweep.blocks import Blocks
@@ -22,12 +25,14 @@ from regexp.sweep.executors.base import Executor
 from regexp.sweep.narrow import narrow
 from regexp.sweep.plan import Plan, rungs
 from regexp.sweep.records import Record, Store
-from regexp.sweep.samplers import ADAPTIVE, BATCHES, AskAndTell, fixed
+from regexp.sweep.samplers import ADAPTIVE, BATCHES, AskAndTell, different, fixed
 from regexp.sweep.section import Confirm, SweepStage
 from regexp.sweep.space import Setting, Space, ranges_of, with_ranges
 from regexp.sweep.tasks import Ended, Lost, Moved, Outcome
 from regexp.sweep.trainer import Lanes
 
+MOST_PROPOSALS = 4  # times a stage's trials: so long an adaptive sampler is asked for settings that are new
+MOST_MEASURED = 32  # settings that are tried before the space counts as one in which none can be trained
 CARRIED = 0.25  # of a stage's trials: the best settings of the stage before, trained again at the new length
 
 
@@ -45,12 +50,32 @@ class Sweeping:
         lanes = Lanes(data, experiment.dataset)
         self.blocks = Blocks(lanes, self.plan.divided(), executor)
         self.records: dict[tuple[int, int], Record] = {}
+        self.totals: dict[int, int] = {}  # different settings of each stage that has begun
         executor.begin(lanes)
 
     def planned(self) -> Planned:
-        """Measures some steps."""
-        measured = self.blocks.measure(Trial(experiment=self.plan.middle(), seed=self.seeds[0]))
-        return replace(self.plan.planned(measured, self.blocks.executor.workers), notes=self.notes)
+        """Measures some steps of the first setting that can be trained. Raises RunError where none of several can."""
+        reasons: list[str] = []
+        for experiment in islice(self.plan.middles(), MOST_MEASURED):
+            reason = self._refusal(experiment)
+            if reason is None:
+                measured = self.blocks.measure(Trial(experiment=experiment, seed=self.seeds[0]))
+                if not measured.reason:
+                    planned = self.plan.planned(measured, self.blocks.executor.workers)
+                    return replace(planned, notes=(*self.notes, *self._untrainable(reasons)))
+                reason = measured.reason
+            reasons.append(reason)
+        raise RunError(f"no setting of the space can be trained: {'; '.join(dict.fromkeys(reasons))}")
+
+    @staticmethod
+    def _untrainable(reasons: Sequence[str]) -> list[str]:
+        return [f"some settings cannot be trained and will fail: {reason}" for reason in dict.fromkeys(reasons)]
+
+    def _refusal(self, experiment: Experiment) -> str | None:
+        """Why the config or the data rule an experiment out; None where they do not."""
+        facts = Facts.of(self.data, self.blocks.lanes.split(self.seeds[0]))
+        remarks = chain(check(experiment), check_against_data(experiment, facts))
+        return next((remark.message for remark in remarks if not remark.is_warning), None)
 
     # -- the work -----------------------------------------------------------------------------------------------------
 
@@ -65,9 +90,13 @@ class Sweeping:
         for index, stage in enumerate(self.sweep.stages):
             space, lines = self._ranges(index, spaces, notes, store)
             spaces.append(space)
+            total = int(min(self.plan.trials(index), space.size()))
+            if total < stage.trials and stage.sampler != "grid":
+                lines = [*lines, f"{total} settings are all there are; {stage.trials} trials were asked for"]
             if lines:
                 yield Narrowed(index, lines)
-            yield Began(index, self.plan.trials(index), stage.epochs, stage.seeds, False)
+            self.totals[index] = total
+            yield Began(index, total, stage.epochs, stage.seeds, False)
             yield from self._stage(index, stage, space, notes, store)
         if self.sweep.confirm is not None:
             yield from self._confirm(self.sweep.confirm, notes, store)
@@ -84,8 +113,9 @@ class Sweeping:
             if index:
                 before = [r for r in self.records.values() if r.stage == index - 1]
                 best = [r.setting for r in measured(before, self.smaller)]
+                tried = [r.setting for r in before]
                 keep = self.sweep.stages[index].keep
-                space, lines = narrow(spaces[-1], best, keep, len(before)) if best else (spaces[-1], [])
+                space, lines = narrow(spaces[-1], best, keep, tried) if best else (spaces[-1], [])
             notes[key] = {"ranges": ranges_of(space), "changes": lines}
             store.note(key, notes[key])
         return with_ranges(self.space, notes[key]["ranges"]), notes[key]["changes"]
@@ -95,26 +125,32 @@ class Sweeping:
     ) -> Iterator[Event]:
         before = ranked([r for r in self.records.values() if r.stage == index - 1], self.smaller)
         carried = [r.setting for r in before[: int(CARRIED * stage.trials)]] if stage.sampler != "grid" else []
-        total = self.plan.trials(index)
+        total = self.totals[index]
         asking = AskAndTell(stage.sampler, space, total, index, self.smaller) if stage.sampler in ADAPTIVE else None
-        begin = batch = 0
-        while begin < total:
+        numbers: dict[str, int] = {}  # of the different settings so far
+        batch = proposed = 0
+        # An adaptive sampler may propose a setting again. It is told the old score, and nothing is trained.
+        while len(numbers) < total and proposed < MOST_PROPOSALS * total:
             key = f"stage {index + 1} settings {batch + 1}"
             known = key in notes
             if not known:
-                notes[key] = self._next(stage, space, index, begin, total, carried, asking)
+                notes[key] = self._next(stage, space, index, len(numbers), total, carried, asking)
                 store.note(key, notes[key])
-            settings = dict(enumerate(notes[key], begin))
+            proposals = notes[key]
+            new = different(space, proposals, total - len(numbers), [json.loads(text) for text in numbers])
+            settings = dict(enumerate(new, len(numbers)))
+            numbers |= {space.key(setting): number for number, setting in settings.items()}
             yield from self._train(index, settings, stage, store)
-            if asking is not None:
-                values = [self.records[index, number].value for number in settings]
-                if not known and not (batch == 0 and carried):
-                    asking.tell(values)
-                else:
-                    for setting, value in zip(settings.values(), values, strict=True):
-                        with contextlib.suppress(ValueError):  # carried from outside these ranges
-                            asking.know(setting, value)
-            begin, batch = begin + len(settings), batch + 1
+            if asking is None:
+                break
+            told = [(s, self.records[index, numbers[space.key(s)]].value) for s in proposals if space.key(s) in numbers]
+            if not known and not (batch == 0 and carried) and len(told) == len(proposals):
+                asking.tell([value for _, value in told])
+            else:
+                for setting, value in told:
+                    with contextlib.suppress(ValueError):  # carried from outside these ranges
+                        asking.know(setting, value)
+            proposed, batch = proposed + len(proposals), batch + 1
 
     def _next(
         self, stage: SweepStage, space: Space, index: int, begin: int, total: int,
@@ -122,7 +158,7 @@ class Sweeping:
     ) -> list[Setting]:  # fmt: skip
         """The next settings to announce: all of a stage, or of an adaptive sampler a batch."""
         if asking is None:
-            return [*carried, *fixed(stage.sampler, space, total - len(carried), index)][:total]
+            return [*carried, *fixed(stage.sampler, space, total - len(carried), index, carried)][:total]
         if begin == 0 and carried:
             return carried
         return asking.ask(min(-(-total // BATCHES), total - begin))
@@ -131,7 +167,7 @@ class Sweeping:
         last = len(self.sweep.stages)
         if "confirm" not in notes:
             best = ranked([r for r in self.records.values() if r.stage == last - 1], self.smaller)
-            notes["confirm"] = [{}, *(r.setting for r in best[: confirm.top])]
+            notes["confirm"] = [{}, *different(self.space, [r.setting for r in best], confirm.top)]
             store.note("confirm", notes["confirm"])
         epochs, seeds = self.sweep.stages[-1].epochs, confirm.seeds
         self.confirming = len(notes["confirm"])
@@ -147,9 +183,10 @@ class Sweeping:
         ended: list[Record] = []
         for number in todo:
             experiment = self.plan.of(settings[number], stage.epochs)
-            wrong = next((r.message for r in check(experiment) if not r.is_warning), None)
-            if wrong is not None:
-                ended.append(self._record(index, number, settings[number], [Outcome("failed", 0, reason=wrong)], store))
+            refusal = self._refusal(experiment)
+            if refusal is not None:
+                outcome = Outcome("failed", 0, reason=refusal)
+                ended.append(self._record(index, number, settings[number], [outcome], store))
                 continue
             trials += [Trial(experiment=experiment, seed=seed) for seed in seeds]
             owners += [number] * len(seeds)
@@ -218,5 +255,5 @@ class Sweeping:
         left = max(0, self.steps_left) * self.spent / self.moved if self.moved else None
         lost = sum(r.status in ("diverged", "failed") for r in here)
         value = best[0].value if best else None
-        trials = self.plan.trials(index) if self.confirming is None else self.confirming
+        trials = self.totals[index] if self.confirming is None else self.confirming
         return Progress(index, trials, len(here), lost, running, value, left, ended)

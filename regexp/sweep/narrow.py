@@ -14,24 +14,37 @@ LEAST_PADDING = 0.02  # of the old range: the best may all have one value
 NEAR = 0.05  # of the range: so close to an edge is at it
 LEANING = 1 / 3  # the best touch an edge if their mean is in the third of the range beside it, too
 WIDENING = 0.25  # of the old range
+LEAST_ACTIVE = 2  # settings with a method in, from which the ranges of its parameters are narrowed
 
 
-def narrow(space: Space, ranked: Sequence[Mapping[str, Any]], keep: float, trials: int) -> tuple[Space, list[str]]:
+def narrow(
+    space: Space, ranked: Sequence[Mapping[str, Any]], keep: float, tried: Sequence[Mapping[str, Any]]
+) -> tuple[Space, list[str]]:
     """(the space of the next stage, a line for each change with its reason).
 
-    ranked: the settings that were measured, the best first; trials: all, those that failed included
+    A parameter of a method that may be out is judged among the settings with the method in, and keeps its range where
+    the best of these is a single setting, which spans no range.
+
+    ranked: the settings that were measured, the best first; tried: all settings, those that failed included
     """
-    best = list(ranked[: max(1, math.ceil(keep * trials))])
     changed, lines = [], []
     for parameter in space:
-        values = [setting[parameter.path] for setting in best if space.active(parameter, setting)]
+        measured = [setting for setting in ranked if space.active(parameter, setting)]
+        total = sum(space.active(parameter, setting) for setting in tried)
+        best = measured[: max(1, math.ceil(keep * total))]
+        conditional = total < len(tried)
+        counts = f"best {len(best)} of {total}" + (f" with {parameter.method} in" if conditional else "")
+        if conditional and len(best) < LEAST_ACTIVE:
+            changed.append(parameter)
+            lines.append(f"{parameter.path} {parameter} stays ({counts}, which span no range)")
+            continue
+        values = [setting[parameter.path] for setting in best]
         new, reason = _narrowed(parameter, values) if values else (parameter, "")
         changed.append(new)
         if str(new) != str(parameter):
-            why = f"best {len(best)} of {trials}" + (f"; {reason}" if reason else "")
-            lines.append(f"{parameter.path} {parameter} -> {new} ({why})")
+            lines.append(f"{parameter.path} {parameter} -> {new} ({counts + (f'; {reason}' if reason else '')})")
         elif reason:
-            lines.append(f"{parameter.path} {parameter} stays (best {len(best)} of {trials}; {reason})")
+            lines.append(f"{parameter.path} {parameter} stays ({counts}; {reason})")
     return space.narrowed(changed), lines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 from typing import Any
@@ -11,7 +11,7 @@ from regexp.config import Search
 from regexp.experiment import Experiment, monitor
 from regexp.lazy import jax
 from regexp.sweep.events import Planned
-from regexp.sweep.samplers import ADAPTIVE, BATCHES, grid
+from regexp.sweep.samplers import ADAPTIVE, BATCHES, different, grid
 from regexp.sweep.section import SweepStage
 from regexp.sweep.space import Parameter, Setting
 from regexp.sweep.tasks import Measured
@@ -45,7 +45,9 @@ class Plan:
         if stage == len(self.sweep.stages):
             return min(self.sweep.confirm.top, self.trials(stage - 1)) + 1 if self.sweep.confirm else 0
         one = self.sweep.stages[stage]
-        return len(grid(self.space, one.trials)) if one.sampler == "grid" else one.trials
+        if one.sampler == "grid":
+            return len(different(self.space, grid(self.space, one.trials), one.trials))
+        return int(min(one.trials, self.space.size()))
 
     def needs(self) -> list[tuple[int, int]]:
         """(lanes trained together, epochs) of each stage, batch and round of halving, were all of one structure."""
@@ -58,9 +60,14 @@ class Plan:
         """(lanes of one structure, epochs)."""
         return [(-(-lanes // self.structures), epochs) for lanes, epochs in self.needs()]
 
-    def middle(self) -> Experiment:
-        """The first stage's, in the middle of all ranges."""
-        return self.space.experiment(self._middle(), self.sweep.stages[0].epochs)
+    def middles(self) -> Iterator[Experiment]:
+        """Experiments of the first stage: in the middle of all ranges, then with each other choice of one parameter."""
+        middle, epochs = self._middle(), self.sweep.stages[0].epochs
+        yield self.space.experiment(middle, epochs)
+        for parameter in self.space:
+            for choice in parameter.choices:
+                if choice != middle[parameter.path]:
+                    yield self.space.experiment(middle | {parameter.path: choice}, epochs)
 
     def of(self, setting: Setting, epochs: int) -> Experiment:
         """The experiment of a setting; of none, the file's own."""

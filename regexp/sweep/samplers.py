@@ -18,6 +18,7 @@ from regexp.sweep.space import Parameter, Setting, Space
 ADAPTIVE = ("tpe", "gp", "cma_es")
 NEEDS = {"gp": ("torch", "pip install '.[samplers]'"), "cma_es": ("cmaes", "pip install '.[samplers]'")}
 BATCHES = 8  # an adaptive stage asks so many times
+MOST_DRAWS = 64  # times the trials: so long a sampler looks for settings of a small space that it has not drawn yet
 
 
 def check_installed(sampler: str) -> None:
@@ -27,16 +28,39 @@ def check_installed(sampler: str) -> None:
         raise UsageError(f"the sampler {sampler} needs {package}: {command}")
 
 
-def fixed(sampler: str, space: Space, trials: int, stage: int) -> list[Setting]:
-    """The settings of a sampler that does not look at results; of a grid as many as fit below `trials`."""
+def fixed(sampler: str, space: Space, trials: int, stage: int, known: Sequence[Setting] = ()) -> list[Setting]:
+    """Different settings of a sampler that does not look at results; of a grid as many as fit below `trials`.
+
+    known: settings that are not drawn again
+    """
     if sampler == "grid":
-        return grid(space, trials)
+        return different(space, grid(space, trials), trials, known)
     seed = [stage, zlib.crc32(b"sweep")]
+    drawn, factor = different(space, _points(sampler, space, trials, seed), trials, known), 1
+    while len(drawn) < trials and factor < MOST_DRAWS:  # a small space repeats itself
+        factor *= 2
+        drawn = different(space, _points(sampler, space, factor * trials, seed), trials, known)
+    return drawn
+
+
+def _points(sampler: str, space: Space, count: int, seed: Sequence[int]) -> list[Setting]:
     if sampler == "random":
-        points = np.random.default_rng(seed).random((trials, len(space)))
+        points = np.random.default_rng(seed).random((count, len(space)))
     else:
-        points = _sobol(len(space), trials, seed)
+        points = _sobol(len(space), count, seed)
     return [{p.path: p.at(float(share)) for p, share in zip(space, point, strict=True)} for point in points]
+
+
+def different(space: Space, settings: Sequence[Setting], most: int, known: Sequence[Setting] = ()) -> list[Setting]:
+    """The first `most` settings that train different networks, in their order, without those that are known."""
+    seen = {space.key(setting) for setting in known}
+    kept: list[Setting] = []
+    for setting in settings:
+        key = space.key(setting)
+        if key not in seen and len(kept) < most:
+            seen.add(key)
+            kept.append(setting)
+    return kept
 
 
 def _sobol(dimensions: int, trials: int, seed: Sequence[int]) -> np.ndarray:

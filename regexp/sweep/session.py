@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from regexp.config import Loaded, to_yaml
+from regexp.config import Loaded, Search, to_yaml
 from regexp.config.check import Facts, check_against_data
 from regexp.datasets.loading import load_data
+from regexp.datasets.splits import split
 from regexp.errors import ConfigError, DataError, Interrupted, Problem, RegexpError, RunError, UsageError
 from regexp.manifest import gather, now
 from regexp.metrics import names
@@ -32,9 +33,10 @@ def prepare(loaded: Loaded, executor: Executor) -> Sweeping:
         check_installed(stage.sampler)
     executor.set_up()
     data = load_data(loaded.experiment.dataset)
-    sweeping = Sweeping(loaded.experiment, loaded.search, data, executor)
-    facts = Facts.of(data, sweeping.blocks.lanes.split(sweeping.seeds[0]))
-    sweeping.notes = (*map(str, loaded.check_data(facts)), *data.notes)
+    facts = Facts.of(data, split(loaded.experiment.dataset, data, loaded.experiment.training.seeds[0]))
+    search, clipped = within_data(loaded.search, facts)
+    sweeping = Sweeping(loaded.experiment, search, data, executor)
+    sweeping.notes = (*map(str, loaded.check_data(facts)), *data.notes, *clipped)
     problems = [r.message for r in check_against_data(loaded.search.space.base, facts) if not r.is_warning]
     if loaded.search.sweep.objective.partition("/")[2] not in names(data.task):
         problems.append(f"the objective {loaded.search.sweep.objective} is not measured of a {data.task}")
@@ -42,6 +44,20 @@ def prepare(loaded: Loaded, executor: Executor) -> Sweeping:
         place = loaded.document.place("sweep")
         raise ConfigError([Problem(loaded.document.file, *place, message) for message in problems])
     return sweeping
+
+
+def within_data(search: Search, facts: Facts) -> tuple[Search, list[str]]:
+    """The search with ranges and limits that the data allows, and a note for each range that was cut."""
+    parameters, notes = [], []
+    for parameter in search.space:
+        if parameter.path == "training.batch_size" and parameter.is_range:
+            low, high = (min(end, facts.train) for end in (parameter.low, parameter.high))
+            if high < parameter.high:
+                notes.append(f"{parameter.path} {parameter} ends at the {facts.train} training examples")
+            limits = (parameter.limits[0], min(parameter.limits[1], facts.train))
+            parameter = replace(parameter, low=low, high=high, limits=limits)
+        parameters.append(parameter)
+    return replace(search, space=search.space.narrowed(parameters)), notes
 
 
 def run_sweep(

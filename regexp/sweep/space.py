@@ -5,6 +5,7 @@ A setting is a plain mapping, path -> number, or for a choice its text (JSON), o
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +75,14 @@ class Parameter:
         places = [(low + high) / 2] if count == 1 else [low + (high - low) * i / (count - 1) for i in range(count)]
         return list(dict.fromkeys(self.from_scale(place) for place in places))
 
+    def count(self) -> float:
+        """The number of its values; infinite for a range of real numbers."""
+        if not self.is_range:
+            return len(self.choices)
+        if self.scale == "int":
+            return int(self.high) - int(self.low) + 1
+        return math.inf if self.high > self.low else 1
+
     def __str__(self) -> str:
         """`1e-05..0.1`, `in or out`, `[128, 128] or [256, 256]`."""
         if self.is_range:
@@ -102,14 +111,38 @@ class Space:
         """Whether a parameter means anything in a setting: its method is in."""
         return bool(setting.get(f"regularizers.{parameter.method}", True)) or parameter.scale == "optional"
 
+    def active_part(self, setting: Mapping[str, Any]) -> Setting:
+        """The setting without the values of methods that are out, which change nothing."""
+        return {p.path: setting[p.path] for p in self.parameters if p.path in setting and self.active(p, setting)}
+
+    def key(self, setting: Mapping[str, Any]) -> str:
+        """The same text for settings that train the same network."""
+        return json.dumps(self.active_part(setting), sort_keys=True)
+
+    def size(self) -> float:
+        """The number of different settings; infinite where a parameter is continuous.
+
+        The values of a method that may be out count once for all settings without it.
+        """
+        counts = {p.path: p.count() for p in self.parameters}
+        methods = {p.method for p in self.parameters if p.scale == "optional"}
+        size = math.prod(counts[p.path] for p in self.parameters if p.method not in methods)
+        for method in methods:
+            choices = next(p.choices for p in self.parameters if p.scale == "optional" and p.method == method)
+            inside = math.prod(counts[p.path] for p in self.parameters if p.method == method and p.scale != "optional")
+            size *= sum(inside if choice else 1 for choice in choices)
+        return size
+
     def experiment(self, setting: Mapping[str, Any], epochs: int, as_file: bool = False) -> Experiment:
         """The experiment of a setting.
 
         A method that is out has the values at which it does nothing, so that it is no other program; it is left out
-        where there are none, and `as_file`.
+        where there are none, and `as_file`. Values of such a method may be missing from the setting.
         """
         experiment = self.base
         for parameter in self.parameters:
+            if parameter.path not in setting and not self.active(parameter, setting):
+                continue
             value = setting[parameter.path]
             if parameter.scale == "choice":
                 value = dict(parameter.values)[value]

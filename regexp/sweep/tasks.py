@@ -73,13 +73,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Measured:
-    """size: of a block; seconds: to compile; step_seconds: of one lane; spared: seconds, by programs of the cache."""
+    """size: of a block; seconds: to compile; step_seconds: of one lane; spared: seconds, by programs of the cache.
+
+    reason: why the trial cannot be trained, so that nothing was measured
+    """
 
     size: int
     seconds: float
     step_seconds: float
     steps_per_epoch: int
     spared: float = 0.0
+    reason: str = ""
 
 
 @dataclass(frozen=True)

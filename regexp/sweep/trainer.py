@@ -14,7 +14,7 @@ import numpy as np
 
 from regexp.datasets.base import Data, Split
 from regexp.datasets.splits import split
-from regexp.errors import Interrupted
+from regexp.errors import Interrupted, RegexpError
 from regexp.experiment import Trial
 from regexp.lazy import jax
 from regexp.runner import never
@@ -90,13 +90,17 @@ class Trainer:
                     if isinstance(answer, Ended):
                         block = block.without(answer.outcomes)
                     yield answer
-            except (jax.errors.JaxRuntimeError, MemoryError) as error:
+            except Interrupted:
+                raise
+            except Exception as error:  # whatever one setting fails of, the others are trained
                 if _is_memory(error) and size > 1:
                     self.fitting = (size + 1) // 2
                     continue
-                reason = str(error).partition("\n")[0][:200]
-                failed = block.lanes[:size]  # those in training
-                yield Ended({i: Outcome("failed", 0, reason=reason) for i in failed})
+                if size > 1:  # each alone, so that a setting takes no other with it
+                    block = replace(block, size=1)
+                    continue
+                failed = block.lanes[:1]
+                yield Ended({i: Outcome("failed", 0, reason=reason_of(error)) for i in failed})
                 block = block.without(failed)
 
     def _trained(self, block: Block) -> Iterator[Moved | Ended]:
@@ -165,7 +169,15 @@ class Trainer:
     # -- measuring ----------------------------------------------------------------------------------------------------
 
     def measure(self, task: Measure) -> Measured:
-        """Chooses the size of a block and trains some steps of one."""
+        """Chooses the size of a block and trains some steps of one; or says why that trial cannot be trained."""
+        try:
+            return self._measured(task)
+        except Interrupted:
+            raise
+        except Exception as error:
+            return Measured(0, 0.0, 0.0, 0, reason=reason_of(error))
+
+    def _measured(self, task: Measure) -> Measured:
         before, spared = compile_seconds(), spared_seconds()
         size = self._choose_size(task)
         made = self._compiled([task.trial], size)
@@ -229,6 +241,12 @@ def _states(made: Group, seats: Sequence[int], rung: int) -> Iterator[State]:
     arrays = made.snapshot()
     for seat in seats:
         yield {name: array[seat] for name, array in arrays.items()} | {POSITION: np.asarray(rung)}
+
+
+def reason_of(error: Exception) -> str:
+    """One line that says why a setting cannot be trained."""
+    text = str(error).partition("\n")[0][:200]
+    return text if isinstance(error, RegexpError | jax.errors.JaxRuntimeError) else f"{type(error).__name__}: {text}"
 
 
 def _is_memory(error: Exception) -> bool:

@@ -50,7 +50,7 @@ def searched(root: Path, name: str = "search", sampler: str = "random", objectiv
     first[4] = replace(first[4], status="failed", value=None, scores=[], reason="<b>batch</b> too large")
     first[5] = replace(first[5], status="pruned", epochs=1)
     best = [record.setting for record in ranked(first, smaller)]
-    narrowed, changes = narrow(space, best, 0.3, 20)
+    narrowed, changes = narrow(space, best, 0.3, [record.setting for record in first])
     store.note("stage 2 ranges", {"ranges": ranges_of(narrowed), "changes": changes})
     second = [_record(1, n, s, objective, 2) for n, s in enumerate([*best[:2], *fixed("sobol", narrowed, 6, 1)])]
     top = [record.setting for record in ranked(second, smaller)][:2]

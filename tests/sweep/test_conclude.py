@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from regexp.statistics import compare, summarize
-from regexp.sweep.conclude import _paired, measured
+from regexp.sweep.conclude import compared, measured
 from regexp.sweep.records import Record
+from regexp.sweep.section import Sweep
+
+SWEEP = Sweep(objective="validation/accuracy", space={}, stages=())
 
 
 def record(number: int, accuracies: np.ndarray) -> Record:
@@ -18,7 +23,7 @@ def record(number: int, accuracies: np.ndarray) -> Record:
 @pytest.mark.parametrize("seeds", [3, 8, 12])  # t and t, t and sign flips, BCa and sign flips
 def test_its_intervals_are_the_reports(seeds):
     base, winner = np.random.default_rng(seeds).normal(0.9, 0.02, (2, seeds))
-    found = _paired(record(1, winner), record(0, base))
+    (found,) = compared(SWEEP, record(1, winner), record(0, base))
     whole = summarize(winner).interval
     assert (found["winner_mean"]["low"], found["winner_mean"]["high"]) == (whole.low, whole.high)
     pairs = compare(dict(enumerate(winner)), dict(enumerate(base)))
@@ -26,8 +31,20 @@ def test_its_intervals_are_the_reports(seeds):
 
 
 def test_one_seed_has_no_interval():
-    found = _paired(record(1, np.array([0.9])), record(0, np.array([0.8])))
+    (found,) = compared(SWEEP, record(1, np.array([0.9])), record(0, np.array([0.8])))
     assert (found["difference"]["low"], found["difference"]["high"]) == (None, None)
+
+
+def test_the_comparison_is_by_the_objectives_own_metric_and_by_accuracy():
+    scores = [{"test/accuracy": 0.9, "test/balanced_accuracy": 0.8, "test/loss": 0.3}]
+    winner, base = (Record(1, number, {}, "done", 0.0, scores) for number in (1, 0))
+    for objective, expected in (
+        ("validation/balanced_accuracy", ["test/balanced_accuracy", "test/accuracy"]),
+        ("validation/loss", ["test/loss", "test/accuracy"]),
+        ("validation/accuracy", ["test/accuracy"]),
+    ):
+        pairs = compared(replace(SWEEP, objective=objective), winner, base)
+        assert [pair["metric"] for pair in pairs] == expected
 
 
 @pytest.mark.parametrize(("smaller", "order"), [(True, [1, 0, 4, 3, 2]), (False, [0, 1, 3, 4, 2])])

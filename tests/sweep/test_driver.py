@@ -95,7 +95,8 @@ def test_the_winner_is_the_best_confirmed_on_seeds_that_no_stage_used(done):
     best = max(confirmed, key=lambda r: (r.value, -r.number))
     assert summary["winner"]["setting"] == best.setting
     assert summary["winner"]["confirmed"]["validation/accuracy"]["mean"] == pytest.approx(best.value)
-    pair = summary["winner"]["against_base"]
+    (pair,) = summary["winner"]["against_base"]
+    assert pair["metric"] == "test/accuracy"
     assert pair["difference"]["mean"] == pytest.approx(np.mean(np.subtract(pair["winner"], pair["base"])))
 
 

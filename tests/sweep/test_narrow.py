@@ -18,7 +18,9 @@ RATE = Parameter("optimizer.learning_rate", "log", 1e-5, 1e-1, (0.0, math.inf), 
 
 def narrowed(parameter, values, keep=0.25, trials=None):
     space = Space((parameter,), Experiment())
-    new, lines = narrow(space, [{parameter.path: v} for v in values], keep, trials or len(values))
+    new, lines = narrow(
+        space, [{parameter.path: v} for v in values], keep, [{parameter.path: 0.0}] * (trials or len(values))
+    )
     return new.parameters[0], lines
 
 
@@ -90,6 +92,30 @@ def test_a_method_that_is_out_says_nothing_of_its_fields():
     )
     settings = [{"regularizers.dropout": on, "regularizers.dropout.rate": r} for on, r in
                 [(True, 0.2), (False, 0.5), (True, 0.3), (False, 0.0)]]  # fmt: skip
-    new, _ = narrow(space, settings, 1.0, 4)
+    new, _ = narrow(space, settings, 1.0, settings)
     assert (new.parameters[1].low, new.parameters[1].high) == pytest.approx((0.19, 0.31))
     assert with_ranges(space, ranges_of(new)) == new
+
+
+def test_a_parameter_is_judged_among_the_settings_with_its_method_in():
+    """24 settings, half of them with dropout; the best six hold a single one with it."""
+    space = Space(
+        (
+            Parameter("regularizers.dropout", "optional", choices=(False, True)),
+            Parameter("regularizers.dropout.rate", "linear", 0.1, 0.6, (0.0, 1.0), (False, True)),
+        ),
+        Experiment(regularizers=(Dropout(),)),
+    )
+    rates = np.linspace(0.1, 0.6, 12)
+    without = [{"regularizers.dropout": False, "regularizers.dropout.rate": rate} for rate in rates]
+    within = [{"regularizers.dropout": True, "regularizers.dropout.rate": rate} for rate in rates]
+    ranked = [*without[:5], within[2], *without[5:], within[4], within[3], *within[5:], *within[:2]]
+    new, lines = narrow(space, ranked, 0.25, ranked)
+    low, high = rates[2], rates[4]  # the best quarter of the twelve
+    assert new.parameters[1].low == pytest.approx(low - 0.1 * (high - low), abs=1e-3)
+    assert new.parameters[1].high == pytest.approx(high + 0.1 * (high - low), abs=1e-3)
+    assert "best 3 of 12 with dropout in" in lines[-1]
+    few = [*without, within[2]]
+    unchanged, lines = narrow(space, few, 0.25, few)
+    assert unchanged.parameters[1] == space.parameters[1]
+    assert "stays (best 1 of 1 with dropout in, which span no range)" in lines[-1]
