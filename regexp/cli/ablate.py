@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from regexp.errors import RunError, UsageError
+from regexp.errors import ConfigError, DataError, DeviceError, RunError, UsageError
 from regexp.inert import safe
 
 if TYPE_CHECKING:
@@ -67,15 +67,27 @@ def ablate(
     record = _Record(runs_dir, name or f"{config.stem}-ablation", [m.name for m in experiment.regularizers], retune)
     typer.echo(safe(f"{len(wanted)} arms x {len(experiment.training.seeds)} seeds, in {record.path}"))
     record.announce(wanted)
+    failed = {}
     with loaded.placed():
         for number, arm in enumerate(wanted, 1):
-            _train(arm, record.path, f"[{number}/{len(wanted)}] {arm.name}", metric, retune is not None, device)
+            label = f"[{number}/{len(wanted)}] {arm.name}"
+            try:
+                _train(arm, record.path, label, metric, retune is not None, device)
+            except (DataError, DeviceError, ConfigError) as error:  # this arm alone cannot be trained
+                failed[arm.name] = str(error).partition("\n")[0]
+                typer.echo(safe(f"{label}: failed: {failed[arm.name]}"), err=True)
+    record.note(failed=failed)
+    if len(failed) == len(wanted):
+        raise RunError(f"no arm of {record.path} can be trained: {next(iter(failed.values()))}")
     if cost and not record.has_costs:
         record.note(step_time=_costs(experiment, device))
     if retune is not None:
-        record.note(at_edge=[arm.name for arm in wanted if _is_at_edge(arm, record.path)])
+        trained = [arm for arm in wanted if arm.name not in failed]
+        record.note(at_edge=[arm.name for arm in trained if _is_at_edge(arm, record.path)])
     nothing = next(arm.name for arm in wanted if not arm.methods)
     _show(record.path, nothing, metric, delta, html)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _check_metric(metric: str | None, experiment: Experiment, task: str) -> None:
@@ -161,12 +173,12 @@ def _folder(arm: Arm, root: Path, retune: bool, device: str) -> tuple[Loaded | N
     """(config, run, whether to resume); no config where the arm is done. Raises UsageError where it was another's."""
     from regexp.config import load, loads, to_yaml
     from regexp.runs import Run
+    from regexp.runs.files import exists
 
     text = to_yaml(arm.experiment)
     leftover = Run(root / arm.name)
-    if leftover.path.exists() and not (leftover.path / "config.yaml").exists():  # killed before it was a run
-        leftover.lock()
-        leftover.discard()
+    if exists(leftover.path) and not exists(leftover.path / "config.yaml"):  # killed before it was a run
+        Run.remove_remains(leftover.path)
     if leftover.path.exists():
         run = Run.open(root, arm.name)
         saved = load(run.path / "config.yaml")

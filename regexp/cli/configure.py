@@ -61,7 +61,8 @@ def init(file: NewFile = None) -> None:
         with file.open("x", encoding="utf-8") as out:
             out.write(STARTER.format(name=name))
         schema_file = file.with_name("regexp.schema.json")
-        schema_file.write_text(_schema_text(), encoding="utf-8")
+        if not schema_file.exists() or '"title": "regexp experiment"' in schema_file.read_text("utf-8", "replace"):
+            schema_file.write_text(_schema_text(), encoding="utf-8")
     except FileExistsError:
         raise UsageError(f"{file} is there already; it is left as it is") from None
     except OSError as error:

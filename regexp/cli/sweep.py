@@ -82,7 +82,7 @@ def sweep(
         from regexp.sweep.session import run_sweep
 
         with loaded.placed(), _signals(display) as interrupted:
-            for event in run_sweep(loaded, run, bool(resume), where, sys.argv[1:], storage, interrupted):
+            for event in run_sweep(loaded, run, bool(resume), where, sys.argv[1:], storage, interrupted, display.warn):
                 display.event(event)
                 failed = isinstance(event, Concluded) and event.summary["status"] == "failed"
     if failed:

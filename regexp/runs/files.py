@@ -6,7 +6,9 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterator
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +58,29 @@ def write_named(path: Path, data: bytes) -> None:
     with explained(path):
         if path.exists() and not path.is_file():
             path.write_bytes(data)
-        else:
-            write_atomic(path.resolve(), data)
+            return
+        path = path.resolve()
+        # A name that nobody has: the user's folder may hold NAME.writing.
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+        try:
+            try:
+                _write_all(descriptor, data)
+                os.fchmod(descriptor, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        sync_folder(path.parent)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def append(path: Path, data: bytes) -> None:
@@ -99,12 +122,18 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def clean(folder: Path) -> None:
-    """Remove the files that a killed process left half written."""
+def clean(folder: Path, names: Iterable[str]) -> None:
+    """Remove what a killed process left half written of the files with these names."""
     with explained(folder):
-        for leftover in folder.rglob(f"*{TEMPORARY}"):
-            if leftover.is_file():
-                leftover.unlink(missing_ok=True)
+        for name in names:
+            remove(folder / f"{name}{TEMPORARY}")
+
+
+def remove(path: Path) -> None:
+    """Remove a regular file, if one is there; never a folder, nor what a link points to."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            os.unlink(path)
 
 
 def exists(path: Path) -> bool:

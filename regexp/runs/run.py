@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
 import os
-import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -16,6 +16,13 @@ import numpy as np
 from regexp.errors import RunError, UsageError
 from regexp.runs import checkpoint, files
 from regexp.runs.checkpoint import Arrays
+
+# Every file that this package writes into a run's folder, and into its checkpoints/; nothing else is ever removed.
+FILES = (
+    "config.yaml", "manifest.json", "metrics.jsonl", "summary.json", "predictions.npz", "diagnostics.json",
+    "checks.json", "winner.yaml", "study.db", "study.db-wal", "study.db-shm", "study.db-journal", ".lock",
+)  # fmt: skip
+CHECKPOINTS = tuple(f"{kind}{version}" for kind in ("last", "best") for version in ("", ".new", ".previous"))
 
 
 class Run:
@@ -57,7 +64,8 @@ class Run:
         """An existing run, to go on with. Raises UsageError where there is none, RunError where another process has it."""
         run = Run.read(root, name)
         run.lock()
-        files.clean(run.path)
+        files.clean(run.path, FILES)
+        files.clean(run.path / "checkpoints", CHECKPOINTS)
         return run
 
     @staticmethod
@@ -85,9 +93,37 @@ class Run:
         self._lock = descriptor
 
     def discard(self) -> None:
-        """Remove the folder of a run that came to nothing."""
+        """Remove the folder of a run that came to nothing; what this package did not write stays, and the folder too."""
         self.close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        for folder, names in ((self.path / "checkpoints", CHECKPOINTS), (self.path, FILES)):
+            if folder.is_symlink():
+                continue
+            for name in names:
+                files.remove(folder / name)
+                files.remove(folder / f"{name}{files.TEMPORARY}")
+            with contextlib.suppress(OSError):  # something else is in it
+                folder.rmdir()
+
+    @staticmethod
+    def remove_remains(path: Path) -> None:
+        """Remove the folder of a run that was killed before its config was written.
+
+        Raises RunError where the folder is another process's, or holds anything that such a run does not leave.
+        """
+        run = Run(path)
+        foreign = [] if path.is_dir() and not path.is_symlink() else [path.name]
+        if not foreign:
+            checkpoints = path / "checkpoints"
+            inside = list(checkpoints.iterdir()) if checkpoints.is_dir() and not checkpoints.is_symlink() else []
+            remains = {".lock", "checkpoints", f"config.yaml{files.TEMPORARY}"}
+            foreign = sorted(entry.name for entry in [*path.iterdir(), *inside] if entry.name not in remains)
+        if foreign:
+            raise RunError(
+                f"{path}: is no run and holds {', '.join(foreign[:3])}, which regexp did not write there: move it away, "
+                "or choose another --name"
+            )
+        run.lock()
+        run.discard()
 
     def close(self) -> None:
         """Let other processes in."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,37 +27,59 @@ class Database:
         self.study, self.storage = study, storage
 
     @staticmethod
-    def create(folder: Path, name: str, url: str | None, smaller: bool) -> Database:
+    def create(folder: Path, name: str, url: str | None, smaller: bool, objective: str = "") -> Database:
         """A new study; of SQLite the file is there whole or not at all. Raises UsageError where the name is taken."""
         optuna = _optuna()
+        if url is None and (folder / "study.db").exists():
+            raise RunError(f"{folder / 'study.db'}: is there already; a new sweep does not replace a record")
         direction: Any = "minimize" if smaller else "maximize"
         with _explained(url):
             if url is None:
                 fresh = folder / "study.db.writing"
                 fresh.unlink(missing_ok=True)
                 storage = optuna.storages.RDBStorage(f"sqlite:///{fresh}")
-                optuna.create_study(storage=storage, study_name=name, direction=direction)
+                _named(optuna.create_study(storage=storage, study_name=name, direction=direction), objective)
                 storage.engine.dispose()
                 os.replace(fresh, folder / "study.db")
                 return Database.open(folder, name, None, made=True)
             storage = _storage(url)
             try:
-                return Database(optuna.create_study(storage=storage, study_name=name, direction=direction), storage)
+                study = optuna.create_study(storage=storage, study_name=name, direction=direction)
+                return Database(_named(study, objective), storage)
             except optuna.exceptions.DuplicatedStudyError:
                 storage.engine.dispose()
                 raise UsageError(f"the database has a study {name} already; choose another --name") from None
 
     @staticmethod
     def open(folder: Path, name: str, url: str | None, made: bool = False) -> Database:
-        """The study that is there, made just now or by another release. Raises UsageError where it is not."""
+        """The study that is there, made just now or by another release. Raises UsageError where it is not.
+
+        name: of the study; in study.db the only study counts, whatever it is called, since a folder can be renamed
+        """
         optuna = _optuna()
         with _explained(url):
             storage = _storage(url or f"sqlite:///{folder / 'study.db'}", made)
             try:
+                if url is None:
+                    name = _only_study(folder / "study.db", optuna.get_all_study_names(storage))
                 return Database(optuna.load_study(study_name=name, storage=storage), storage)
             except KeyError:
                 storage.engine.dispose()
                 raise UsageError(f"the database has no study {name}") from None
+            except RunError:
+                storage.engine.dispose()
+                raise
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file of this machine, and no server."""
+        return bool(self.storage.engine.url.drivername.startswith("sqlite"))
+
+    @property
+    def where(self) -> str:
+        """The file, or the server without user and password, for messages."""
+        url = self.storage.engine.url
+        return str(url.database) if self.is_file else f"the database {url.host}/{url.database}"
 
     def close(self) -> None:
         """End the connections."""
@@ -92,6 +115,22 @@ class Database:
             session.flush()  # the database gives each its trial_id
             for row, trial in zip(rows, trials, strict=True):
                 session.add_all(_parts(models, trial, row.trial_id))
+
+
+def _named(study: Any, objective: str) -> Any:
+    """The study with its objective's name, for those who look at it with other tools."""
+    if objective:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the method is experimental
+            study.set_metric_names([objective])
+    return study
+
+
+def _only_study(path: Path, names: Sequence[str]) -> str:
+    if len(names) != 1:
+        what = f"holds {len(names)} studies ({', '.join(sorted(names)[:3])})" if names else "holds no study"
+        raise RunError(f"{path}: {what}, where a sweep's record has one; put the sweep's own file back")
+    return names[0]
 
 
 def _row(models: Any, trial: Any, study: int, number: int) -> Any:

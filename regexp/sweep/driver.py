@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
@@ -50,6 +51,7 @@ class Sweeping:
         lanes = Lanes(data, experiment.dataset)
         self.blocks = Blocks(lanes, self.plan.divided(), executor)
         self.records: dict[tuple[int, int], Record] = {}
+        self.began: dict[tuple[int, int], float] = {}  # when each trial was first trained, in seconds since 1970
         self.totals: dict[int, int] = {}  # different settings of each stage that has begun
         executor.begin(lanes)
 
@@ -197,6 +199,8 @@ class Sweeping:
         for event in training:
             if isinstance(event, Moved):
                 self._count(event.lane_steps, event.seconds)
+                for lane in event.lanes:
+                    self.began.setdefault((index, owners[lane]), time.time() - event.seconds)
             elif isinstance(event, Lost):
                 self._count(-event.lane_steps, 0.0)
                 yield WorkerLost(event.reason)
@@ -246,13 +250,14 @@ class Sweeping:
         record = Record(index, number, setting, worst, value, scores, max(o.epochs for o in outcomes),
                         first.step, first.reason)  # fmt: skip
         self.records[index, number] = record
-        store.add(record)
+        store.add(record, self.began.get((index, number)))
         return record
 
     def _progress(self, index: int, running: int, ended: list[Record]) -> Progress:
         here = [r for r in self.records.values() if r.stage == index]
         best = ranked([r for r in here if r.setting], self.smaller)
-        left = max(0, self.steps_left) * self.spent / self.moved if self.moved else None
+        finished = len(here) == self.totals.get(index, self.confirming)
+        left = max(0, self.steps_left) * self.spent / self.moved if self.moved and not finished else None
         lost = sum(r.status in ("diverged", "failed") for r in here)
         value = best[0].value if best else None
         trials = self.totals[index] if self.confirming is None else self.confirming

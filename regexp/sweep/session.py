@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from regexp.config import Loaded, Search, to_yaml
@@ -24,6 +25,8 @@ from regexp.sweep.executors.base import Executor
 from regexp.sweep.records import Store
 from regexp.sweep.samplers import check_installed
 from regexp.sweep.text import description, difference
+
+LAST_PATIENCE = 5.0  # seconds for a last attempt to write what waits, once the sweep has failed
 
 
 def prepare(loaded: Loaded, executor: Executor) -> Sweeping:
@@ -62,11 +65,14 @@ def within_data(search: Search, facts: Facts) -> tuple[Search, list[str]]:
 
 def run_sweep(
     loaded: Loaded, run: Run, resume: bool, executor: Executor, command: list[str], storage: str | None = None,
-    interrupted: Callable[[], int] = never,
+    interrupted: Callable[[], int] = never, warn: Callable[[str], None] = print,
 ) -> Iterator[Event]:  # fmt: skip
-    """Everything `regexp sweep` does, files included."""
+    """Everything `regexp sweep` does, files included. warn: shows what a long wait is for."""
     assert loaded.search is not None
-    manifest = gather(command) | {"kind": "sweep", "status": "running", "reason": None,
+    before = run.read_json("manifest.json") if resume and (run.path / "manifest.json").exists() else {}
+    name = before.get("study") or run.name
+    manifest = gather(command) | {"kind": "sweep", "status": "running", "reason": None, "study": before.get("study"),
+                                  "trials": before.get("trials", 0),
                                   "storage": None if storage is None else storage.rpartition("@")[2]}  # fmt: skip
     run.write_json("manifest.json", manifest)
     store, executor.interrupted = None, interrupted
@@ -74,22 +80,27 @@ def run_sweep(
         sweeping = prepare(loaded, executor)
         digest = data_hash(sweeping.data)
         manifest |= {"data": {"source": sweeping.data.source, "sha256": digest, "examples": len(sweeping.data.inputs)}}
-        begin = Store.resume if resume else Store.create
+        objective = sweeping.sweep.objective
+        begin = partial(Store.resume, recorded=bool(before.get("study"))) if resume else Store.create
         began = time.perf_counter()
         with ThreadPoolExecutor(1) as beside:  # the database is opened while the first program is compiled
-            opening = beside.submit(begin, run.path, run.name, storage, sweeping.space, sweeping.smaller)
+            opening = beside.submit(begin, run.path, name, storage, sweeping.space, sweeping.smaller, objective)
             try:
                 planned = sweeping.planned()
             finally:
                 store = opening.result()
-        manifest |= {"device": executor.describe()}
+        store.interrupted, store.warn = interrupted, warn
+        manifest |= {"device": executor.describe(), "study": name}
+        run.write_json("manifest.json", manifest)  # from here on a study that is missing is a loss
         _same(store, description(loaded), digest, run)
+        _check_complete(store, manifest["trials"], run)
         for event in sweeping.events(store, planned):
             if isinstance(event, Concluded):
                 event.summary["seconds"] = round(time.perf_counter() - began, 3)
                 event.summary["compilations"] = executor.compilations()
                 run.write_json("summary.json", event.summary)
                 _write_winner(sweeping, event.summary, run)
+                manifest["trials"] = len(store.records())
                 _end(run, manifest, event.summary["status"], None)
             yield event
     except BaseException as error:
@@ -100,7 +111,8 @@ def run_sweep(
         status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt | GeneratorExit) else "failed"
         with contextlib.suppress(RegexpError):
             if store is not None:
-                store.flush()
+                store.flush(patience=LAST_PATIENCE)
+                manifest["trials"] = len(store.records())
         with contextlib.suppress(RunError):
             _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0])
         if isinstance(error, Interrupted):
@@ -125,6 +137,15 @@ def _same(store: Store, text: str, digest: str, run: Run) -> None:
         raise RunError(f"{run.name} was begun with another config:\n{difference(notes['config'], text, run.name)}")
     if notes.get("data", digest) != digest:
         raise RunError(f"{run.path}: the data has changed since this sweep began; start a new one")
+
+
+def _check_complete(store: Store, trials: int, run: Run) -> None:
+    """Raises RunError where the record has lost trials since the sweep was last stopped."""
+    if (there := len(store.records())) < trials:
+        raise RunError(
+            f"{run.path}: its record holds {there} trials, but {trials} had ended when it was stopped; put the record "
+            "back, or start a new sweep"
+        )
 
 
 def _write_winner(sweeping: Sweeping, summary: dict[str, Any], run: Run) -> None:

@@ -230,9 +230,13 @@ def _unpacked(packed: bytes, examples: tuple[Tree, ...], devices: Sequence[Any])
     return deserialize_and_load(program, arguments, answers, devices[0].client, devices)
 
 
+KEPT = re.compile(r"[0-9a-f]{64}(\.\d+)?")  # the names of the files that `_write` makes; no other is removed
+
+
 def _tidy(folder: Path) -> None:
     """Forgets the half that was not used for longest, once there are too many."""
-    kept = [(entry.stat().st_mtime, entry.path) for entry in os.scandir(folder) if entry.is_file()]
+    ours = [entry for entry in os.scandir(folder) if KEPT.fullmatch(entry.name) and entry.is_file()]
+    kept = [(entry.stat().st_mtime, entry.path) for entry in ours]
     if len(kept) > MOST_KEPT:
         for _, path in sorted(kept)[: len(kept) // 2]:
             Path(path).unlink(missing_ok=True)

@@ -181,7 +181,11 @@ def test_a_lock_that_was_refused_is_not_closed_again(root, run):
 
 def test_a_folder_named_like_a_leftover_is_left(root, run):
     (run.path / "mine.writing").mkdir()
-    (run.path / "last.writing").write_text("half")
+    (run.path / "thesis.writing").write_text("a file of the user's")
+    leftovers = run.path / "manifest.json.writing", run.path / "checkpoints" / "last.new.writing"
+    for leftover in leftovers:
+        leftover.write_text("half")
     Run.open(root, "lab").close()
     assert (run.path / "mine.writing").is_dir()
-    assert not (run.path / "last.writing").exists()
+    assert (run.path / "thesis.writing").read_text() == "a file of the user's"
+    assert not any(leftover.exists() for leftover in leftovers)
