@@ -98,10 +98,23 @@ def _paired(winner: Record, base: Record, name: str) -> dict[str, Any]:
 def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[str, float]:
     """Each parameter's share in what makes the best of the first stage, by Optuna's PED-ANOVA; {} for few trials.
 
+    Of each parameter the trials in which its method is in are asked, since elsewhere its value changes nothing.
     PED-ANOVA asks for the order alone: with halving, values of several lengths, it is told the places.
     """
-    good = measured(records, smaller)
-    if len(good) < FEW_FOR_IMPORTANCE or len(space) < 2:
+    if len(measured(records, smaller)) < FEW_FOR_IMPORTANCE or len(space) < 2:
+        return {}
+    shares: dict[str, float] = {}
+    for parameter in space:
+        active = [r for r in records if space.active(parameter, r.setting)]
+        shares |= _shares(measured(active, smaller), [parameter], smaller)
+    total = sum(shares.values())
+    ordered = sorted(shares.items(), key=lambda item: -item[1])
+    return {path: share / total for path, share in ordered} if total > 0 else {}
+
+
+def _shares(good: Sequence[Record], parameters: Sequence[Parameter], smaller: bool) -> dict[str, float]:
+    """Not yet divided by their sum; {} for few trials."""
+    if len(good) < FEW_FOR_IMPORTANCE:
         return {}
     import optuna
 
@@ -110,13 +123,13 @@ def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[s
         warnings.simplefilter("ignore")
         halved = any(not r.worked for r in good)
         study = optuna.create_study(direction="minimize" if smaller or halved else "maximize")
-        kinds = {p.path: distribution(p) for p in space}
+        kinds = {p.path: distribution(p) for p in parameters}
         for place, r in enumerate(good):
-            value = place if halved else r.value
-            study.add_trial(optuna.trial.create_trial(params=r.setting, distributions=kinds, value=value))
+            value, params = place if halved else r.value, {path: r.setting[path] for path in kinds}
+            study.add_trial(optuna.trial.create_trial(params=params, distributions=kinds, value=value))
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    return {path: float(share) for path, share in found.items()}
+        shares = optuna.importance.get_param_importances(study, evaluator=evaluator, normalize=False)
+    return {path: float(share) for path, share in shares.items()}
 
 
 @contextmanager

@@ -33,7 +33,8 @@ from regexp.sweep.tasks import Ended, Lost, Moved, Outcome
 from regexp.sweep.trainer import Lanes
 
 MOST_PROPOSALS = 4  # times a stage's trials: so long an adaptive sampler is asked for settings that are new
-MOST_MEASURED = 32  # settings that are tried before the space counts as one in which none can be trained
+MOST_REASONS = 3
+MOST_MEASURED = 16  # settings whose training is tried before the space counts as one in which none can be trained
 CARRIED = 0.25  # of a stage's trials: the best settings of the stage before, trained again at the new length
 
 
@@ -57,21 +58,16 @@ class Sweeping:
 
     def planned(self) -> Planned:
         """Measures some steps of the first setting that can be trained. Raises RunError where none of several can."""
-        reasons: list[str] = []
-        for experiment in islice(self.plan.middles(), MOST_MEASURED):
-            reason = self._refusal(experiment)
-            if reason is None:
-                measured = self.blocks.measure(Trial(experiment=experiment, seed=self.seeds[0]))
-                if not measured.reason:
-                    planned = self.plan.planned(measured, self.blocks.executor.workers)
-                    return replace(planned, notes=(*self.notes, *self._untrainable(reasons)))
-                reason = measured.reason
-            reasons.append(reason)
-        raise RunError(f"no setting of the space can be trained: {'; '.join(dict.fromkeys(reasons))}")
-
-    @staticmethod
-    def _untrainable(reasons: Sequence[str]) -> list[str]:
-        return [f"some settings cannot be trained and will fail: {reason}" for reason in dict.fromkeys(reasons)]
+        samples = list(self.plan.samples())
+        refusals = {name: reason for name, experiment in samples if (reason := self._refusal(experiment)) is not None}
+        for name, experiment in islice((s for s in samples if s[0] not in refusals), MOST_MEASURED):
+            measured = self.blocks.measure(Trial(experiment=experiment, seed=self.seeds[0]))
+            if not measured.reason:
+                planned = self.plan.planned(measured, self.blocks.executor.workers)
+                return replace(planned, notes=(*self.notes, *_untrainable(refusals)))
+            refusals[name] = measured.reason
+        reasons = dict.fromkeys(refusals.values())
+        raise RunError(f"no setting of the space can be trained: {'; '.join(islice(reasons, MOST_REASONS))}")
 
     def _refusal(self, experiment: Experiment) -> str | None:
         """Why the config or the data rule an experiment out; None where they do not."""
@@ -262,3 +258,9 @@ class Sweeping:
         value = best[0].value if best else None
         trials = self.totals[index] if self.confirming is None else self.confirming
         return Progress(index, trials, len(here), lost, running, value, left, ended)
+
+
+def _untrainable(refusals: dict[str, str]) -> list[str]:
+    """A note for each reason why settings cannot be trained, with the first that it rules out."""
+    first = {reason: name for name, reason in reversed(refusals.items())}
+    return [f"cannot be trained and will fail alone: {name}, since {reason}" for reason, name in first.items()]

@@ -11,11 +11,12 @@ from regexp.config import Search
 from regexp.experiment import Experiment, monitor
 from regexp.lazy import jax
 from regexp.sweep.events import Planned
-from regexp.sweep.samplers import ADAPTIVE, BATCHES, different, grid
+from regexp.sweep.samplers import ADAPTIVE, BATCHES, different, fixed, grid
 from regexp.sweep.section import SweepStage
 from regexp.sweep.space import Parameter, Setting
 from regexp.sweep.tasks import Measured
 
+SAMPLES = 64  # settings among which one that can be trained is looked for
 MOST_STRUCTURES = 256  # combinations that are counted one by one
 
 
@@ -60,14 +61,18 @@ class Plan:
         """(lanes of one structure, epochs)."""
         return [(-(-lanes // self.structures), epochs) for lanes, epochs in self.needs()]
 
-    def middles(self) -> Iterator[Experiment]:
-        """Experiments of the first stage: in the middle of all ranges, then with each other choice of one parameter."""
+    def samples(self) -> Iterator[tuple[str, Experiment]]:
+        """(name, experiment of the first stage): the middle of all ranges, each other choice of one parameter, and
+        settings from all over the space."""
         middle, epochs = self._middle(), self.sweep.stages[0].epochs
-        yield self.space.experiment(middle, epochs)
+        yield "the middle of the space", self.space.experiment(middle, epochs)
         for parameter in self.space:
             for choice in parameter.choices:
                 if choice != middle[parameter.path]:
-                    yield self.space.experiment(middle | {parameter.path: choice}, epochs)
+                    name = f"{parameter.path} {choice}"
+                    yield name, self.space.experiment(middle | {parameter.path: choice}, epochs)
+        for number, setting in enumerate(fixed("sobol", self.space, SAMPLES, 0)):
+            yield f"sample {number + 1}", self.space.experiment(setting, epochs)
 
     def of(self, setting: Setting, epochs: int) -> Experiment:
         """The experiment of a setting; of none, the file's own."""

@@ -78,6 +78,7 @@ class Store:
         self.waiting: deque[tuple[str, Any]] = deque()
         self.writer = ThreadPoolExecutor(1)
         self.hurry = Event()  # somebody waits for the writer
+        self.scheduled = False  # an attempt to write has been submitted and has not begun
 
     @staticmethod
     def create(
@@ -134,7 +135,9 @@ class Store:
         """A trial that has ended; `began`: when it was first trained, in seconds since 1970."""
         ended = time.time()
         self.waiting.append(("trial", (record, (ended if began is None else began, ended))))
-        self.writer.submit(self._write, GATHERED)
+        if not self.scheduled:  # one attempt writes all that waits; on a full disk thousands would queue up
+            self.scheduled = True
+            self.writer.submit(self._write, GATHERED)
 
     def records(self) -> list[Record]:
         """All trials that have ended, each once; not those that someone else has put into the study."""
@@ -144,6 +147,7 @@ class Store:
 
     def _write(self, pause: float = 0.0) -> Exception | None:
         """Write what waits; returns why the database cannot take it now."""
+        self.scheduled = False  # before the queue is read: what is added from here on has an attempt of its own
         from optuna.exceptions import StorageInternalError
         from sqlalchemy.exc import DBAPIError
 
