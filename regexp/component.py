@@ -28,6 +28,7 @@ NonNegative = Annotated[float, Ge(0), AllowInfNan(False)]
 Positive = Annotated[float, Gt(0), AllowInfNan(False)]
 Fraction = Annotated[float, Ge(0), Le(1), AllowInfNan(False)]
 Rate = Annotated[float, Ge(0), Lt(1), AllowInfNan(False)]
+Share = Annotated[float, Gt(0), Le(1), AllowInfNan(False)]
 Count = Annotated[int, Ge(1), Le(2**31 - 1)]
 Natural = Annotated[int, Ge(0), Le(2**31 - 1)]
 

@@ -77,10 +77,10 @@ def ablate(
                 if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
                     raise  # all but what XLA says of memory is a bug
                 failed[arm.name] = str(error).partition("\n")[0]
+                if len(failed) == len(wanted):
+                    raise  # no arm is left, so the fault is not an arm's
                 typer.echo(safe(f"{label}: failed: {failed[arm.name]}"), err=True)
     record.note(failed=failed)
-    if len(failed) == len(wanted):
-        raise RunError(f"no arm of {record.path} can be trained: {next(iter(failed.values()))}")
     if cost and not record.has_costs:
         record.note(step_time=_costs(experiment, device))
     if retune is not None:

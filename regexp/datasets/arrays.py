@@ -3,46 +3,109 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from regexp.datasets.memory import check_size
 from regexp.errors import DataError
 
+MEMORY_SHARE = 0.1  # of this machine's memory, where no config says another
 
-def read_arrays(path: str, key: str | None = None) -> dict[str, np.ndarray]:
-    """All arrays of a .npz file; `key` of the config names it, if any.
 
-    Raises DataError for a damaged file or one that holds pickled objects.
+class Archive:
+    """A .npz file of which only headers have been read; a context manager that closes it.
+
+    names: of its arrays
+    Raises DataError for a file that is damaged or no .npz file; `key` of the config names it, if any.
     """
-    try:
-        file = Path(path).open("rb")  # noqa: SIM115 - closed below; what fails here is the path, there the content
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}", key) from None
-    try:
-        with file:
-            if not zipfile.is_zipfile(file):  # else NumPy calls any other file pickled
-                raise DataError(f"{path}: not an .npz file, or cut short")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-    except ValueError as error:
-        if "pickle" in str(error) or "Object arrays" in str(error):
-            raise DataError(f"{path}: holds pickled Python objects, which are never loaded") from None
-        raise DataError(f"{path}: {error}") from None
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, KeyError, RuntimeError) as error:
-        raise DataError(f"{path}: not a readable .npz file ({error})") from None
-    except MemoryError as error:
-        raise DataError(f"{path}: {error}") from None
+
+    def __init__(self, path: str, key: str | None = None):
+        self.path = path
+        try:
+            self._file = Path(path).open("rb")  # noqa: SIM115 - __exit__ closes it
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}", key) from None
+        try:
+            self._zip = self._opened()
+        except DataError:
+            self._file.close()
+            raise
+        self._members = {member.filename.removesuffix(".npy"): member for member in self._zip.infolist()}
+        self.names = tuple(self._members)
+
+    def _opened(self) -> zipfile.ZipFile:
+        with self._readable():
+            if not zipfile.is_zipfile(self._file):
+                raise DataError(f"{self.path}: not an .npz file, or cut short")
+            self._file.seek(0)
+            return zipfile.ZipFile(self._file)
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+        self._file.close()
+
+    def read(self, names: Sequence[str], memory_share: float = MEMORY_SHARE) -> dict[str, np.ndarray]:
+        """Some of its arrays, those that are there. Raises DataError for what is damaged, pickled or too large."""
+        present = [name for name in names if name in self._members]
+        size = sum(self._bytes(name) for name in present)
+        check_size(f"{self.path}: {', '.join(present)}", size, memory_share)
+        return {name: self._array(name) for name in present}
+
+    def _bytes(self, name: str) -> int:
+        """The size of an array as its header says, which has to agree with the archive's own list."""
+        with self._readable(name), self._zip.open(self._members[name]) as stream:
+            shape, _, dtype = _read_header(stream)
+            if dtype.hasobject:
+                raise DataError(f"{self.path}: {name!r} holds pickled Python objects, which are never loaded")
+            size = dtype.itemsize
+            for side in shape:
+                if not isinstance(side, int) or isinstance(side, bool) or side < 0:
+                    raise ValueError(f"a shape of {shape}")
+                size *= side
+            if size > self._members[name].file_size:
+                raise ValueError(f"its header says {size:,} bytes, the archive {self._members[name].file_size:,}")
+            return size
+
+    def _array(self, name: str) -> np.ndarray:
+        with self._readable(name), self._zip.open(self._members[name]) as stream:
+            return np.lib.format.read_array(stream, allow_pickle=False)
+
+    @contextmanager
+    def _readable(self, name: str = "") -> Iterator[None]:
+        where = f"{self.path}: {name!r}" if name else self.path
+        try:
+            yield
+        except DataError:
+            raise
+        except MemoryError as error:
+            raise DataError(f"{where}: {error}") from None
+        except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for damage
+            raise DataError(f"{where}: not a readable array ({str(error) or type(error).__name__})") from None
 
 
-def read_array(path: str, name: str) -> np.ndarray:
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """(shape, whether in Fortran's order, dtype) at the beginning of a .npy file."""
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(stream)
+    raise ValueError(f"version {version[0]}.{version[1]} of the format; 1.0 and 2.0 are read")
+
+
+def read_array(path: str, name: str, memory_share: float = MEMORY_SHARE) -> np.ndarray:
     """One array of a .npz file."""
-    arrays = read_arrays(path)
-    if name not in arrays:
-        raise DataError(f"{path}: has no array {name!r}, only {', '.join(sorted(arrays)) or 'none'}")
-    return arrays[name]
+    with Archive(path) as archive:
+        if name not in archive.names:
+            raise DataError(f"{path}: has no array {name!r}, only {', '.join(sorted(archive.names)) or 'none'}")
+        return archive.read([name], memory_share)[name]
 
 
 def check_finite(path: str, name: str, values: np.ndarray) -> None:

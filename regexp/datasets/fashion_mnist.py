@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regexp.component import component
+from regexp.component import Share, component, static
 from regexp.datasets.base import Data, Dataset
 from regexp.datasets.idx import load_idx
 
@@ -28,6 +28,7 @@ class FashionMNIST(Dataset):
 
     path: folder of the four IDX files, gzipped or plain; left out: $REGEXP_DATA/fashion_mnist,
         /usr/share/dataset-fashion-mnist, then OpenML
+    memory_share: share of this machine's memory that each file's images may take, (0, 1]
     validation: share of the training data held out for selection, [0, 1)
     test: not used, the published split is
     preprocess: steps in order, fitted on the training split only
@@ -42,6 +43,9 @@ class FashionMNIST(Dataset):
     examples = 60000
     published_test = True
     path: str | None = None
+    memory_share: Share = static(default=0.1)
 
     def load(self) -> Data:
-        return load_idx("fashion_mnist", self.path, "/usr/share/dataset-fashion-mnist", "Fashion-MNIST", CLASSES)
+        return load_idx(
+            "fashion_mnist", self.path, "/usr/share/dataset-fashion-mnist", "Fashion-MNIST", CLASSES, self.memory_share
+        )

@@ -7,41 +7,56 @@ import os
 import struct
 import warnings
 import zlib
+from math import prod
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from regexp.datasets.base import Data
+from regexp.datasets.memory import check_size
 from regexp.errors import DataError
 
+MOST_COUNTED = 2**20  # bytes after the last image, for the message
 PARTS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 
 
-def read_idx(path: Path) -> np.ndarray:
-    """One IDX file of unsigned bytes, gzipped or plain. Raises DataError naming the file and what is wrong."""
+def read_idx(path: Path, memory_share: float = 0.1) -> np.ndarray:
+    """One IDX file of unsigned bytes, gzipped or plain. Raises DataError naming the file and what is wrong.
+
+    No more is inflated than the header says, and nothing where that is above a share of this machine's memory.
+    """
     try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            return _read_idx(path, stream, memory_share)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
-    if len(raw) < 4 or raw[:3] != b"\0\0\x08" or not 1 <= raw[3] <= 4:
+
+
+def _read_idx(path: Path, stream: BinaryIO | gzip.GzipFile, memory_share: float) -> np.ndarray:
+    magic = stream.read(4)
+    if len(magic) < 4 or magic[:3] != b"\0\0\x08" or not 1 <= magic[3] <= 4:
         raise DataError(f"{path}: not an IDX file of unsigned bytes (wrong magic number)")
-    rank, start = raw[3], 4 + 4 * raw[3]
-    if len(raw) < start:
+    header = stream.read(4 * magic[3])
+    if len(header) < 4 * magic[3]:
         raise DataError(f"{path}: ends within its header")
-    shape = struct.unpack(f">{rank}I", raw[4:start])
-    size = 1
-    for side in shape:
-        size *= side
-    if len(raw) - start != size:
-        raise DataError(f"{path}: says {shape}, {size} bytes, but holds {len(raw) - start}")
-    return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
+    shape = struct.unpack(f">{magic[3]}I", header)
+    size = prod(shape)
+    check_size(f"{path}: {shape}", size, memory_share)
+    content = stream.read(size)
+    rest = stream.read(MOST_COUNTED)
+    if len(content) != size or rest:
+        more = " or more" * (len(rest) == MOST_COUNTED)
+        raise DataError(f"{path}: says {shape}, {size} bytes, but holds {len(content) + len(rest)}{more}")
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def load_idx(name: str, path: str | None, debian: str, openml: str, classes: tuple[str, ...]) -> Data:
+def load_idx(
+    name: str, path: str | None, debian: str, openml: str, classes: tuple[str, ...], memory_share: float = 0.1
+) -> Data:
     """A dataset of four IDX files; see `places` for where they are looked for."""
     searched = places(name, path, debian)
     folder = next((p for p in searched if _file(p, PARTS["train"][0])), None)
@@ -51,7 +66,7 @@ def load_idx(name: str, path: str | None, debian: str, openml: str, classes: tup
         return _fetch(openml, classes, searched)
     images, labels = [], []
     for part in PARTS.values():
-        x, y = (read_idx(_required(folder, stem)) for stem in part)
+        x, y = (read_idx(_required(folder, stem), memory_share) for stem in part)
         if x.ndim != 3 or y.ndim != 1 or len(x) != len(y):
             raise DataError(f"{folder}: {part[0]} is {x.shape} but {part[1]} is {y.shape}")
         if y.size and y.max() >= len(classes):

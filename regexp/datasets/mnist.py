@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regexp.component import component
+from regexp.component import Share, component, static
 from regexp.datasets.base import Data, Dataset
 from regexp.datasets.idx import load_idx
 
@@ -17,6 +17,7 @@ class MNIST(Dataset):
 
     path: folder of the four IDX files, gzipped or plain; left out: $REGEXP_DATA/mnist,
         /usr/share/dataset-mnist, then OpenML
+    memory_share: share of this machine's memory that each file's images may take, (0, 1]
     validation: share of the training data held out for selection, [0, 1)
     test: not used, the published split is
     preprocess: steps in order, fitted on the training split only
@@ -31,6 +32,7 @@ class MNIST(Dataset):
     examples = 60000
     published_test = True
     path: str | None = None
+    memory_share: Share = static(default=0.1)
 
     def load(self) -> Data:
-        return load_idx("mnist", self.path, "/usr/share/dataset-mnist", "mnist_784", CLASSES)
+        return load_idx("mnist", self.path, "/usr/share/dataset-mnist", "mnist_784", CLASSES, self.memory_share)

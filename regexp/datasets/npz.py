@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regexp.component import component
-from regexp.datasets.arrays import check_finite, check_inputs, read_arrays
+from regexp.component import Share, component, static
+from regexp.datasets.arrays import Archive, check_finite, check_inputs, read_array
 from regexp.datasets.base import Data, Dataset
 from regexp.errors import DataError
 
@@ -21,6 +21,7 @@ class NPZ(Dataset):
     targets: name of the array of targets: (n,) whole numbers for classes, floats (n,) or (n, outputs) for regression
     test_inputs, test_targets: names of a published test split; used where they are in the file
     kind: auto (by the type of the targets), classification or regression
+    memory_share: share of this machine's memory that the arrays may take, (0, 1]; others in the file are not read
     validation: share of the training data held out for selection, [0, 1)
     test: share of all data held out for the test where the file has no test split, [0, 1)
     preprocess: steps in order, fitted on the training split only
@@ -35,13 +36,18 @@ class NPZ(Dataset):
     test_inputs: str = "test_inputs"
     test_targets: str = "test_targets"
     kind: Literal["auto", "classification", "regression"] = "auto"
+    memory_share: Share = static(default=0.1)
 
     def load(self) -> Data:
-        arrays = read_arrays(self.path, "dataset.path")
+        published = (self.test_inputs, self.test_targets)
+        with Archive(self.path, "dataset.path") as archive:
+            self._check_names(archive, "inputs", "targets")
+            if published != ("test_inputs", "test_targets") or not set(published).isdisjoint(archive.names):
+                self._check_names(archive, "test_inputs", "test_targets")
+            arrays = archive.read([self.inputs, self.targets, *published], self.memory_share)
         inputs, targets = self._pair(arrays, "inputs", "targets")
         test = None
-        published = (self.test_inputs, self.test_targets)
-        if published != ("test_inputs", "test_targets") or not arrays.keys().isdisjoint(published):
+        if self.test_inputs in arrays:
             more, answers = self._pair(arrays, "test_inputs", "test_targets")
             if more.shape[1:] != inputs.shape[1:] or answers.shape[1:] != targets.shape[1:]:
                 raise DataError(f"{self.path}: train and test inputs, or targets, differ in shape")
@@ -57,13 +63,16 @@ class NPZ(Dataset):
             source=self.path,
         )
 
+    def _check_names(self, archive: Archive, *fields: str) -> None:
+        for field in fields:
+            if (name := getattr(self, field)) not in archive.names:
+                message = f"{self.path}: has no array {name!r}, only {', '.join(sorted(archive.names))}"
+                raise DataError(message, f"dataset.{field}")
+
     def _pair(self, arrays: dict[str, np.ndarray], *fields: str) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets by the two fields that name them."""
         names = [getattr(self, field) for field in fields]
-        for field, name in zip(fields, names, strict=True):
-            if name not in arrays:
-                message = f"{self.path}: has no array {name!r}, only {', '.join(sorted(arrays))}"
-                raise DataError(message, f"dataset.{field}")
+        for name in names:
             if not arrays[name].ndim:
                 raise DataError(f"{self.path}: {name!r} is a single number, not one for each example")
         inputs, targets = (arrays[name] for name in names)
@@ -88,7 +97,4 @@ class NPZ(Dataset):
         return targets.astype(np.float64).reshape(len(targets), -1), ()
 
     def read_inputs(self, path: str, codec: dict[str, Any]) -> np.ndarray:
-        arrays = read_arrays(path)
-        if self.inputs not in arrays:
-            raise DataError(f"{path}: has no array {self.inputs!r}, only {', '.join(sorted(arrays))}")
-        return check_inputs(path, arrays[self.inputs])
+        return check_inputs(path, read_array(path, self.inputs, self.memory_share))

@@ -16,7 +16,7 @@ from typing import Any
 from regexp.config import Search
 from regexp.config.check import Facts, check, check_against_data
 from regexp.datasets.base import Data
-from regexp.errors import RunError
+from regexp.errors import DataError, RunError
 from regexp.experiment import Experiment, Trial
 from regexp.metrics import smaller_is_better
 from regexp.sweep.blocks import Blocks
@@ -65,6 +65,8 @@ class Sweeping:
             if not measured.reason:
                 planned = self.plan.planned(measured, self.blocks.executor.workers)
                 return replace(planned, notes=(*self.notes, *_untrainable(refusals)))
+            if measured.key is not None:  # of the data set, which all settings share
+                raise DataError(measured.reason, measured.key)
             refusals[name] = measured.reason
         reasons = dict.fromkeys(refusals.values())
         raise RunError(f"no setting of the space can be trained: {'; '.join(islice(reasons, MOST_REASONS))}")

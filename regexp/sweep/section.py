@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 
-from regexp.component import Component, Count, Finite, component, static
-
-Share = Annotated[float, Gt(0), Le(1)]
+from regexp.component import Component, Count, Finite, Share, component, static
 
 
 @component

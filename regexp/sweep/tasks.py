@@ -75,7 +75,7 @@ class Outcome:
 class Measured:
     """size: of a block; seconds: to compile; step_seconds: of one lane; spared: seconds, by programs of the cache.
 
-    reason: why the trial cannot be trained, so that nothing was measured
+    reason: why the trial cannot be trained, so that nothing was measured; key: of the config, if one is to blame
     """
 
     size: int
@@ -84,6 +84,7 @@ class Measured:
     steps_per_epoch: int
     spared: float = 0.0
     reason: str = ""
+    key: str | None = None
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ class Trainer:
         except Interrupted:
             raise
         except Exception as error:
-            return Measured(0, 0.0, 0.0, 0, reason=reason_of(error))
+            return Measured(0, 0.0, 0.0, 0, reason=reason_of(error), key=getattr(error, "key", None))
 
     def _measured(self, task: Measure) -> Measured:
         before, spared = compile_seconds(), spared_seconds()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.preprocessing import OneHotEncoder
 
-from regexp.datasets.arrays import read_arrays
+from regexp.datasets.arrays import Archive, read_array
 from regexp.datasets.base import Data, Dataset, Limit
 from regexp.datasets.csv import CSV
 from regexp.datasets.digits import Digits
@@ -242,13 +242,13 @@ def test_files_that_are_no_npz_or_claim_too_much(tmp_path):
     (tmp_path / "text.npz").write_text("hello")
     for name in ("x.npy", "text.npz"):
         with pytest.raises(DataError, match=r"not an .npz file"):
-            read_arrays(str(tmp_path / name))
+            Archive(str(tmp_path / name))
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**14,)})
     with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
         archive.writestr("inputs.npy", header.getvalue())
     with pytest.raises(DataError, match=r"huge.npz"):
-        read_arrays(str(tmp_path / "huge.npz"))
+        read_array(str(tmp_path / "huge.npz"), "inputs")
 
 
 def test_inputs_to_predict_are_checked_for_every_dataset(tmp_path):
