@@ -8,7 +8,7 @@ from regexp.diagnostics.subject import Subject
 from regexp.explanation import Explanation, Plot, series
 from regexp.metrics import measure
 
-BINS, WIDTH = 10, 40
+WIDTH = 40
 
 
 def explain(subject: Subject) -> Explanation:
@@ -20,21 +20,21 @@ def explain(subject: Subject) -> Explanation:
         return Explanation("This run has neither test nor validation examples to calibrate on.")
     inputs, _ = subject.rows(rows)
     logits = subject.outputs(inputs, subject.lane, subject.variables)
-    labels = subject.data.targets[rows]
-    nothing = np.zeros(1, np.float32)
-    metrics = measure("classification", "cross_entropy", logits, labels, nothing, nothing, BINS)
-    found = {name: float(value) for name, value in metrics.items()}
+    labels, count = subject.data.targets[rows], subject.experiment.evaluation.ece_bins
+    unscaled = np.zeros(1, np.float32)
+    measured = measure("classification", "cross_entropy", logits, labels, unscaled, unscaled, count)
+    metrics = {name: float(value) for name, value in measured.items()}
     confidence, correct = confidences(logits, labels)
-    bins = reliability(confidence, correct)
+    bins = reliability(confidence, correct, count)
     gap = float(confidence.mean() - correct.mean())
     names = ("accuracy", "nll", "brier", "ece")
     return Explanation(
         f"Mean confidence {confidence.mean():.4f} against accuracy {correct.mean():.4f} on {len(rows)} examples: "
-        f"{'over' if gap > 0 else 'under'}confident by {abs(gap):.4f}, ECE {found['ece']:.4f} over {BINS} bins.",
+        f"{'over' if gap > 0 else 'under'}confident by {abs(gap):.4f}, ECE {metrics['ece']:.4f} over {count} bins.",
         (*names, "confidence"),
-        ((*(f"{found[name]:.4f}" for name in names), f"{confidence.mean():.4f}"),),
+        ((*(f"{metrics[name]:.4f}" for name in names), f"{confidence.mean():.4f}"),),
         _chart(bins),
-        {name: found[name] for name in names} | {"confidence": float(confidence.mean()), "bins": bins},
+        {name: metrics[name] for name in names} | {"confidence": float(confidence.mean()), "bins": bins},
         (_plot(bins),),
     )
 
@@ -51,12 +51,12 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     return found
 
 
-def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict[str, float]]:
-    """{upper, examples, confidence, accuracy} of each bin that is not empty."""
-    index = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    inside = {k: index == k for k in range(BINS) if np.any(index == k)}
+def reliability(confidence: np.ndarray, correct: np.ndarray, count: int) -> list[dict[str, float]]:
+    """{upper, examples, confidence, accuracy} of each of `count` equal-width bins (lower, upper] that is not empty."""
+    index = np.clip(np.ceil(confidence * count).astype(int) - 1, 0, count - 1)
+    inside = {k: index == k for k in range(count) if np.any(index == k)}
     return [
-        {"upper": (k + 1) / BINS, "examples": int(own.sum()), "confidence": float(confidence[own].mean()),
+        {"upper": (k + 1) / count, "examples": int(own.sum()), "confidence": float(confidence[own].mean()),
          "accuracy": float(correct[own].mean())}
         for k, own in inside.items()
     ]  # fmt: skip
@@ -67,7 +67,7 @@ def _chart(bins: list[dict[str, float]]) -> tuple[str, ...]:
     for one in bins:
         bar = list(("#" * round(one["accuracy"] * WIDTH)).ljust(WIDTH + 1))
         bar[round(one["confidence"] * WIDTH)] = "|"
-        lines.append(f"{one['upper']:.1f} {''.join(bar)} {one['examples']:>5}")
+        lines.append(f"{one['upper']:.2f} {''.join(bar)} {one['examples']:>5}")
     return tuple(lines)
 
 

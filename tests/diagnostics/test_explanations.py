@@ -141,7 +141,7 @@ def test_confidence_and_reliability_of_known_outputs():
     confidence, correct = calibration.confidences(logits, np.asarray([0, 0, 1, 1]))
     np.testing.assert_allclose(confidence, [0.7, 0.65, 0.9, 0.75])
     assert correct.tolist() == [1, 0, 1, 0]
-    last = calibration.reliability(np.asarray([0.95, 0.96, 0.55]), np.asarray([1.0, 0.0, 1.0]))[-1]
+    last = calibration.reliability(np.asarray([0.95, 0.96, 0.55]), np.asarray([1.0, 0.0, 1.0]), 10)[-1]
     assert last == {"upper": 1.0, "examples": 2, "confidence": pytest.approx(0.955), "accuracy": 0.5}
 
 

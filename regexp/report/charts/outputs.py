@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,27 +15,49 @@ from regexp.report.charts.axes import Named, labelled, legend
 from regexp.report.compare import Line
 from regexp.report.figures import COLOURS, DASHES, GRID, INK, MARKERS, Chart
 from regexp.report.predictions import Classified, classified
+from regexp.report.records import Record
 
 MOST_CLASSES = 30
-BINS = 15
+DEFAULT_BINS = 15  # of a config.yaml from before evaluation.ece_bins; more bins than MOST_BINS are not drawn
+MOST_BINS = 1000
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """One row of the report. index: its colour; bins: of the run's ECE."""
+
+    index: int
+    name: str
+    classified: Classified
+    bins: int
 
 
 def outputs(lines: Sequence[Line]) -> list[Chart]:
-    """Of classifications whose predictions are there."""
-    found = [(i, name, _pooled(line)) for i, (name, line) in enumerate(labelled(lines))]
-    pooled = [(i, name, one) for i, name, one in found if one is not None]
-    if not pooled:
+    """The charts of the classifications whose predictions are stored."""
+    rows = [
+        _Drawn(index, name, pooled, bins_of(line.row.records[0]))
+        for index, (name, line) in enumerate(labelled(lines))
+        if (pooled := _pooled(line)) is not None
+    ]
+    if not rows:
         return []
+    counts = " or ".join(str(count) for count in sorted({row.bins for row in rows}))
     caption = (
-        f"Share of right answers by confidence, in {BINS} bins of equal width, over the test examples of all seeds; on "
-        "the diagonal a model is as sure as it is right. Only bins with examples are drawn."
+        f"Share of right answers by confidence, in {counts} bins of equal width, those of the runs' ECE, over the test "
+        "examples of all seeds; on the diagonal a model is as sure as it is right. Only bins with examples are drawn."
     )
-    made = [Chart("reliability", "Reliability", caption, partial(_draw_reliability, pooled))]
-    few = [(name, one) for _, name, one in pooled[:2] if one.classes <= MOST_CLASSES]
+    charts = [Chart("reliability", "Reliability", caption, partial(_draw_reliability, rows))]
+    few = [(row.name, row.classified) for row in rows[:2] if row.classified.classes <= MOST_CLASSES]
     if few:
         caption = "Share of each label's test examples, over all seeds, by the class predicted; rows add up to 1."
-        made.append(Chart("confusion", "Confusion", caption, partial(_draw_confusion, few)))
-    return made
+        charts.append(Chart("confusion", "Confusion", caption, partial(_draw_confusion, few)))
+    return charts
+
+
+def bins_of(record: Record) -> int:
+    """The number of bins over which a run measures its ECE."""
+    bins = record.config.get("evaluation.ece_bins", DEFAULT_BINS)
+    return bins if type(bins) is int and 1 <= bins <= MOST_BINS else DEFAULT_BINS
 
 
 def _pooled(line: Line) -> Classified | None:
@@ -48,18 +71,26 @@ def _pooled(line: Line) -> Classified | None:
     return Classified(join("rows"), join("labels"), join("predicted"), join("confidence"), each[0].classes)
 
 
-def _draw_reliability(rows: Sequence[tuple[int, str, Classified]], figure: Figure) -> None:
+def points(classified: Classified, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(examples, mean confidence, share right) of each equal-width bin (lower, upper] that is not empty."""
+    index = np.clip(np.ceil(classified.confidence * bins).astype(int) - 1, 0, bins - 1)
+    count = np.bincount(index, minlength=bins)
+    used = count > 0
+    confidence = np.bincount(index, classified.confidence, bins)[used] / count[used]
+    right = np.bincount(index, classified.predicted == classified.labels, bins)[used] / count[used]
+    return count[used], confidence, right
+
+
+def _draw_reliability(rows: Sequence[_Drawn], figure: Figure) -> None:
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":")
     handles = {}
-    for index, name, one in rows:
-        bins = np.clip(np.ceil(one.confidence * BINS).astype(int) - 1, 0, BINS - 1)
-        count = np.bincount(bins, minlength=BINS)
-        used = count > 0
-        confidence = np.bincount(bins, one.confidence, BINS)[used] / count[used]
-        right = np.bincount(bins, one.predicted == one.labels, BINS)[used] / count[used]
-        (handles[name],) = axes.plot(confidence, right, color=COLOURS[index], linestyle=DASHES[index], linewidth=1.8,
-                                     marker=MARKERS[index], markersize=5)  # fmt: skip
+    for row in rows:
+        _, confidence, right = points(row.classified, row.bins)
+        (handles[row.name],) = axes.plot(
+            confidence, right, color=COLOURS[row.index], linestyle=DASHES[row.index], linewidth=1.8,
+            marker=MARKERS[row.index], markersize=5,
+        )  # fmt: skip
     axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1))
     legend(figure, handles)
 
