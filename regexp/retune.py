@@ -8,6 +8,7 @@ import numpy as np
 
 from regexp.datasets.base import Data
 from regexp.datasets.splits import split
+from regexp.errors import DataError
 from regexp.experiment import Experiment, Trial, monitor, selects_best, trials
 from regexp.metrics import smaller_is_better
 from regexp.training.group import Group
@@ -21,8 +22,9 @@ def retuned(experiment: Experiment, data: Data) -> Experiment:
     """The experiment at the learning rate, of five around its own, with the best monitored metric over two seeds.
 
     The metric is measured at the epoch that the experiment selects. A rate at which a seed diverges counts as
-    infinitely bad.
+    infinitely bad. Raises DataError where `check_retune` does.
     """
+    check_retune(experiment)
     rate = float(experiment.optimizer.learning_rate)
     candidates = [_at(experiment, rate * factor) for factor in FACTORS]
     seeds = experiment.training.seeds[:SEEDS]
@@ -45,8 +47,15 @@ def _scores(group: Group, experiment: Experiment) -> np.ndarray:
     variables = group.state.best.variables if selects_best(experiment) else group.latest()
     metrics, _ = group.evaluate(variables)
     sign = 1 if smaller_is_better(name) else -1
-    values = sign * metrics[name] if name in metrics else np.zeros(len(group.trials))
+    values = sign * metrics[name]
     return np.where(np.isfinite(values), values, np.inf)
+
+
+def check_retune(experiment: Experiment) -> None:
+    """Raises DataError where the monitored metric is not measured, so every rate would be equally good."""
+    if not experiment.dataset.validation and not monitor(experiment).startswith("train/"):
+        message = f"--retune judges a learning rate by {monitor(experiment)}, but dataset.validation is 0"
+        raise DataError(message, "dataset.validation")
 
 
 def is_at_edge(found: Experiment, asked: Experiment) -> bool:

@@ -26,7 +26,10 @@ Retune = Annotated[Literal["learning_rate"] | None, typer.Option(help="Search it
 Pairs = Annotated[bool, typer.Option("--pairs", help="Also every two methods alone, and how they interact.")]
 RunsDir = Annotated[Path, typer.Option(help="Where the arms are written, in a folder of the ablation's name.")]
 Name = Annotated[str | None, typer.Option(help="The ablation's name; by default the file's. Arms that are done stay.")]
-Metric = Annotated[str | None, typer.Option(help="What is compared; by default test/accuracy, else test/rmse.")]
+Metric = Annotated[
+    str | None,
+    typer.Option(help="Metric to compare. Default: test/accuracy or test/rmse, else validation's, else train's."),
+]
 Delta = Annotated[float, typer.Option(help="A difference that does not matter, for the verdict equivalent.", min=0)]
 Html = Annotated[Path | None, typer.Option(help="Write the report of all arms as one page that works offline.")]
 Cost = Annotated[bool, typer.Option(help="Measure what each method costs a training step.")]
@@ -54,6 +57,7 @@ def ablate(
     from regexp.ablation import arms
     from regexp.config import load
     from regexp.datasets.loading import load_data
+    from regexp.retune import check_retune
 
     loaded = load(config, settings or [])
     experiment = loaded.experiment
@@ -64,6 +68,8 @@ def ablate(
         data = load_data(experiment.dataset)
         _check_metric(metric, experiment, data.task)
         _warn(loaded, data)
+        if retune is not None:
+            check_retune(experiment)
     record = _Record(runs_dir, name or f"{config.stem}-ablation", [m.name for m in experiment.regularizers], retune)
     typer.echo(safe(f"{len(wanted)} arms x {len(experiment.training.seeds)} seeds, in {record.path}"))
     record.announce(wanted)
@@ -155,6 +161,7 @@ def _train(arm: Arm, root: Path, label: str, metric: str | None, retune: bool, d
     """Train an arm that is not done; the line says how it came out."""
     from regexp.cli.progress import Display
     from regexp.cli.train import _signals
+    from regexp.report.compare import PREFERRED
     from regexp.runner import train
 
     loaded, run, resume = _folder(arm, root, retune, device)
@@ -165,7 +172,7 @@ def _train(arm: Arm, root: Path, label: str, metric: str | None, retune: bool, d
         summary: dict[str, Any] = {}
         for event in train(loaded, run, resume, device, sys.argv[1:], interrupted):  # type: ignore[arg-type]
             summary = getattr(event, "summary", summary)
-    shown = next((f"{n} {summary['metrics'][n]['mean']:.4f}" for n in (metric, "test/accuracy", "test/rmse")
+    shown = next((f"{n} {summary['metrics'][n]['mean']:.4f}" for n in (metric, *PREFERRED)
                   if summary["metrics"].get(n, {}).get("mean") is not None), summary["status"])  # fmt: skip
     seconds = summary["seconds"]
     typer.echo(f"{label}: {shown}  ({seconds['compile']:.1f} s compiling, {seconds['train']:.1f} s training)")

@@ -16,7 +16,10 @@ Runs = Annotated[list[str] | None, typer.Argument(help="Names or folders of runs
 RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
 Baseline = Annotated[str | None, typer.Option(help="The run that the others are compared with.")]
 GroupBy = Annotated[list[str] | None, typer.Option(help="One row per value of this config key; may be repeated.")]
-Metric = Annotated[str | None, typer.Option(help="What is compared; by default test/accuracy, else test/rmse.")]
+Metric = Annotated[
+    str | None,
+    typer.Option(help="Metric to compare. Default: test/accuracy or test/rmse, else validation's, else train's."),
+]
 Delta = Annotated[float, typer.Option(help="A difference that does not matter, for the verdict equivalent.")]
 Format = Annotated[Literal["table", "markdown", "csv", "latex", "json"], typer.Option(help="How it is printed.")]
 

@@ -90,14 +90,16 @@ def closing(console: Console, summary: Mapping[str, Any], run: Run, experiment: 
 
 def _beside(summary: Mapping[str, Any], sign: str) -> Iterator[str]:
     """What a method adds to the table: an ensemble's members, the gap between running statistics, the refit."""
-    name = "accuracy" if "test/accuracy" in summary["metrics"] else "rmse"
+    metrics = summary["metrics"]
+    metric = _headline(metrics)
+    part, name = metric.split("/")
     if ensemble := summary.get("ensemble"):
-        parts = [f"{kind.replace('_', ' ')} {spread(ensemble[kind][f'test/{name}'], sign)}"
-                 for kind in ("members", "best_member")]  # fmt: skip
+        parts = [
+            f"{kind.replace('_', ' ')} {spread(ensemble[kind][metric], sign)}" for kind in ("members", "best_member")
+        ]
         if name in ensemble.get("out_of_bag", {}):
             parts.append(f"out of bag {spread(ensemble['out_of_bag'][name], sign)}")
-        yield f"ensemble: test {name} {spread(summary['metrics'][f'test/{name}'], sign)}; {'; '.join(parts)}"
-    metrics = summary["metrics"]
+        yield f"ensemble: {part} {name} {spread(metrics[metric], sign)}; {'; '.join(parts)}"
     for kind in sorted({n.partition("/")[0] for n in metrics}, key=lambda kind: (kind != "mc", kind)):
         if kind == "mc":
             parts = [f"{n.partition('/')[2].replace('_', ' ')} {spread(v, sign)}" for n, v in metrics.items()
@@ -106,12 +108,21 @@ def _beside(summary: Mapping[str, Any], sign: str) -> Iterator[str]:
         elif kind.startswith(("fgsm-", "pgd-")):
             attack, _, size = kind.partition("-")
             yield f"under {attack.upper()}, epsilon {size}: test {name} {spread(metrics[f'{kind}/{name}'], sign)}"
-    if found := summary.get("running_statistics"):
-        gap = found["population_minus_ema"][f"test/{name}"]["mean"]
-        yield f"batch statistics: {found['used']} used; test {name} with population minus ema {gap:+.4f}"
+    if statistics := summary.get("running_statistics"):
+        gaps = statistics["population_minus_ema"]  # of a refit without the validation split, which it trains on
+        shown = _headline(gaps)
+        if (gap := gaps[shown]["mean"]) is not None:
+            words = shown.replace("/", " ")
+            yield f"batch statistics: {statistics['used']} used; {words} with population minus ema {gap:+.4f}"
     if refit := summary.get("refit"):
         lengths = ", ".join(map(str, refit["values"]))
         yield f"refit on training + validation data for {lengths} {refit['unit']}; validation is from before"
+
+
+def _headline(metrics: Mapping[str, Any]) -> str:
+    """Accuracy or RMSE of the test split, else of the validation split, else of the training split."""
+    names = [f"{part}/{name}" for part in ("test", "validation", "train") for name in ("accuracy", "rmse")]
+    return next(name for name in names if name in metrics)
 
 
 def _epochs(lanes: Sequence[Mapping[str, Any]], selection: Mapping[str, str]) -> str:

@@ -28,6 +28,7 @@ class Facts:
     """What the loaded data says.
 
     train, validation: examples
+    test: examples; None where it is not known
     shape: of one input
     published_test: whether its test split is published
     layers: of the model on this data; () where it is not made
@@ -40,12 +41,14 @@ class Facts:
     validation: int
     published_test: bool = False
     layers: tuple[str, ...] = ()
+    test: int | None = None
 
     @staticmethod
     def of(data: Data, split: Split, layers: tuple[str, ...] = ()) -> Facts:
         """Of the data and one seed's split."""
         sizes = len(split.train), len(split.validation)
-        return Facts(data.task, data.is_image, data.inputs.shape[1:], *sizes, data.test is not None, layers)
+        published = data.test is not None
+        return Facts(data.task, data.is_image, data.inputs.shape[1:], *sizes, published, layers, len(split.test))
 
 
 def check(experiment: Experiment) -> Iterator[Remark]:
@@ -86,6 +89,8 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
     if facts.is_image:
         yield from _colours(experiment, facts.shape[-1])
     yield from _patterns(experiment, facts.layers)
+    if facts.test == 0:
+        yield from _without_test(experiment)
     for method in experiment.regularizers:
         if method.images_only and facts.is_image and getattr(method, "fill", "") == "reflect":
             side = min(facts.shape[:2])
@@ -200,6 +205,15 @@ def _probes(experiment: Experiment) -> Iterator[Remark]:
     asked = {"mc_samples": experiment.evaluation.mc_samples > 0, "attacks": experiment.evaluation.attacks is not None}
     for field in [name for name, wanted in asked.items() if wanted and ensembles]:
         yield Remark(f"evaluation.{field}", f"{field} is measured of single models; {ensembles[0]} trains several")
+
+
+def _without_test(experiment: Experiment) -> Iterator[Remark]:
+    """What is measured on the test split alone."""
+    evaluation = experiment.evaluation
+    for field, asked in (("mc_samples", evaluation.mc_samples > 0), ("attacks", evaluation.attacks is not None)):
+        if asked:
+            message = f"evaluation.{field} is measured on the test split, and there is none: set dataset.test above 0"
+            yield Remark(f"evaluation.{field}", message)
 
 
 def _shared(experiment: Experiment) -> Iterator[Remark]:

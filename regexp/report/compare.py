@@ -20,7 +20,8 @@ from regexp.report.searches import Search, searches
 from regexp.statistics import Aggregate, McNemar, Summary, Verdict, iqm, mcnemar, mean_ranks, summarize, wilcoxon_holm
 from regexp.statistics import verdicts as judge
 
-PREFERRED = ("test/accuracy", "test/rmse", "test/loss")
+# The first that was measured is compared: without a test split the validation's, without that the training's.
+PREFERRED = tuple(f"{part}/{name}" for part in ("test", "validation", "train") for name in ("accuracy", "rmse", "loss"))
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def build(
 def _metric(records: Sequence[Record], metric: str | None) -> str:
     there = sorted({name for record in records for name in record.metrics})
     if metric is None:
-        return next((name for name in PREFERRED if name in there), there[0] if there else PREFERRED[0])
+        return next((name for name in PREFERRED if name in there), PREFERRED[0])
     if metric not in there:
         raise UsageError(f"no run has the metric {metric!r}; there are {', '.join(there) or 'none'}")
     return metric

@@ -39,6 +39,8 @@ def _checked(arrays: dict[str, np.ndarray]) -> dict[int, Classified]:
     seeds, rows, targets, outputs = (arrays[name] for name in ("seeds", "rows", "targets", "outputs"))
     if targets.ndim != 2:
         return {}  # a regression
+    if not targets.shape[1]:
+        return {}  # a run without a test split
     fits = outputs.ndim == 3 and targets.shape == rows.shape == outputs.shape[:2] and len(seeds) == len(rows)
     if not fits or not np.issubdtype(targets.dtype, np.integer):
         raise ValueError("shapes do not fit")

@@ -216,6 +216,8 @@ def _packed(compiled: Any) -> bytes:
     from jax.experimental.serialize_executable import serialize
 
     program, _, answers = serialize(compiled)
+    if not answers.num_leaves:
+        raise ValueError("a program without results names no devices: read from the cache it cannot be called")
     if re.search(rb"lapack_\w+_ffi", program):
         raise ValueError("LAPACK is loaded by tracing: a process that reads the program would crash")
     answer = jax.tree.unflatten(answers, [0] * answers.num_leaves)  # a structure alone cannot be pickled

@@ -209,6 +209,16 @@ def test_a_program_that_calls_lapack_is_not_kept(tmp_path):
         assert path.exists() == is_kept
 
 
+def test_a_program_without_results_is_not_kept(tmp_path):
+    """It names no devices: a process that reads it cannot call it with arguments on two of them."""
+    import jax
+
+    for name, function in (("one", lambda x: {"one": x}), ("none", lambda x: {})):
+        compiled = jax.jit(function).lower(np.eye(3, dtype=np.float32)).compile()
+        cache._write(tmp_path / name, compiled, 0.0, cache._packed)
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
 def test_a_folder_that_can_only_be_read_is_used(tmp_path, monkeypatch):
     def refused(path):
         raise PermissionError(path)

@@ -31,11 +31,12 @@ from regexp.regularizers.activations.batch_norm import BatchNorm
 from regexp.regularizers.activations.dropout import Dropout
 from regexp.runs import Run
 from regexp.training.epoch import EVALUATION_BLOCK, predict
+from regexp.training.lanes import compilations
 from regexp.training.prepare import prepare_lane, prepare_shared, spec_of
 from regexp.training.probe import monte_carlo, probed
 from regexp.training.step import Variables
 from tests.cli.command import inside
-from tests.lab import experiment, table
+from tests.lab import experiment, table, train
 
 pytestmark = pytest.mark.slow  # attacks and Monte Carlo: large programs
 
@@ -299,6 +300,10 @@ def test_without_test_data_there_is_nothing_to_predict_or_probe():
     assert rows.shape == (0,)
     assert jax.eval_shape(lambda: predict(what, spec, shared, lane, variables, rows)).shape == (0, 3)
     assert probed(what, spec, shared, lane, variables, rows) == {}
+    trained = train(what, columns(40, classes=3))
+    before = compilations()
+    assert trained.probed(trained.state.variables) == {}
+    assert compilations() == before  # no program without results
 
 
 @pytest.mark.parametrize(
