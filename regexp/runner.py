@@ -9,7 +9,6 @@ errors.py, after the run folder has been left in a state that `resume` continues
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from regexp.config import Facts, Loaded
+from regexp.config import Facts, Loaded, to_yaml
 from regexp.datasets.base import Data
 from regexp.datasets.loading import load_data
 from regexp.datasets.splits import split
@@ -25,6 +24,7 @@ from regexp.errors import DataError, Interrupted, RunError, UsageError
 from regexp.experiment import Experiment, trials
 from regexp.inference import described
 from regexp.manifest import gather, now
+from regexp.provenance import changed_data, check_config, config_record, data_hash, record, recorded
 from regexp.runs import Run
 from regexp.scores import Models, Scores, score, uses_population
 from regexp.summary import statistics, summarize
@@ -99,15 +99,6 @@ class Finished:
 Event = Prepared | Compiled | Advanced | Refit | Saved | Finished
 
 
-def data_hash(data: Data) -> str:
-    """sha256 over inputs and targets with their offsets, the published test rows and extra targets."""
-    digest = hashlib.sha256()
-    stored = (data.inputs, data.input_offset, data.targets, data.target_offset, data.test)
-    for array in (*stored, *([] if data.extra is None else [data.extra])):
-        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
 def never() -> int:
     """No signal has arrived."""
     return 0
@@ -123,6 +114,7 @@ class Session:
         self.experiment, self.data, self.run, self.interrupted = experiment, data, run, interrupted
         self.trials = trials(experiment)
         self.data_hash = data_hash(data)
+        self.config = config_record(to_yaml(experiment))
         self.rows_written = 0
         self.began = False
         self.notes: tuple[str, ...] = ()
@@ -224,6 +216,7 @@ class Session:
             "rows": self.rows_written,
             "seconds": self.seconds,
             "data": self.data_hash,
+            "config": self.config,
         }
         self.run.save_checkpoint("last", arrays, meta)
         # A refit has no validation data to select by: until it is over, what the first training selected is best.
@@ -232,13 +225,33 @@ class Session:
 
     def _save_best(self, stage: Stage, models: list[Models]) -> None:
         arrays = {f"{i}/{k}": v for i, one in enumerate(models) for k, v in one.group.saved(one.variables).items()}
-        who = [[self.trials[i] for i in one.trials] for one in models]
+        lanes = self._lanes(stage)
         meta = {
-            "models": [{"seeds": [t.seed for t in one], "members": [t.member for t in one]} for one in who],
+            "models": [
+                {key: [lanes[i][key] for i in one.trials] for key in ("seeds", "members", "diverged", "trained")}
+                for one in models
+            ],
             "refit": stage is not self.stages[0],
+            "data": self.data_hash,
+            "config": self.config,
             **described(self.data),
         }
         self.run.save_checkpoint("best", arrays, meta)
+
+    def _lanes(self, stage: Stage) -> list[dict[str, Any]]:
+        """What the best checkpoint says of each trial whose models of `stage` it holds."""
+        outcomes = stage.outcomes()
+        earlier = outcomes if stage is self.stages[0] else self.stages[0].outcomes()
+        return [
+            {
+                "seeds": trial.seed,
+                "members": trial.member,
+                "diverged": "diverged" in (outcome["status"], before["status"]),
+                # A refit by steps may end within its first epoch, and is trained all the same.
+                "trained": outcome["selected_epoch"] > 0 or stage is not self.stages[0],
+            }
+            for trial, outcome, before in zip(self.trials, outcomes, earlier, strict=True)
+        ]
 
     def _load_checkpoint(self) -> dict[str, Any] | None:
         if not self.run.has_checkpoint("last"):
@@ -249,10 +262,10 @@ class Session:
         except RunError as error:
             advice = f"put back what is missing, or empty {self.run.path / 'checkpoints'} to begin again"
             raise RunError(f"{error}; {advice}") from None
-        if meta["data"] != self.data_hash:
-            raise RunError(f"{self.run.path}: the data has changed since this run began; start a new run")
-        if warning:
-            self.notes += (warning,)
+        notice = check_config(self.run, meta)
+        if difference := changed_data(self.run.name, meta["data"], self.data, self.data_hash):
+            raise RunError(difference)
+        self.notes += tuple(filter(None, (warning, notice)))
         groups = self.stages[0].groups
         epoch = min(p // g.steps_per_epoch for p, g in zip(meta["positions"][0], groups, strict=True))
         return {"arrays": arrays, "meta": meta, "epoch": epoch}
@@ -355,8 +368,10 @@ def train(
         raise RunError(f"{run.name} is done already; nothing to resume")
     manifest = gather(command)
     manifest |= {"status": "running", "reason": None, "seeds": list(loaded.experiment.training.seeds)}
+    if resume:
+        manifest |= recorded(run)  # until the session has compared them with what is there now
     run.write_json("manifest.json", manifest)
-    session = None
+    session, ended = None, False
     try:
         set_up(device)
         manifest["device"] = describe_device()
@@ -365,13 +380,17 @@ def train(
         first = session.stages[0]
         facts = Facts.of(data, first.splits[0], first.groups[0].layers)
         session.notes = (*map(str, loaded.check_data(facts)), *data.notes)
-        manifest |= {"data": {"source": data.source, "sha256": session.data_hash, "examples": len(data.inputs)}}
-        run.write_json("manifest.json", manifest)
         for event in session.events(resume):
-            if isinstance(event, Finished):
+            if isinstance(event, Prepared):
+                manifest |= record(to_yaml(loaded.experiment), data, session.data_hash)
+                run.write_json("manifest.json", manifest)
+            elif isinstance(event, Finished):
                 _end(run, manifest, event.summary["status"], None, session)
+                ended = True
             yield event
     except BaseException as error:
+        if ended:  # what fails now is the caller's, not the run
+            raise
         if isinstance(error, UsageError | DataError) and not resume and (session is None or not session.began):
             run.discard()  # nothing was trained: the name is free again
             raise

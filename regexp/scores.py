@@ -42,6 +42,7 @@ class Scores:
     ensemble: list[dict[str, dict[str, float]]] = field(default_factory=list)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # the outputs of a diverged model may be infinite
 def score(
     experiment: Experiment, data: Data, trials: Sequence[Trial], splits: Sequence[Split], models: Sequence[Models],
     base: dict[int, Split], probe: bool = True,

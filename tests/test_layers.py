@@ -45,15 +45,16 @@ ALLOWED = {
     "training": PARTS | {"experiment", "losses", "metrics", "adversary"} | METHODS,
     "scores": {"experiment", "training", "datasets", "losses", "metrics"},
     "manifest": set(),
+    "provenance": {"config", "datasets", "errors", "runs"},
     "runs": {"errors"},
     "summary": set(),
     "statistics": {"lazy"},
     "ablation": {"component", "errors", "experiment", "regularizers"},
-    "retune": {"datasets", "experiment", "metrics", "training"},
+    "retune": {"datasets", "errors", "experiment", "metrics", "training"},
     "timing": {"datasets", "experiment", "training"},
-    "report": {"ablation", "errors", "explanation", "inert", "runs", "config", "metrics", "statistics"},
+    "report": {"ablation", "errors", "explanation", "inert", "runs", "config", "metrics", "provenance", "statistics"},
     "export": {"errors", "inert", "report", "runs"},
-    "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores"},
+    "inference": LEAVES | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "provenance"},
     "diagnostics": PARTS
     | METHODS
     | {"experiment", "training", "runs", "losses", "metrics", "inference", "scores", "adversary"}
@@ -62,7 +63,8 @@ ALLOWED = {
     | METHODS
     | {"experiment", "training", "runs", "config", "summary", "scores", "losses", "questions"},
     "runner": LEAVES
-    | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"},
+    | {"experiment", "training", "runs", "datasets", "config", "summary", "scores", "inference", "manifest"}
+    | {"provenance"},
 }
 ALLOWED["sweep"] = ALLOWED["runner"] | {"runner", "metrics", "statistics"}
 NO_JAX = {
@@ -82,6 +84,7 @@ NO_JAX = {
     "preprocessing",
     "errors",
     "inert",
+    "provenance",
 }
 
 

@@ -71,6 +71,7 @@ def ablate(
         if retune is not None:
             check_retune(experiment)
     record = _Record(runs_dir, name or f"{config.stem}-ablation", [m.name for m in experiment.regularizers], retune)
+    _check_arms(wanted, record.path, data)
     typer.echo(safe(f"{len(wanted)} arms x {len(experiment.training.seeds)} seeds, in {record.path}"))
     record.announce(wanted)
     failed = {}
@@ -107,6 +108,24 @@ def _check_metric(metric: str | None, experiment: Experiment, task: str) -> None
     known = score_names(experiment, task)
     if metric not in known:
         raise UsageError(f"--metric {metric}: the arms will have {', '.join(known)}")
+
+
+def _check_arms(wanted: list[Arm], root: Path, data: Data) -> None:
+    """Raises RunError where an arm was trained on other data, or its config.yaml is not what it was trained with.
+
+    An arm that is done is not trained again, and would be compared with arms of another experiment.
+    """
+    from regexp.provenance import changed_data, data_hash, has_config, recorded
+    from regexp.runs import Run
+
+    current = data_hash(data)
+    for arm in wanted:
+        run = Run(root / arm.name)
+        known = recorded(run)
+        if difference := changed_data(str(run.path), known.get("data", {}).get("sha256", current), data, current):
+            raise RunError(f"{difference}; to ablate on this data choose another --name")
+        if "config" in known and not has_config(run.path, known["config"].get("sha256", "")):
+            raise RunError(f"{run.path / 'config.yaml'} is not the config that this arm was trained with: restore it")
 
 
 class _Record:

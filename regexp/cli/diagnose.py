@@ -17,6 +17,9 @@ RunNames = Annotated[list[str], typer.Argument(help="The runs' names, or their f
 RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
 What = Annotated[list[str] | None, typer.Option(help="This diagnostic alone; may be given several times.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per diagnostic and run on standard output.")]
+DataChanged = Annotated[
+    bool, typer.Option("--data-changed", help="Use data that differs from what the run was trained on; new splits.")
+]
 Html = Annotated[Path | None, typer.Option(help="Write tables, sentences and charts as one page that works offline.")]
 Figures = Annotated[Path | None, typer.Option(help="A folder to write every chart to, as PNG and SVG.")]
 
@@ -28,8 +31,13 @@ def diagnose(
     json: Json = False,
     html: Html = None,
     figures: Figures = None,
+    data_changed: DataChanged = False,
 ) -> None:
-    """Explain saved runs from their checkpoints: a table, a chart, and the one sentence that the numbers support."""
+    """Explain saved runs from their checkpoints: a table, a chart, and the one sentence that the numbers support.
+
+    The first seed that did not diverge is explained. Exit code 1 where there is none, and where config.yaml or the data
+    has changed since the training.
+    """
     from dataclasses import replace
 
     from regexp.diagnostics.base import DIAGNOSTICS
@@ -41,17 +49,20 @@ def diagnose(
     names = DIAGNOSTICS.chosen(what or ())
     folders = [Run.read(runs_dir, name) for name in runs]
     device.set_up()
-    subjects = [subject_of(folder) for folder in folders]
+    subjects = [subject_of(folder, data_changed) for folder in folders]
     for subject in subjects:
-        if subject.warning is not None:
-            _say(f"warning: {subject.warning}")
+        for warning in subject.warnings:
+            _say(f"warning: {warning}")
     found: list[Explained] = []
     for name in names:
         own = [Explained(s.name, name, replace(DIAGNOSTICS.answer(name, s), seed=s.seed)) for s in subjects]
         _print_json(own) if json else _print(own)
         found += own
-    for place, folder in enumerate(folders):
-        _keep(folder, found[place :: len(folders)])
+    for place, (folder, subject) in enumerate(zip(folders, subjects, strict=True)):
+        if subject.data_changed:
+            _say(f"{folder.path}: explained with data that it was not trained on, so this is not kept for the report")
+        else:
+            _keep(folder, found[place :: len(folders)])
     if html is not None:
         _write_page(found, html)
     if figures is not None:

@@ -25,11 +25,13 @@ def export(run: RunName, to: Target, output: Output = Path("exports"), runs_dir:
         raise UsageError(f"--to {to} needs the package {PACKAGES[to]}: pip install 'regexp-lab[{to}]'")
     from regexp.export.contents import contents
     from regexp.inert import safe
-    from regexp.report.collect import collect
+    from regexp.report.collect import collect, edited
 
     records, skipped = collect(runs_dir, [run])
-    for one in skipped:
-        raise RunError(f"{one.name}: {one.reason}")
+    for folder in skipped:
+        raise RunError(f"{folder.name}: {folder.reason}")
+    for sentence in edited(records):
+        raise RunError(f"{sentence}: restore it before the export; regexp evaluate shows the lines that differ")
     for record in records:
         if record.manifest.get("kind") == "sweep":
             raise UsageError(f"{run} is a sweep: train {record.path / 'winner.yaml'} and export that run")

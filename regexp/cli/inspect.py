@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json as json_module
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,42 +23,59 @@ if TYPE_CHECKING:
 RunName = Annotated[str, typer.Argument(help="The run's name, or its folder.")]
 RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+DataChanged = Annotated[
+    bool, typer.Option("--data-changed", help="Use data that differs from what the run was trained on; new splits.")
+]
 Input = Annotated[str, typer.Option("--input", help="Of the form trained on: .csv, .npz, an image or a folder.")]
 Output = Annotated[Path, typer.Option("--output", help="The .csv file to write.")]
 SIGNIFICANT, DOUBLE = 6, 17  # digits of a prediction at least, and of a float64
 
 
-def evaluate(run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False) -> None:
-    """Measure a run's best checkpoint again on train, validation and test data."""
+def evaluate(
+    run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False, data_changed: DataChanged = False
+) -> None:
+    """Measure a run's best checkpoint again on train, validation and test data.
+
+    Seeds that diverged are left out. Exit code 1 where none is left, and where config.yaml or the data has changed
+    since the training.
+    """
     from regexp.cli.results import metrics_table
-    from regexp.datasets.loading import load_data
     from regexp.inference import evaluate as measure
-    from regexp.inference import read_experiment
+    from regexp.inference import left_out
     from regexp.runs import Run
     from regexp.runs.files import finite
     from regexp.training import device
 
     folder = Run.read(runs_dir, run)
-    data = load_data(read_experiment(folder).dataset)
     device.set_up()
     _tell_unfinished(folder)
-    found = measure(folder, data)
-    _warn(found.warning)
+    evaluation = measure(folder, data_changed=data_changed)
+    _warn(evaluation.warnings)
     if json:
-        answer = {"seeds": found.seeds, "diverged": found.diverged, "metrics": found.metrics}
+        answer = {
+            "seeds": evaluation.seeds,
+            "diverged": evaluation.diverged,
+            "untrained": evaluation.untrained,
+            "warnings": evaluation.warnings,
+            "metrics": evaluation.metrics,
+        }
         typer.echo(json_module.dumps(finite(answer), indent=1))
         return
     from rich.console import Console
 
     console = Console()
-    if found.diverged:
-        typer.echo(f"diverged, in no mean: seed {', '.join(map(str, found.diverged))}", err=True)
-    if good := len(found.seeds) - len(found.diverged):
-        console.print(metrics_table(found.metrics, good, console))
+    _say(left_out(evaluation.diverged, evaluation.untrained))
+    counted = len(evaluation.seeds) - len(evaluation.diverged) - len(evaluation.untrained)
+    console.print(metrics_table(evaluation.metrics, counted, console))
 
 
 def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path("runs")) -> None:
-    """Predict for the rows of a file; probabilities are means over the run's seeds."""
+    """Predict for the rows of a file; probabilities are means over the run's seeds.
+
+    Seeds that diverged are left out. Exit code 1 where none is left, and where config.yaml has changed since the
+    training.
+    """
+    from regexp.inference import left_out
     from regexp.inference import predict as infer
     from regexp.runs import Run
     from regexp.runs.files import write_named
@@ -71,28 +88,29 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     folder = Run.read(runs_dir, run)
     device.set_up()
     _tell_unfinished(folder)
-    found = infer(folder, input)
-    _warn(found.warning)
+    predictions = infer(folder, input)
+    _warn(predictions.warnings)
+    _say(left_out(predictions.diverged, predictions.untrained))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    if found.names is None:
-        writer.writerows(_table(found))
+    if predictions.names is None:
+        writer.writerows(_table(predictions))
     else:
-        names = ["file", *map(inert.csv, found.names)]
-        writer.writerows([name, *row] for name, row in zip(names, _table(found), strict=True))
+        names = ["file", *map(inert.csv, predictions.names)]
+        writer.writerows([name, *row] for name, row in zip(names, _table(predictions), strict=True))
     write_named(output, text.getvalue().encode())
-    typer.echo(inert.safe(f"wrote {len(found.values):,} predictions to {output}"), err=True)
+    typer.echo(inert.safe(f"wrote {len(predictions.values):,} predictions to {output}"), err=True)
 
 
-def _table(found: Predictions) -> Iterator[list[str]]:
+def _table(predictions: Predictions) -> Iterator[list[str]]:
     """The head, then a row for each prediction."""
-    classes = [inert.csv(name) for name in found.classes]
+    classes = [inert.csv(name) for name in predictions.classes]
     if classes:
         yield ["prediction", *(f"p({name})" for name in classes), "std_over_seeds"]
     else:
-        yield [*(f"prediction_{i}" for i in range(found.values.shape[1])), "std_over_seeds"]
-    digits = SIGNIFICANT if classes else _significant_digits(found.values)
-    for values, spread in zip(found.values, found.spread.tolist(), strict=True):
+        yield [*(f"prediction_{i}" for i in range(predictions.values.shape[1])), "std_over_seeds"]
+    digits = SIGNIFICANT if classes else _significant_digits(predictions.values)
+    for values, spread in zip(predictions.values, predictions.spread.tolist(), strict=True):
         winner = [classes[values.argmax()]] if classes else []
         yield [*winner, *(f"{value:.{digits}g}" for value in values.tolist()), f"{spread:.{SIGNIFICANT}g}"]
 
@@ -101,13 +119,16 @@ def _tell_unfinished(run: Run) -> None:
     from regexp.inference import is_finished
 
     if not is_finished(run):
-        told = f"{run.name} is not finished: these are its best models so far; --resume {run.name} goes on"
-        typer.echo(inert.safe(told), err=True)
+        _say([f"{run.name} is not finished: these are its best models so far; --resume {run.name} goes on"])
 
 
-def _warn(message: str | None) -> None:
-    if message is not None:
-        typer.echo(inert.safe(f"warning: {message}"), err=True)
+def _warn(messages: Iterable[str]) -> None:
+    _say(f"warning: {message}" for message in messages)
+
+
+def _say(messages: Iterable[str]) -> None:
+    for message in messages:
+        typer.echo(inert.safe(message), err=True)
 
 
 def _significant_digits(values: np.ndarray) -> int:

@@ -42,7 +42,7 @@ def report(
     from rich.console import Console
 
     from regexp.report import formats
-    from regexp.report.collect import collect
+    from regexp.report.collect import collect, edited
     from regexp.report.compare import build
     from regexp.report.tables import tables
 
@@ -50,6 +50,8 @@ def report(
         raise UsageError(f"--delta {delta}: must be a number >= 0")
     names = list(runs or [])
     records, skipped = collect(runs_dir, [*names, baseline] if names and baseline else names)
+    for sentence in edited(records):
+        _say(f"warning: {sentence}; its numbers are shown under settings that did not give them")
     made = build(records, skipped, metric, baseline, group_by or [], delta)
     if format == "table":
         formats.terminal(tables(made), Console())

@@ -7,7 +7,7 @@ YAML 1.2's core schema, so `1e-4` is a number while `on` and `12:30` are text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -224,3 +224,14 @@ def shown(text: object) -> str:
     """A user's text in a message: printable and short."""
     printable = "".join(c if c.isprintable() else "?" for c in str(text))
     return printable if len(printable) <= 60 else printable[:57] + "..."
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"optimizer": {"name": "adam"}} -> {"optimizer.name": "adam"}; lists and empty mappings stay whole."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,17 +11,15 @@ import numpy as np
 
 from regexp.datasets.base import Data, Split
 from regexp.datasets.loading import load_data
-from regexp.datasets.splits import split
 from regexp.diagnostics import programs
 from regexp.errors import RunError
-from regexp.experiment import Experiment, Trial, trials
-from regexp.inference import diverged, read_experiment
+from regexp.experiment import Experiment, Trial
+from regexp.inference import SavedRun, data_of, left_out, open_saved, restored_lane, saved_lane, saved_trials
 from regexp.lazy import jax
 from regexp.runs import Run
 from regexp.training.lanes import Layout, compile_over_lanes, stack
-from regexp.training.prepare import members_split, prepare_lane, prepare_shared, refit_parts, spec_of
+from regexp.training.prepare import prepare_lane, prepare_shared, spec_of
 from regexp.training.saved import nested
-from regexp.training.stage import below
 from regexp.training.step import Lane, Spec, Variables
 
 Arrays = dict[str, np.ndarray]
@@ -32,18 +30,31 @@ BLOCK = 500  # examples in one forward pass
 
 @dataclass(frozen=True)
 class Model:
-    """One of a run's. split: its rows, those it was trained on among them; variables: as selected."""
+    """A trained model of a run.
+
+    split: its rows, those it was trained on among them
+    variables: as selected
+    fitted: what training fitted and the checkpoint keeps (`saved_lane`); None: fit it on the split
+    """
 
     trial: Trial
     split: Split
     variables: Variables
+    fitted: Mapping[str, Any] | None = None
+
+    def lane(self, data: Data) -> Lane:
+        """The model's constants, but for what methods prepared for its training."""
+        lane = prepare_lane(self.trial, data, self.split)._replace(own={})
+        return lane if self.fitted is None else restored_lane(lane, self.fitted)
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
     """name: the run's; split, lane, variables, seed: of the first of `models`.
 
-    warning: which damaged checkpoint was passed over, if one was
+    models: those of the seeds that count; of a seed with a diverged or untrained lane there is none
+    data_changed: whether the data is not what the run was trained on
+    warnings: what a user should be told of the checkpoint, the config, the data and the seeds left out
     """
 
     name: str
@@ -55,7 +66,8 @@ class Subject:
     variables: Variables
     seed: int
     models: tuple[Model, ...] = ()
-    warning: str | None = None
+    data_changed: bool = False
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def analysed(self) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +93,7 @@ class Subject:
     def predict(self, model: Model, rows: np.ndarray) -> np.ndarray:
         """(n, K) of a model for some rows: logits, or numbers in the target's units."""
         inputs, _ = self.rows(rows)
-        lane = prepare_lane(model.trial, self.data, model.split)._replace(own={})
+        lane = model.lane(self.data)
         return self.outputs(inputs, lane, model.variables) * lane.target_scale + lane.target_mean
 
     def outputs(self, inputs: np.ndarray, lane: Lane, variables: Variables) -> np.ndarray:
@@ -112,42 +124,38 @@ def call(function: Callable[..., Any], spec: Spec, lane: Tree, x64: bool = False
         return jax.tree.map(lambda x: np.asarray(x)[0], program.call(*arguments))
 
 
-def subject_of(run: Run) -> Subject:
-    """The subject of a run. Raises RunError where it is damaged or all its seeds diverged."""
-    experiment = read_experiment(run)
-    data = load_data(experiment.dataset)
-    arrays, meta, warning = run.load_checkpoint("best")
-    lost = diverged(run)  # their best weights may be finite, but their training cannot be made once more
-    models = [
-        model
-        for model in _models(arrays, meta, experiment, data)
-        if (model.trial.seed, model.trial.member) not in lost and _is_finite(model.variables)
-    ]
+def subject_of(run: Run, data_changed: bool = False) -> Subject:
+    """The subject of a run; `data_changed`: explain it on data other than it was trained on, with splits drawn anew.
+
+    Raises RunError where it is damaged, where its config or data has changed, and where no seed counts.
+    """
+    saved = open_saved(run)
+    usable = saved.usable
+    data, warning = data_of(saved, load_data(saved.experiment.dataset), data_changed)
+    # The best weights of a diverged seed may be finite, but its training cannot be repeated.
+    models = [m for m in _models(saved, data) if m.trial.seed in usable and _is_finite(m.variables)]
     if not models:
-        raise RunError(f"{run.path}: every seed diverged; there is nothing to explain")
+        raise RunError(f"{run.path}: no seed has finite weights, so there is nothing to explain")
     first = models[0]
-    lane = prepare_lane(first.trial, data, first.split)._replace(own={})
     whole = replace(first.trial.experiment.training, precision="float32")
     exact = replace(first.trial.experiment, training=whole)
+    warnings = (*saved.warnings, *filter(None, (warning,)), *left_out(saved.diverged, saved.untrained))
     return Subject(
-        run.name, exact, data, first.split, spec_of(exact, data), lane, first.variables, first.trial.seed,
-        tuple(models), warning,
+        run.name, exact, data, first.split, spec_of(exact, data), first.lane(data), first.variables, first.trial.seed,
+        tuple(models), data_changed and warning is not None, warnings,
     )  # fmt: skip
 
 
-def _models(arrays: Arrays, meta: dict[str, Any], experiment: Experiment, data: Data) -> Iterator[Model]:
-    """Those of a checkpoint, in its order."""
-    every = trials(experiment)
-    base = {seed: split(experiment.dataset, data, seed) for seed in experiment.training.seeds}
-    splits = [members_split(trial, base[trial.seed]) for trial in every]
-    if meta["refit"]:
-        every, splits = refit_parts(every, base)
-    where = {(trial.seed, trial.member): index for index, trial in enumerate(every)}
-    for number, who in enumerate(meta["models"]):
-        saved = Variables(**nested(below(arrays, f"{number}/"))["variables"])
-        for place, pair in enumerate(zip(who["seeds"], who["members"], strict=True)):
-            variables = jax.tree.map(lambda x, place=place: x[place], saved)
-            yield Model(every[where[pair]], splits[where[pair]], variables)
+def _models(saved: SavedRun, data: Data) -> Iterator[Model]:
+    """The models of a checkpoint, in its order."""
+    every, splits, _ = saved_trials(saved, data)
+    index_of = {(trial.seed, trial.member): index for index, trial in enumerate(every)}
+    for entry in saved.entries:
+        variables = Variables(**nested(entry.arrays)["variables"])
+        for place, pair in enumerate(zip(entry.seeds, entry.members, strict=True)):
+            trial, split = every[index_of[pair]], splits[index_of[pair]]
+            own = jax.tree.map(lambda x, place=place: x[place], variables)
+            yield Model(trial, split, own, saved_lane(entry, place))
 
 
 def _is_finite(variables: Variables) -> bool:

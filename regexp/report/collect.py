@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regexp.errors import RegexpError, UsageError
+from regexp.provenance import has_config
 from regexp.report.records import Record, record
 from regexp.report.sweeps import confirmed, is_sweep
 
@@ -37,6 +38,19 @@ def collect(root: Path, names: Sequence[str] = ()) -> tuple[list[Record], list[S
         except (RegexpError, OSError, ValueError, RecursionError) as error:
             skipped.append(Skipped(name, _reason(error, folder)))
     return records, skipped
+
+
+def edited(records: Sequence[Record]) -> list[str]:
+    """A sentence for each run whose config.yaml is not the config that it was trained with.
+
+    Runs of older versions, whose manifest has no hash of the config, are not judged.
+    """
+    sentences = []
+    for path, manifest in {one.path: one.manifest for one in records}.items():
+        known = manifest.get("config")
+        if isinstance(known, dict) and not has_config(path, str(known.get("sha256"))):
+            sentences.append(f"{path / 'config.yaml'} is not the config that the run was trained with")
+    return sentences
 
 
 def _runs(folder: Path) -> list[Path]:

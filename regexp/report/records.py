@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from regexp.config.document import flatten
 from regexp.config.document import read as read_document
 from regexp.errors import RunError
 from regexp.runs import Run
@@ -88,17 +89,6 @@ def read_config(path: Path) -> dict[str, Any]:
     if document.problems:
         raise RunError(str(document.problems[0]).partition("\n")[0])
     return flatten(document.root.plain())
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"optimizer": {"name": "adam"}} -> {"optimizer.name": "adam"}; lists and empty mappings stay whole."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def identity(config: Mapping[str, Any], without: Iterable[str] = NOT_COMPARED) -> str:

@@ -12,19 +12,21 @@ from typing import Any
 
 from regexp.config import Loaded, Search, to_yaml
 from regexp.config.check import Facts, check_against_data
+from regexp.datasets.base import Data
 from regexp.datasets.loading import load_data
 from regexp.datasets.splits import split
 from regexp.errors import ConfigError, DataError, Interrupted, Problem, RegexpError, RunError, UsageError
 from regexp.manifest import gather, now
 from regexp.metrics import names
-from regexp.runner import data_hash, never
+from regexp.provenance import changed_data, compare, data_hash, record, recorded
+from regexp.runner import never
 from regexp.runs import Run
 from regexp.sweep.driver import Sweeping
 from regexp.sweep.events import Concluded, Event
 from regexp.sweep.executors.base import Executor
 from regexp.sweep.records import Store
 from regexp.sweep.samplers import check_installed
-from regexp.sweep.text import description, difference
+from regexp.sweep.text import description
 
 LAST_PATIENCE = 5.0  # seconds for a last attempt to write what waits, once the sweep has failed
 
@@ -73,13 +75,13 @@ def run_sweep(
     name = before.get("study") or run.name
     manifest = gather(command) | {"kind": "sweep", "status": "running", "reason": None, "study": before.get("study"),
                                   "trials": before.get("trials", 0),
-                                  "storage": None if storage is None else storage.rpartition("@")[2]}  # fmt: skip
+                                  "storage": None if storage is None else storage.rpartition("@")[2],
+                                  **(recorded(run) if resume else {})}  # fmt: skip
     run.write_json("manifest.json", manifest)
     store, executor.interrupted = None, interrupted
     try:
         sweeping = prepare(loaded, executor)
         digest = data_hash(sweeping.data)
-        manifest |= {"data": {"source": sweeping.data.source, "sha256": digest, "examples": len(sweeping.data.inputs)}}
         objective = sweeping.sweep.objective
         begin = partial(Store.resume, recorded=bool(before.get("study"))) if resume else Store.create
         began = time.perf_counter()
@@ -92,8 +94,11 @@ def run_sweep(
         store.interrupted, store.warn = interrupted, warn
         manifest |= {"device": executor.describe(), "study": name}
         run.write_json("manifest.json", manifest)  # from here on a study that is missing is a loss
-        _same(store, description(loaded), digest, run)
+        if notice := _same(store, description(loaded), sweeping.data, digest, run):
+            planned = replace(planned, notes=(*planned.notes, notice))
         _check_complete(store, manifest["trials"], run)
+        manifest |= record(description(loaded), sweeping.data, digest)
+        run.write_json("manifest.json", manifest)
         for event in sweeping.events(store, planned):
             if isinstance(event, Concluded):
                 event.summary["seconds"] = round(time.perf_counter() - began, 3)
@@ -126,17 +131,20 @@ def run_sweep(
         run.close()
 
 
-def _same(store: Store, text: str, digest: str, run: Run) -> None:
-    """Note what the sweep is about; raises RunError where the store was begun for something else."""
+def _same(store: Store, text: str, data: Data, digest: str, run: Run) -> str | None:
+    """Note what the sweep is about. Returns what a user should be told of settings that differ from the store's.
+
+    Raises RunError where the store was begun for something else.
+    """
     notes = store.notes()
     if "config" not in notes:
         store.note("config", text)
         store.note("data", digest)
-        return
-    if notes["config"] != text:
-        raise RunError(f"{run.name} was begun with another config:\n{difference(notes['config'], text, run.name)}")
-    if notes.get("data", digest) != digest:
-        raise RunError(f"{run.path}: the data has changed since this sweep began; start a new one")
+        return None
+    notice = compare(notes["config"], text, run.path / "config.yaml", run.name)
+    if difference := changed_data(run.name, notes.get("data", digest), data, digest):
+        raise RunError(difference)
+    return notice
 
 
 def _check_complete(store: Store, trials: int, run: Run) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from difflib import unified_diff
 
-from regexp.config import Loaded, to_yaml
+from regexp.config import Loaded
+from regexp.provenance import canonical
 
 
 def description(loaded: Loaded) -> str:
     """The config of the run folder: the experiment with its defaults, and the section as written."""
-    assert loaded.search is not None
-    return to_yaml(loaded.experiment) + loaded.search.written
+    return canonical(loaded)
 
 
 def difference(old: str, new: str, name: str) -> str:
