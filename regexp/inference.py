@@ -121,6 +121,7 @@ def data_of(saved: SavedRun, data: Data, data_changed: bool) -> tuple[Data, str 
     run, meta = saved.run, saved.meta
     recorded = recorded_data(run, meta)
     if recorded is None:
+        _check_fits(saved, data)
         return data, f"{run.path}: no hash of its data is recorded; the data may have changed since the training"
     difference = changed_data(run.name, recorded, data)
     if difference is None:

@@ -36,12 +36,13 @@ def canonical(loaded: Loaded) -> str:
 
 
 def config_hash(text: str) -> str:
-    """sha256 over the settings of a resolved config that can change a number, in their order.
-
-    Comments, layout and the settings in IMMATERIAL do not count.
-    """
+    """The `settings_hash` of a resolved config's text; comments and layout do not count."""
     root = read(text, "config.yaml").root.plain()
-    settings = flatten(root) if isinstance(root, dict) else {"": root}
+    return settings_hash(flatten(root) if isinstance(root, dict) else {"": root})
+
+
+def settings_hash(settings: Mapping[str, Any]) -> str:
+    """sha256 over {dotted key: value} in its order, without the settings in IMMATERIAL."""
     material = [item for item in settings.items() if not f"{item[0]}.".startswith(_IMMATERIAL_PREFIXES)]
     return hashlib.sha256(json.dumps(material).encode()).hexdigest()
 
@@ -67,17 +68,27 @@ def check_config(run: Run, meta: Mapping[str, Any]) -> str | None:
     return compare(record["text"], _resolved(text, path), path, run.name)
 
 
-def compare(recorded: str, current: str, path: Path, name: str) -> str | None:
-    """Compare two resolved configs of the run `name`; `path` is the file that holds the current one.
+def check_resumable_config(run: Run) -> None:
+    """Raises RunError where a run that is to be resumed has another config.yaml than it was begun with.
+
+    Cheap where the manifest's hash fits; the checkpoint is read only where lines that differ have to be shown.
+    """
+    known = recorded(run).get("config")
+    if known is not None and run.has_checkpoint("last") and not has_config(run.path, str(known.get("sha256"))):
+        check_config(run, run.load_checkpoint("last")[1])
+
+
+def compare(trained: str, current: str, path: Path, name: str) -> str | None:
+    """Compare two resolved configs of the run `name`: the one it was trained with, and that of the file `path`.
 
     Returns the lines that differ where none can change a number, None for equal configs. Raises RunError otherwise.
     """
-    recorded = _resolved(recorded, path)  # by this version, which may have keys that the recording one did not
-    if recorded == current:
+    trained = _resolved(trained, path)  # by this version, which may have keys that the recording one did not
+    if trained == current:
         return None
-    lines = unified_diff(recorded.splitlines(), current.splitlines(), "trained with", str(path), n=0, lineterm="")
+    lines = unified_diff(trained.splitlines(), current.splitlines(), "trained with", str(path), n=0, lineterm="")
     difference = "\n".join(line for line in lines if not line.startswith("@@"))
-    if config_hash(recorded) == config_hash(current):
+    if config_hash(trained) == config_hash(current):
         return f"{path} has other paths or run settings than {name} was trained with:\n{difference}"
     raise RunError(
         f"{path} is not the config that {name} was trained with:\n{difference}\n"
@@ -150,3 +161,10 @@ def changed_data(name: str, recorded: str, data: Data, current: str | None = Non
         f"{source} has changed since {name} was trained on it (sha256 {current[:12]}, recorded {recorded[:12]}): "
         "restore the file, or train a new run"
     )
+
+
+def check_resumable_data(run: Run, data: Data) -> None:
+    """Raises RunError where a run that is to be resumed was begun with other data."""
+    known = recorded(run).get("data", {}).get("sha256")
+    if known is not None and run.has_checkpoint("last") and (difference := changed_data(run.name, known, data)):
+        raise RunError(difference)

@@ -24,7 +24,16 @@ from regexp.errors import DataError, Interrupted, RunError, UsageError
 from regexp.experiment import Experiment, trials
 from regexp.inference import described
 from regexp.manifest import gather, now
-from regexp.provenance import changed_data, check_config, config_record, data_hash, record, recorded
+from regexp.provenance import (
+    changed_data,
+    check_config,
+    check_resumable_config,
+    check_resumable_data,
+    config_record,
+    data_hash,
+    record,
+    recorded,
+)
 from regexp.runs import Run
 from regexp.scores import Models, Scores, score, uses_population
 from regexp.summary import statistics, summarize
@@ -375,7 +384,11 @@ def train(
     try:
         set_up(device)
         manifest["device"] = describe_device()
+        if resume:
+            check_resumable_config(run)
         data = load_data(loaded.experiment.dataset)
+        if resume:  # before the changed data fails for a reason that the user would not understand
+            check_resumable_data(run, data)
         session = Session(loaded.experiment, data, run, interrupted)
         first = session.stages[0]
         facts = Facts.of(data, first.splits[0], first.groups[0].layers)

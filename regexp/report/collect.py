@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regexp.errors import RegexpError, UsageError
-from regexp.provenance import has_config
+from regexp.provenance import has_config, settings_hash
 from regexp.report.records import Record, record
 from regexp.report.sweeps import confirmed, is_sweep
 
@@ -45,12 +45,15 @@ def edited(records: Sequence[Record]) -> list[str]:
 
     Runs of older versions, whose manifest has no hash of the config, are not judged.
     """
-    sentences = []
-    for path, manifest in {one.path: one.manifest for one in records}.items():
-        known = manifest.get("config")
-        if isinstance(known, dict) and not has_config(path, str(known.get("sha256"))):
-            sentences.append(f"{path / 'config.yaml'} is not the config that the run was trained with")
-    return sentences
+    sentences = {}
+    for one in records:
+        known = one.manifest.get("config")
+        if not isinstance(known, dict) or one.path in sentences:
+            continue
+        sha256 = str(known.get("sha256"))
+        if settings_hash(one.config) != sha256 and not has_config(one.path, sha256):
+            sentences[one.path] = f"{one.path / 'config.yaml'} is not the config that the run was trained with"
+    return list(sentences.values())
 
 
 def _runs(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from regexp.explanation import FILE
 from regexp.runs import Run
 from tests.cli.command import inside
 
@@ -209,13 +210,23 @@ def test_changed_data_is_refused_by_everything_that_reads_it(form, change, tmp_p
         assert inside(*arguments, "--data-changed") == 0
         error = capsys.readouterr().err
         assert f"warning: {sentence}: the splits are drawn anew, so validation and test may contain examples" in error
-    assert not (run / "explanations.json").exists()  # no explanation of the run: the report would show it as one
+    assert not (run / FILE).exists()  # no explanation of the run: the report would show it as one
     interrupt(run)
     assert inside(*command("train", tmp_path, run.parent)) == 1
     assert sentence in capsys.readouterr().err
     FORMS[form](data, ROWS)
     assert inside(*command("train", tmp_path, run.parent)) == 0
     assert inside(*command("evaluate", tmp_path, run.parent)) == 0
+
+
+def test_a_resume_names_the_data_before_what_the_data_breaks(tmp_path, capsys):
+    """Of 12 rows fewer than a batch are left to train on, which once was all that the message said."""
+    data = train(tmp_path)
+    run = tmp_path / "runs" / "c"
+    interrupt(run)
+    write_table(data, np.arange(12))
+    assert inside(*command("train", tmp_path, run.parent)) == 1
+    assert f"{data} has changed since c was trained on it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
