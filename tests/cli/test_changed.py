@@ -251,11 +251,15 @@ def test_changed_data_of_another_form_is_refused_whatever_is_meant(name, edit, r
     assert reason in error
 
 
-def test_changed_data_is_measured_with_the_preprocessing_of_the_training(tmp_path, capsys):
-    """Of a linear model: standardisation and weights as the checkpoint has them, by NumPy alone."""
+@pytest.mark.parametrize("offset", [0.0, 1.7e9])
+def test_changed_data_is_measured_with_the_preprocessing_of_the_training(offset, tmp_path, capsys):
+    """RMSE of a linear model by NumPy: standardized with the training's means, weights from the checkpoint.
+
+    offset: of a column and of the target, so large that float32 holds them relative to their mean alone
+    """
     generator = np.random.default_rng(1)
-    inputs = generator.normal(5, 3, (40, 2)).astype(np.float32)
-    targets = (inputs @ [2.0, -1.0] + generator.normal(size=40)).astype(np.float32)
+    drawn, offsets = generator.normal(5, 3, (40, 2)), np.asarray([offset, 0.0])
+    inputs, targets = drawn + offsets, drawn @ [2.0, -1.0] + generator.normal(size=40) + offset
     data = tmp_path / "t.npz"
     np.savez(data, inputs=inputs, targets=targets)
     text = CONFIG.replace("NAME", "npz").replace("PATH", str(data)).replace("[0, 1]", "[0]").replace("0.25", "0")
@@ -264,14 +268,14 @@ def test_changed_data_is_measured_with_the_preprocessing_of_the_training(tmp_pat
     arrays, _, _ = Run.read(tmp_path, "c").load_checkpoint("best")
     own = {name.rpartition(":")[2]: array[0].astype(float) for name, array in arrays.items()}
 
-    moved = (3 * inputs - 7).astype(np.float32)
+    moved = 3 * drawn - 7 + offsets
     np.savez(data, inputs=moved, targets=targets)
     assert inside("evaluate", "c", "--runs-dir", tmp_path, "--json", "--data-changed") == 0
     measured = json.loads(capsys.readouterr().out)
     outputs = (moved - inputs.mean(0)) / inputs.std(0) @ own["kernel"] + own["bias"]
-    predicted = outputs * own["target_scale"] + own["target_mean"]
-    rmse = np.sqrt(np.mean((predicted[:, 0] - targets) ** 2))
-    assert measured["metrics"]["train/rmse"]["mean"] == pytest.approx(rmse, rel=1e-5)
+    predicted = outputs[:, 0] * targets.std() + targets.mean()
+    rmse = np.sqrt(np.mean((predicted - targets) ** 2))
+    assert measured["metrics"]["train/rmse"]["mean"] == pytest.approx(rmse, rel=1e-4)
     assert "the splits are drawn anew" in measured["warnings"][0]
 
 

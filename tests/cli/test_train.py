@@ -132,3 +132,20 @@ def test_a_model_beyond_all_memory_is_refused(tmp_path, capsys):
     (tmp_path / "c.yaml").write_text(CONFIG)
     assert inside("train", tmp_path / "c.yaml", "--runs-dir", tmp_path, "--set", "model.hidden=[2000000000]") == 1
     assert "out of memory: the weights and their gradient need " in capsys.readouterr().err
+
+
+def test_a_caller_that_goes_away_after_the_last_event_leaves_the_run_done(tmp_path):
+    """As a display that cannot print its closing table; once the manifest then called the run interrupted."""
+    from regexp.config import loads, to_yaml
+    from regexp.runner import Finished, train
+    from regexp.runs import Run
+
+    loaded = loads(CONFIG)
+    run = Run.create(tmp_path, "c")
+    run.write_config(to_yaml(loaded.experiment))
+    events = train(loaded, run, False, "cpu", [])
+    while not isinstance(next(events), Finished):
+        pass
+    events.close()
+    manifest = Run.read(tmp_path, "c").read_json("manifest.json")
+    assert (manifest["status"], manifest["reason"]) == ("done", None)
