@@ -52,7 +52,7 @@ def means() -> None:
 
 def pairs() -> None:
     print(f"two alike settings, {PAIRS} repetitions: level at 0.05 of sign flips and of t, coverage by sign flips")
-    for n in (6, 8, 10, 20):
+    for n in (6, 8, 10, 24):
         for name, draw in NOISE.items():
             generator = np.random.default_rng(n)
             d = draw(generator, (PAIRS, n)) - draw(generator, (PAIRS, n))

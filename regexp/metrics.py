@@ -16,24 +16,31 @@ Array = Any
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric's name, task, direction and definition."""
+    """A metric's name, task, direction, definition and the least and greatest value that it can have."""
 
     name: str
     task: str
     smaller_is_better: bool
     definition: str
+    bounds: tuple[float, float] = (0.0, float("inf"))
 
 
 METRICS = (
     Metric("loss", "both", True, "the data loss on hard labels (or scaled targets), mean over examples"),
-    Metric("accuracy", "classification", False, "share of examples whose largest logit is the label's"),
-    Metric("balanced_accuracy", "classification", False, "mean recall over the classes that occur"),
+    Metric("accuracy", "classification", False, "share of examples whose largest logit is the label's",
+           (0.0, 1.0)),
+    Metric("balanced_accuracy", "classification", False, "mean recall over the classes that occur",
+           (0.0, 1.0)),
     Metric("nll", "classification", True, "negative log likelihood of the label, in nats"),
-    Metric("brier", "classification", True, "sum over classes of (p - one-hot)^2, mean over examples, in [0, 2]"),
+    Metric("brier", "classification", True, "sum over classes of (p - one-hot)^2, mean over examples, in [0, 2]",
+           (0.0, 2.0)),
     Metric("ece", "classification", True,
-           "expected calibration error: |accuracy - confidence| over equal-width bins (lower, upper], weighted"),
+           "expected calibration error: |accuracy - confidence| over equal-width bins (lower, upper], weighted",
+           (0.0, 1.0)),
     Metric("rmse", "regression", True, "root of the mean squared error, in the target's units"),
-    Metric("r2", "regression", False, "1 - squared error over variance, mean over target columns; see _determination"),
+    Metric("r2", "regression", False, "1 - squared error over variance, mean over target columns; "
+           "of a constant target 1, or 0 with errors",
+           (float("-inf"), 1.0)),
 )  # fmt: skip
 
 
@@ -41,6 +48,12 @@ def smaller_is_better(name: str) -> bool:
     """Of `validation/accuracy` or `accuracy`; losses and unknown names: True."""
     short = name.rpartition("/")[2]
     return next((m.smaller_is_better for m in METRICS if m.name == short), True)
+
+
+def bounds(name: str) -> tuple[float, float]:
+    """The least and greatest value of `test/accuracy` or `accuracy`; unknown names are unbounded."""
+    short = name.rpartition("/")[2]
+    return next((m.bounds for m in METRICS if m.name == short), (float("-inf"), float("inf")))
 
 
 def names(task: str) -> list[str]:

@@ -9,11 +9,12 @@ from typing import Any
 
 from regexp.ablation import contributions
 from regexp.errors import RunError
-from regexp.metrics import smaller_is_better
+from regexp.metrics import bounds, smaller_is_better
 from regexp.report.records import Record, checked_list, checked_mapping, checked_number, checked_text
 from regexp.report.words import because, count, interval, number, p_value, signed
 from regexp.runs import Run
 from regexp.statistics import Summary, Verdict, summarize, verdicts
+from regexp.statistics.intervals import UNBOUNDED, Bounds
 
 WORDS = {"better": "helps", "worse": "hurts"}
 PAIR_WORDS = {"better": "more together", "worse": "less together", "equivalent": "adds up"}
@@ -100,9 +101,9 @@ def _ablation(folder: Path, records: Sequence[Record], metric: str, delta: float
         metric=metric,
         smaller_is_better=smaller,
         methods=methods,
-        contributions=tuple(judged(methods, values, smaller, delta)),
-        everything=_summary(values.get(frozenset(methods), {})),
-        nothing=_summary(values.get(frozenset(), {})),
+        contributions=tuple(judged(methods, values, smaller, delta, bounds(metric))),
+        everything=_summary(values.get(frozenset(methods), {}), metric),
+        nothing=_summary(values.get(frozenset(), {}), metric),
         step_time={m: time for m, time in times.items() if m in methods and time is not None and 0 < time < 1e6},
         retuned=str(manifest["retune"]) if manifest.get("retune") else None,
         at_edge=at_edge,
@@ -111,17 +112,23 @@ def _ablation(folder: Path, records: Sequence[Record], metric: str, delta: float
 
 
 def judged(
-    methods: Sequence[str], values: Mapping[frozenset[str], Values], smaller: bool, delta: float = 0.0
+    methods: Sequence[str],
+    values: Mapping[frozenset[str], Values],
+    smaller: bool,
+    delta: float = 0.0,
+    limits: Bounds = UNBOUNDED,
 ) -> list[Contribution]:
     """Every contrast whose arms are there, with its verdict; Holm's correction within a family.
 
-    values: {methods of an arm: {seed: metric}}
+    values: {methods of an arm: {seed: metric}}; limits: what the metric can be
     """
     found = [one for one in contributions(methods) if values.keys() >= one[2].keys()]
     made = []
     for family in dict.fromkeys(kind for kind, _, _ in found):
         own = [(what, weights) for kind, what, weights in found if kind == family]
-        said = verdicts([contrast(weights, values) for _, weights in own], smaller, delta)
+        arms = max(sum(weight > 0 for weight in weights.values()) for _, weights in own)  # summed on each side
+        sides = (arms * limits[0], arms * limits[1])
+        said = verdicts([contrast(weights, values) for _, weights in own], smaller, delta, bounds=sides)
         made += [Contribution(family, what, verdict) for (what, _), verdict in zip(own, said, strict=True)]
     return made
 
@@ -196,5 +203,5 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(checked_text(name, "manifest.json: methods") for name in checked_list(value, "manifest.json: methods"))
 
 
-def _summary(values: Values) -> Summary | None:
-    return summarize(list(values.values())) if values else None
+def _summary(values: Values, metric: str) -> Summary | None:
+    return summarize(list(values.values()), bounds=bounds(metric)) if values else None

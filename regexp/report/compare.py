@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from regexp.errors import RunError, UsageError
-from regexp.metrics import smaller_is_better
+from regexp.metrics import bounds, smaller_is_better
 from regexp.report.ablation import Ablation, ablations
 from regexp.report.collect import Skipped
 from regexp.report.predictions import classified
@@ -131,7 +131,7 @@ def _baseline(rows: Sequence[Row], name: str | None) -> Row | None:
 
 def _line(row: Row, metric: str) -> Line:
     values = row.values(metric)
-    return Line(row, summarize(list(values.values())) if values else None)
+    return Line(row, summarize(list(values.values()), bounds=bounds(metric)) if values else None)
 
 
 def _ordered(lines: Sequence[Line], base: Row | None, smaller: bool) -> list[Line]:
@@ -162,7 +162,7 @@ def _judged(lines: list[Line], base: Row | None, metric: str, smaller: bool, del
     bases = {line.row.data: line.row for line in lines if line.row.method == base.method}
     asked = [line for line in lines if line.row.data in bases and line.row.method != base.method]
     pairs = [(line.row.values(metric), bases[line.row.data].values(metric)) for line in asked]
-    found = dict(zip(map(id, asked), judge(pairs, smaller, delta), strict=True))
+    found = dict(zip(map(id, asked), judge(pairs, smaller, delta, bounds=bounds(metric)), strict=True))
     return [
         Line(
             line.row,

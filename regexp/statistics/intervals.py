@@ -13,6 +13,8 @@ from regexp.lazy import special
 LEVEL = 0.95
 BOOTSTRAP_FROM = 10  # values; below, resampling has too few to draw from
 RESAMPLES = 9_999
+Bounds = tuple[float, float]
+UNBOUNDED: Bounds = (float("-inf"), float("inf"))
 SEED = 20_241_121  # of every resampling: the same values give the same interval
 
 
@@ -23,6 +25,11 @@ class Interval:
     low: float
     high: float
     method: str
+
+    def within(self, bounds: Bounds) -> Interval:
+        """The part that can be true; it covers as often as the whole."""
+        low, high = bounds
+        return Interval(min(max(self.low, low), high), max(min(self.high, high), low), self.method)
 
 
 @dataclass(frozen=True)
@@ -37,14 +44,14 @@ class Summary:
     interval: Interval
 
 
-def summarize(values: Sequence[float] | np.ndarray, level: float = LEVEL) -> Summary:
-    """The summary of at least one finite value.
+def summarize(values: Sequence[float] | np.ndarray, level: float = LEVEL, bounds: Bounds = UNBOUNDED) -> Summary:
+    """The summary of at least one finite value; `bounds`: what a value can be, which the interval does not leave.
 
     Source: Student (1908) for the t interval, Efron (1987) for BCa; see `mean_interval`.
     """
     x = np.asarray(values, np.float64)
     std = float(x.std(ddof=1)) if len(x) > 1 else float("nan")
-    return Summary(len(x), float(x.mean()), std, float(x.min()), float(x.max()), mean_interval(x, level))
+    return Summary(len(x), float(x.mean()), std, float(x.min()), float(x.max()), mean_interval(x, level).within(bounds))
 
 
 def mean_interval(values: Sequence[float] | np.ndarray, level: float = LEVEL) -> Interval:

@@ -9,9 +9,10 @@ from functools import cache
 import numpy as np
 
 from regexp.lazy import special
-from regexp.statistics.intervals import LEVEL, SEED, Interval, t_interval
+from regexp.statistics.intervals import LEVEL, SEED, UNBOUNDED, Bounds, Interval, t_interval
 
-ENUMERATED = 16  # pairs; all 2^16 signs of that many, a sample of signs above
+ENUMERATED = 20  # pairs; all 2^20 signs of that many, a sample of signs above
+AT_ONCE = 2**22  # subset sums in memory; of more rows at a time some
 FLIPS = 9_999
 ROUNDING = 1e-12  # two sums of the same numbers in another order differ by less, relatively
 FLOAT32 = 2.0**-22  # two float32 metrics that are one number in truth differ by less, relatively
@@ -40,8 +41,12 @@ class Comparison:
     least_p: float
 
 
-def compare(a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL) -> Comparison | None:
+def compare(
+    a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL, bounds: Bounds = UNBOUNDED
+) -> Comparison | None:
     """Compare {seed: value} with {seed: value} on the seeds in both; None where they share none.
+
+    bounds: what the values themselves can be, so that the interval holds no difference that cannot be
 
     Source: Bouthillier et al., "Accounting for Variance in Machine Learning Benchmarks" (MLSys 2021) for pairing
     and P(a > b); Fisher (1935) for the sign-flip test.
@@ -56,7 +61,7 @@ def compare(a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL
         correlation=correlation(x, y),
         difference=float(d.mean()),
         std=float(d.std(ddof=1)) if len(d) > 1 else float("nan"),
-        interval=difference_interval(d, level),
+        interval=difference_interval(d, level).within((bounds[0] - bounds[1], bounds[1] - bounds[0])),
         improvement=probability_of_improvement(d),
         p=float(sign_flip_p(d, float(rounding(x, y).sum()))),
         least_p=least_p(len(d)),
@@ -95,7 +100,7 @@ def probability_of_improvement(differences: np.ndarray) -> float:
 def least_p(pairs: int) -> float:
     """The smallest two-sided p of the sign-flip test: 2 of the 2^n signs are as extreme as all alike.
 
-    From 17 pairs on, where signs are sampled, 1 / (flips + 1).
+    From 21 pairs on, where signs are sampled, 1 / (flips + 1).
     """
     return min(1.0, 2.0 ** (1 - pairs)) if pairs <= ENUMERATED else 1 / (FLIPS + 1)
 
@@ -105,17 +110,44 @@ def sign_flip_p(differences: np.ndarray, slack: float = 0.0) -> np.ndarray:
 
     slack: sums closer than this are tied; accuracies k/N have many ties, which rounding to float32 would break
 
-    p = share of sign patterns s with |sum s_i d_i| >= |sum d_i|: all 2^n up to 16 pairs; above, 9999 patterns from a
-    fixed seed and p = (1 + count) / (1 + 9999), which is valid at any number of patterns.
+    p = share of sign patterns s with |sum s_i d_i| >= |sum d_i|: all 2^n up to 20 pairs; above, 9999 patterns from a
+    fixed seed and p = (1 + count) / (1 + 9999), which is valid at any number of patterns. The sampled patterns meet the
+    differences in sorted order, so p does not depend on the order of the seeds, nor on which setting comes first.
     Source: Fisher, "The Design of Experiments" (1935), section 21; Phipson and Smyth, "Permutation P-values Should
     Never Be Zero" (2010) for the sampled form.
     """
     d = np.asarray(differences, np.float64)
     n = d.shape[-1]
+    if n <= ENUMERATED:
+        rows = [_patterns_as_extreme(row, slack) for row in d.reshape(int(np.prod(d.shape[:-1])), n)]
+        return np.reshape(rows, d.shape[:-1]) / 2.0**n
+    d, _ = _ordered(d)
     total, size = d.sum(-1, keepdims=True), np.abs(d).sum(-1, keepdims=True)
     flipped = np.abs(total - 2 * _subset_sums(d))  # a pattern's sum, by the subset that it flips
     count = np.sum(flipped >= np.abs(total) - np.maximum(ROUNDING * size, slack), axis=-1)
-    return count / 2.0**n if n <= ENUMERATED else (1 + count) / (1.0 + FLIPS)
+    return (1 + count) / (1.0 + FLIPS)
+
+
+def _patterns_as_extreme(d: np.ndarray, slack: float) -> int:
+    """How many of the 2^n sign patterns have |sum s_i d_i| >= |sum d_i|, ties included.
+
+    Each half's signed sums are enumerated; for each of one half, binary search counts the sums of the other half that
+    take it past the bound.
+    """
+    bound = abs(d.sum()) - max(ROUNDING * np.abs(d).sum(), slack)
+    if bound <= 0:
+        return int(2 ** len(d))
+    first, second = (half.sum() - 2 * _subset_sums(half) for half in np.array_split(d, 2))
+    second.sort()
+    above = len(second) - np.searchsorted(second, bound - first, side="left")
+    below = np.searchsorted(second, -bound - first, side="right")
+    return int(above.sum() + below.sum())
+
+
+def _ordered(d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(differences sorted along the last axis with a sum of at least 0, the sign that was taken out (..., 1))."""
+    sign = np.where(np.sort(d, axis=-1).sum(-1, keepdims=True) < 0, -1.0, 1.0)
+    return np.sort(sign * d, axis=-1), sign
 
 
 def difference_interval(differences: np.ndarray, level: float = LEVEL) -> Interval:
@@ -136,19 +168,34 @@ def sign_flip_interval(differences: np.ndarray, level: float = LEVEL) -> tuple[n
 
     Flipping a subset changes the sum by twice the subset's sum, so shifts are rejected by how many subsets' means lie
     below them: the ends are the k-th smallest and largest of all 2^n - 1 subset means, k = floor(2^n (1 - level) / 2).
-    Covers at least `level` for symmetric differences of any shape, at any n >= 6. Above 16 pairs, 9999 subsets.
+    Covers at least `level` for symmetric differences of any shape, at any n >= 6. Above 20 pairs, 9999 subsets.
     Source: Hartigan, "Using Subsample Values as Typical Values" (JASA, 1969).
     """
     d = np.asarray(differences, np.float64)
     n = d.shape[-1]
+    rows = d.reshape(int(np.prod(d.shape[:-1])), n)
+    parts = np.array_split(rows, max(1, len(rows) * 2 ** min(n, ENUMERATED) // AT_ONCE))
+    ends = [_subset_mean_quantiles(part, level) for part in parts]
+    low, high = (np.concatenate([part[end] for part in ends]).reshape(d.shape[:-1]) for end in (0, 1))
+    return low, high
+
+
+def _subset_mean_quantiles(d: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """The k-th smallest and largest subset mean of each row (rows, n)."""
+    n = d.shape[-1]
+    sign = np.ones((len(d), 1))
+    if n > ENUMERATED:
+        d, sign = _ordered(d)
     means = _subset_sums(d)[..., _sizes(n) > 0] / _sizes(n)[_sizes(n) > 0]
     k = int((1 - level) / 2 * (2**n if n <= ENUMERATED else FLIPS + 1))
     means.partition([k - 1, means.shape[-1] - k], axis=-1)
-    return means[..., k - 1], means[..., -k]
+    ends = np.stack([means[..., k - 1], means[..., -k]], axis=-1)
+    low, high = np.sort(sign * ends, axis=-1).T
+    return low, high
 
 
 def _subset_sums(d: np.ndarray) -> np.ndarray:
-    """(..., n) -> (..., subsets): the sum of every subset, the empty one first; above 16 pairs of a sample of them."""
+    """(..., n) -> (..., subsets): the sum of every subset, the empty one first; above 20 pairs of a sample of them."""
     n = d.shape[-1]
     if n > ENUMERATED:
         return d @ _sample(n).T

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from regexp.lazy import special
-from regexp.statistics.intervals import LEVEL
+from regexp.statistics.intervals import LEVEL, UNBOUNDED, Bounds
 from regexp.statistics.paired import ENUMERATED, Comparison, compare, differences, equivalence_p
 
 ALPHA = 0.05
@@ -57,13 +57,14 @@ def verdicts(
     delta: float = 0.0,
     alpha: float = ALPHA,
     level: float = LEVEL,
+    bounds: Bounds = UNBOUNDED,
 ) -> list[Verdict]:
     """For each (row, baseline), both {seed: value}, a verdict; Holm over all that share a seed.
 
     Equivalence within `delta` is asked first: whoever says that delta does not matter is not told "better" for less.
     Source: the functions named; the order of questions is explained in docs/statistics.md.
     """
-    comparisons = [compare(row, baseline, level) for row, baseline in pairs]
+    comparisons = [compare(row, baseline, level, bounds) for row, baseline in pairs]
     made = [one for one in comparisons if one is not None]
     rule = _Rule(len(made), smaller_is_better, delta, alpha)
     p = np.asarray([one.p for one in made])

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from regexp.metrics import bounds
 from regexp.statistics import Interval, difference_interval, mean_interval
+from regexp.statistics.intervals import UNBOUNDED, Bounds
 from regexp.sweep.records import Record
 from regexp.sweep.samplers import distribution
 from regexp.sweep.section import Sweep
@@ -37,10 +39,12 @@ def measured(records: Sequence[Record], smaller: bool) -> list[Record]:
     return ranked(records, smaller) + sorted(pruned, key=lambda r: (-r.epochs, sign * (r.value or 0.0), r.number))
 
 
-def interval(values: Sequence[float], of: Callable[[np.ndarray], Interval] = mean_interval) -> dict[str, Any]:
-    """Mean and its 95% interval, the report's; no interval for one value."""
+def interval(
+    values: Sequence[float], limits: Bounds = UNBOUNDED, of: Callable[[np.ndarray], Interval] = mean_interval
+) -> dict[str, Any]:
+    """Mean and its 95% interval within the limits, the report's; no interval for one value."""
     numbers = np.asarray(values, np.float64)
-    found = of(numbers)
+    found = of(numbers).within(limits)
     low, high = (found.low, found.high) if found.method != "none" else (None, None)
     return {"mean": float(numbers.mean()), "low": low, "high": high, "n": len(numbers)}
 
@@ -65,7 +69,7 @@ def conclude(
         chosen = next(r for r in records if r.stage == last and r.setting == winner.setting)
         found["winner"] = {
             "setting": space.active_part(winner.setting),
-            "stage_score": interval([s[sweep.objective] for s in chosen.scores]),
+            "stage_score": interval([s[sweep.objective] for s in chosen.scores], bounds(sweep.objective)),
             "confirmed": _intervals(winner) if sweep.confirm else None,
             "against_base": [] if base is None else compared(sweep, winner, base),
         }
@@ -76,7 +80,7 @@ def conclude(
 
 
 def _intervals(record: Record) -> dict[str, Any]:
-    return {name: interval([scores[name] for scores in record.scores]) for name in record.scores[0]}
+    return {name: interval([scores[name] for scores in record.scores], bounds(name)) for name in record.scores[0]}
 
 
 def compared(sweep: Sweep, winner: Record, base: Record) -> list[dict[str, Any]]:
@@ -89,10 +93,12 @@ def compared(sweep: Sweep, winner: Record, base: Record) -> list[dict[str, Any]]
 def _paired(winner: Record, base: Record, name: str) -> dict[str, Any]:
     """Winner less base by one metric of the test split, seed by seed."""
     pairs = [(a[name], b[name]) for a, b in zip(winner.scores, base.scores, strict=True)]
+    low, high = bounds(name)
     mine, theirs = [a for a, _ in pairs], [b for _, b in pairs]
     return {"metric": name, "winner": mine, "base": theirs,
-            "winner_mean": interval(mine), "base_mean": interval(theirs),
-            "difference": interval([a - b for a, b in pairs], difference_interval)}  # fmt: skip
+            "winner_mean": interval(mine, (low, high)), "base_mean": interval(theirs, (low, high)),
+            "difference": interval([a - b for a, b in pairs], (low - high, high - low), difference_interval),
+            }  # fmt: skip
 
 
 def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[str, float]:

@@ -73,7 +73,42 @@ def test_exact_sign_flips_are_scipys_permutations(n):
     np.testing.assert_allclose(own.sign_flip_p(d), expected.pvalue, **TIGHT)
 
 
-def test_sixteen_pairs_are_enumerated_and_more_are_sampled():
+@pytest.mark.parametrize("n", [16, 17, 20])
+def test_up_to_twenty_pairs_are_enumerated(n):
+    d = np.round(draws(n, 2), 1)  # with ties
+    signs = 1 - 2 * (np.arange(2**n, dtype=np.int32)[:, None] >> np.arange(n, dtype=np.int32) & 1).astype(np.int8)
+    sums = np.abs(signs @ d)
+    np.testing.assert_allclose(own.sign_flip_p(d), np.mean(sums >= abs(d.sum()) - 1e-9), **TIGHT)
+    low, high = own.sign_flip_interval(d)
+    assert own.sign_flip_p(d - (low - 1e-6)) <= 0.05 < own.sign_flip_p(d - (low + 1e-6))
+    assert own.sign_flip_p(d - (high + 1e-6)) <= 0.05 < own.sign_flip_p(d - (high - 1e-6))
+
+
+@pytest.mark.parametrize("n", [12, 17, 21, 30])
+def test_neither_the_order_of_the_seeds_nor_that_of_the_settings_changes_p(n):
+    d = draws(n, 3) + 0.5
+    generator = np.random.default_rng(0)
+    orders = [generator.permutation(n) for _ in range(20)]
+    p = {float(own.sign_flip_p(sign * d[order])) for order in orders for sign in (1, -1)}
+    assert max(p) - min(p) < 1e-12
+    low, high = own.sign_flip_interval(d)
+    for order in orders:
+        np.testing.assert_allclose(own.sign_flip_interval(d[order]), (low, high), **TIGHT)
+        np.testing.assert_allclose(own.sign_flip_interval(-d[order]), (-high, -low), **TIGHT)
+
+
+def test_intervals_of_bounded_metrics_stay_inside():
+    values = [1.0, 0.99, 1.0, 0.2, 1.0, 1.0]
+    assert own.summarize(values).interval.high > 1
+    inside = own.summarize(values, bounds=(0.0, 1.0)).interval
+    assert inside.high == 1
+    assert inside.low == own.summarize(values).interval.low
+    x, y = dict(enumerate([1.0, 1.0, 1.0, 0.1])), dict(enumerate([0.0, 0.0, 0.1, 0.0]))
+    assert own.compare(x, y).interval.high > 1
+    assert own.compare(x, y, bounds=(0.0, 1.0)).interval.high == 1
+
+
+def test_more_than_twenty_pairs_are_sampled():
     d = draws(16, 2)
     signs = 1 - 2.0 * (np.arange(2**16)[:, None] >> np.arange(16) & 1)
     np.testing.assert_allclose(own.sign_flip_p(d), np.mean(np.abs(signs @ d) >= abs(d.sum()) * (1 - 1e-12)), **TIGHT)

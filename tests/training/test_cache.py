@@ -250,10 +250,11 @@ def test_a_user_without_a_home_keeps_nothing(monkeypatch):
 
 def test_the_half_used_longest_ago_goes(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "MOST_KEPT", 4)
-    for number in range(5):
-        (tmp_path / str(number)).write_text("")
-        os.utime(tmp_path / str(number), (number, number))
-    os.utime(tmp_path / "0", (9, 9))
+    names = [f"{number:064x}" for number in range(5)]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (number, number))
+    os.utime(tmp_path / names[0], (9, 9))
     (tmp_path / "jax").mkdir()
     cache._tidy(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["0", "3", "4", "jax"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [names[0], names[3], names[4], "jax"]

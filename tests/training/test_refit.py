@@ -11,6 +11,7 @@ import pytest
 from regexp import runner
 from regexp.config import loads
 from regexp.datasets.base import Split
+from regexp.datasets.splits import merged
 from regexp.errors import ConfigError, Interrupted
 from regexp.experiment import Trial
 from regexp.inference import evaluate
@@ -48,7 +49,10 @@ def done(tmp_path_factory):
 def parts(session):
     """Each seed's training + validation rows, put together here."""
     none = np.zeros(0, np.int32)
-    return [Split(np.concatenate([s.train, s.validation]), none, s.test) for s in session.base.values()]
+    joined = {seed: merged(s.train, s.validation, seed) for seed, s in session.base.items()}
+    for seed, part in session.base.items():
+        assert sorted(joined[seed]) == sorted([*part.train, *part.validation])
+    return [Split(joined[seed], none, part.test) for seed, part in session.base.items()]
 
 
 def plain(session, seeds, splits):
