@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from regexp.cli.app import main
+import os
+import signal
+from types import FrameType
+
+INTERRUPTED = 130
+
+
+def _quit(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C while modules are imported: there is nothing to save, and a KeyboardInterrupt would show a traceback."""
+    os._exit(INTERRUPTED)
+
+
+def main() -> None:
+    """Run a command."""
+    signal.signal(signal.SIGINT, _quit)
+    from regexp.cli.app import main as run
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -89,6 +89,11 @@ class Explanation:
     shown: tuple[Plot | Pictures, ...] = ()
     seed: int = 0
 
+    @property
+    def applies(self) -> bool:
+        """Whether the run fits the question; if not, `sentence` says why."""
+        return bool(self.rows or self.lines or self.values or self.shown)
+
     def __post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.rows):
             raise ValueError("a row of the table is longer or shorter than its head")

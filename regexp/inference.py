@@ -83,7 +83,7 @@ class SavedRun:
         if untrained:
             raise RunError(
                 f"{self.run.name} is not finished, and no seed has completed an epoch: its weights are untrained; "
-                f"continue it with: regexp train --resume {self.run.name}"
+                f"continue it with: {self.run.resume_command()}"
             )
         raise RunError(
             f"every seed diverged in {self.run.path}, so it has no model to use; "

@@ -189,7 +189,7 @@ class Session:
                     saved = time.perf_counter()
                     yield Saved(one.position / one.steps_per_epoch)
                 if signal_number:
-                    raise Interrupted(f"stopped by a signal; go on with --resume {self.run.name}", signal_number)
+                    raise Interrupted(f"stopped by a signal; go on with: {self.run.resume_command()}", signal_number)
 
     def _refit(self) -> Iterator[Event]:
         fresh = len(self.stages) == 1
@@ -408,7 +408,7 @@ def train(
             run.discard()  # nothing was trained: the name is free again
             raise
         if isinstance(error, RunError) and session is not None and session.began:
-            error = RunError(f"{error}; once that is mended: --resume {run.name}")
+            error = RunError(f"{error}; once that is mended: {run.resume_command()}")
         status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt | GeneratorExit) else "failed"
         with contextlib.suppress(RunError):  # of a full disk the first error is the one to tell
             _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0], session)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from regexp.errors import ConfigError, DataError, DeviceError, RunError, UsageError
+from regexp.errors import ConfigError, DataError, DeviceError, Interrupted, RunError, UsageError
 from regexp.inert import safe
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ def ablate(
             label = f"[{number}/{len(wanted)}] {arm.name}"
             try:
                 _train(arm, record.path, label, metric, retune is not None, device)
+            except Interrupted as error:
+                message = "stopped by a signal after all was saved; the same command again goes on"
+                raise Interrupted(message, error.exit_code - 128) from None
             except (DataError, DeviceError, ConfigError, MemoryError, RuntimeError) as error:
                 if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
                     raise  # all but what XLA says of memory is a bug

@@ -36,7 +36,7 @@ regularizers:              # each is on if it is here; `dropout: false` switches
 optimizer:
   name: adam
   learning_rate: 1.0e-3
-  schedule: {{name: cosine}} # over the whole run
+  schedule: {{name: constant}} # or cosine, step, ...: over the whole run, so without early_stopping
 
 training:
   epochs: 60

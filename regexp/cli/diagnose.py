@@ -17,6 +17,7 @@ RunNames = Annotated[list[str], typer.Argument(help="The runs' names, or their f
 RunsDir = Annotated[Path, typer.Option(help="Where runs are.")]
 What = Annotated[list[str] | None, typer.Option(help="This diagnostic alone; may be given several times.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per diagnostic and run on standard output.")]
+Seed = Annotated[int | None, typer.Option(help="Seed to explain. Default: the first that did not diverge.")]
 DataChanged = Annotated[
     bool, typer.Option("--data-changed", help="Use data that differs from what the run was trained on; new splits.")
 ]
@@ -32,11 +33,12 @@ def diagnose(
     html: Html = None,
     figures: Figures = None,
     data_changed: DataChanged = False,
+    seed: Seed = None,
 ) -> None:
     """Explain saved runs from their checkpoints: a table, a chart, and the one sentence that the numbers support.
 
-    The first seed that did not diverge is explained. Exit code 1 where there is none, and where config.yaml or the data
-    has changed since the training.
+    The first seed that did not diverge is explained, or the one that --seed names. Exit code 1 where there is none,
+    and where config.yaml or the data has changed since the training.
     """
     from dataclasses import replace
 
@@ -49,15 +51,23 @@ def diagnose(
     names = DIAGNOSTICS.chosen(what or ())
     folders = [Run.read(runs_dir, name) for name in runs]
     device.set_up()
-    subjects = [subject_of(folder, data_changed) for folder in folders]
+    subjects = [subject_of(folder, data_changed, seed) for folder in folders]
     for subject in subjects:
         for warning in subject.warnings:
             _say(f"warning: {warning}")
     found: list[Explained] = []
+    not_applicable: list[str] = []
     for name in names:
-        own = [Explained(s.name, name, replace(DIAGNOSTICS.answer(name, s), seed=s.seed)) for s in subjects]
-        _print_json(own) if json else _print(own)
-        found += own
+        explained = [Explained(s.name, name, replace(DIAGNOSTICS.answer(name, s), seed=s.seed)) for s in subjects]
+        found += explained
+        if json:
+            _print_json(explained)
+        elif what or any(each.explanation.applies for each in explained):
+            _print(explained)
+        else:
+            not_applicable.append(name)
+    if not_applicable:
+        _say(f"do not apply here: {', '.join(not_applicable)}; --what NAME says why")
     for place, (folder, subject) in enumerate(zip(folders, subjects, strict=True)):
         if subject.data_changed:
             _say(f"{folder.path}: explained with data that it was not trained on, so this is not kept for the report")

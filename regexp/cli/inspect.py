@@ -119,7 +119,7 @@ def _tell_unfinished(run: Run) -> None:
     from regexp.inference import is_finished
 
     if not is_finished(run):
-        _say([f"{run.name} is not finished: these are its best models so far; --resume {run.name} goes on"])
+        _say([f"{run.name} is not finished: these are its best models so far; go on with: {run.resume_command()}"])
 
 
 def _warn(messages: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from regexp.datasets.base import Data, Split
 from regexp.datasets.loading import load_data
 from regexp.diagnostics import programs
-from regexp.errors import RunError
+from regexp.errors import RunError, UsageError
 from regexp.experiment import Experiment, Trial
 from regexp.inference import SavedRun, data_of, left_out, open_saved, restored_lane, saved_lane, saved_trials
 from regexp.lazy import jax
@@ -124,7 +124,7 @@ def call(function: Callable[..., Any], spec: Spec, lane: Tree, x64: bool = False
         return jax.tree.map(lambda x: np.asarray(x)[0], program.call(*arguments))
 
 
-def subject_of(run: Run, data_changed: bool = False) -> Subject:
+def subject_of(run: Run, data_changed: bool = False, seed: int | None = None) -> Subject:
     """The subject of a run; `data_changed`: explain it on data other than it was trained on, with splits drawn anew.
 
     Raises RunError where it is damaged, where its config or data has changed, and where no seed counts.
@@ -134,6 +134,8 @@ def subject_of(run: Run, data_changed: bool = False) -> Subject:
     data, warning = data_of(saved, load_data(saved.experiment.dataset), data_changed)
     # The best weights of a diverged seed may be finite, but its training cannot be repeated.
     models = [m for m in _models(saved, data) if m.trial.seed in usable and _is_finite(m.variables)]
+    if seed is not None:
+        models = _with_first(models, seed, run)
     if not models:
         raise RunError(f"{run.path}: no seed has finite weights, so there is nothing to explain")
     first = models[0]
@@ -144,6 +146,14 @@ def subject_of(run: Run, data_changed: bool = False) -> Subject:
         run.name, exact, data, first.split, spec_of(exact, data), first.lane(data), first.variables, first.trial.seed,
         tuple(models), data_changed and warning is not None, warnings,
     )  # fmt: skip
+
+
+def _with_first(models: Sequence[Model], seed: int, run: Run) -> list[Model]:
+    """The models with those of a seed first. Raises UsageError where it has none."""
+    seeds = list(dict.fromkeys(model.trial.seed for model in models))
+    if seed not in seeds:
+        raise UsageError(f"--seed {seed}: {run.name} can be explained for {', '.join(map(str, seeds)) or 'no seed'}")
+    return sorted(models, key=lambda model: model.trial.seed != seed)
 
 
 def _models(saved: SavedRun, data: Data) -> Iterator[Model]:

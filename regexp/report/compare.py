@@ -15,7 +15,7 @@ from regexp.report.ablation import Ablation, ablations
 from regexp.report.collect import Skipped
 from regexp.report.predictions import classified
 from regexp.report.records import Record
-from regexp.report.rows import Row, differing, group
+from regexp.report.rows import OFF, Row, cell, differing, group
 from regexp.report.searches import Search, searches
 from regexp.statistics import Aggregate, McNemar, Summary, Verdict, iqm, mcnemar, mean_ranks, summarize, wilcoxon_holm
 from regexp.statistics import verdicts as judge
@@ -56,7 +56,10 @@ class Datasets:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that any format shows."""
+    """Everything that any format shows.
+
+    assumed_baseline: whether the baseline was not named: of two settings that differ in one method, the one without it
+    """
 
     metric: str
     smaller_is_better: bool
@@ -66,6 +69,7 @@ class Report:
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
     baseline: str | None
+    assumed_baseline: bool
     datasets: Datasets | None
     skipped: tuple[Skipped, ...]
     searches: tuple[Search, ...] = ()
@@ -93,6 +97,8 @@ def build(
     metric = _metric(records, metric)
     rows = group(records, keys)
     base, leader = _baseline(rows, baseline), _baseline(rows, baseline or first)
+    assumed = base is None and first is None and (base := without_switch(rows)) is not None
+    leader = leader or base
     smaller = smaller_is_better(metric)
     lines = _judged(_ordered([_line(row, metric) for row in rows], leader, smaller), base, metric, smaller, delta)
     return Report(
@@ -104,6 +110,7 @@ def build(
         columns=tuple(differing(rows)),
         lines=tuple(lines),
         baseline=base.name if base else None,
+        assumed_baseline=assumed,
         datasets=_datasets(lines, metric, smaller),
         skipped=tuple(skipped),
         searches=tuple(searches(records)),
@@ -127,6 +134,18 @@ def _baseline(rows: Sequence[Row], name: str | None) -> Row | None:
         if any(name in (record.name, str(record.path)) for record in row.records):
             return row
     raise UsageError(f"--baseline {name}: not among the runs of this report")
+
+
+def without_switch(rows: Sequence[Row]) -> Row | None:
+    """The row with a method off, where the rows are two settings that differ in this method alone; else None."""
+    by_method = {row.method: row for row in rows}
+    columns = differing(rows)
+    methods = {".".join(column.split(".")[:2]) for column in columns}
+    if len(by_method) != 2 or len(methods) != 1 or not columns[0].startswith("regularizers."):
+        return None
+    (method,) = methods
+    off = [row for row in by_method.values() if cell(row, method) == OFF]
+    return off[0] if len(off) == 1 else None
 
 
 def _line(row: Row, metric: str) -> Line:
@@ -188,6 +207,14 @@ def _models(row: Row, base: Row) -> McNemar | None:
     if first is None or second is None or not np.array_equal(first.rows, second.rows):
         return None
     return mcnemar(first.predicted == first.labels, second.predicted == second.labels)
+
+
+def drawn(lines: Sequence[Line], most: int) -> list[Line]:
+    """The rows that a chart shows: the first ones, and always the baseline and an ablation's arm with all methods."""
+    always = [line for line in lines if line.is_baseline or any(r.path.name == "all" for r in line.row.records)]
+    first = [line for line in lines if line not in always][: max(0, most - len(always))]
+    kept = {id(line) for line in [*always, *first]}
+    return [line for line in lines if id(line) in kept]
 
 
 def _method(by_data: Mapping[tuple[str, str], Line]) -> str:

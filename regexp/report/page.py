@@ -10,7 +10,7 @@ from typing import Any
 from regexp.inert import html
 from regexp.report.ablation import answer
 from regexp.report.charts import MOST_LINES, MOST_SEARCHES, ablation_charts, search_charts, setting_charts
-from regexp.report.compare import Line, Report
+from regexp.report.compare import Line, Report, drawn
 from regexp.report.document import document
 from regexp.report.explanations import explanations
 from regexp.report.figures import Chart, inline
@@ -181,19 +181,19 @@ def _number(value: float | None, text: str) -> str:
 
 def _ablations(report: Report) -> Iterator[tuple[str, str, str]]:
     """The answer, its charts, and the numbers."""
-    for i, (found, drawn) in enumerate(zip(report.ablations, ablation_charts(report), strict=True)):
+    for i, (found, pictures) in enumerate(zip(report.ablations, ablation_charts(report), strict=True)):
         words, table = answer(found), ablation(found)
         said = "".join(f"<p>{html(line, LONG)}</p>" for line in words).replace("<p>", '<p class="lead">', 1)
         numbers = replace(table, notes=table.notes[len(words) :])  # the answer stands above
-        yield f"ablation-{i + 1}", f"Ablation {found.name}", f"{said}{_figures(drawn)}{_listed(numbers)}"
+        yield f"ablation-{i + 1}", f"Ablation {found.name}", f"{said}{_figures(pictures)}{_listed(numbers)}"
 
 
 def _searches(report: Report) -> Iterator[tuple[str, str, str]]:
     """Stages, why their ranges changed, charts, and every trial."""
-    for i, (found, drawn) in enumerate(zip(report.searches, search_charts(report), strict=True)):
-        few = "" if drawn or not found.stages else f"<p>Charts are of the first {MOST_SEARCHES} sweeps.</p>"
+    for i, (found, pictures) in enumerate(zip(report.searches, search_charts(report), strict=True)):
+        few = "" if pictures or not found.stages else f"<p>Charts are of the first {MOST_SEARCHES} sweeps.</p>"
         every = _folded(trials(found)) if found.stages else ""
-        yield f"sweep-{i + 1}", f"Sweep {found.name}", f"{_listed(search(found))}{few}{_figures(drawn)}{every}"
+        yield f"sweep-{i + 1}", f"Sweep {found.name}", f"{_listed(search(found))}{few}{_figures(pictures)}{every}"
 
 
 def _folded(table: Table) -> str:
@@ -239,7 +239,7 @@ def _listed_cells(table: Table, row: Sequence[str]) -> Iterator[str]:
 
 def _config(report: Report) -> str:
     """The rows drawn in charts, key by key, where they differ at all."""
-    lines = [line for line in report.lines if line.summary][:MOST_LINES]
+    lines = drawn([line for line in report.lines if line.summary], MOST_LINES)
     configs = [line.row.config for line in lines]
     keys = dict.fromkeys(key for config in configs for key in config if not key.startswith("run."))
     different = [key for key in keys if len({repr(config.get(key)) for config in configs}) > 1]

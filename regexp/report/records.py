@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -73,7 +73,7 @@ def compose(
         command=tuple(map(str, checked_list(manifest.get("command", []), "manifest.json: command"))),
         manifest=manifest,
         config=config,
-        data=(str(config.get("dataset.name", "")), str(data)),
+        data=(_data_name(config), str(data)),
         seeds=seeds,
         diverged=diverged,
         metrics=metrics,
@@ -89,6 +89,12 @@ def read_config(path: Path) -> dict[str, Any]:
     if document.problems:
         raise RunError(str(document.problems[0]).partition("\n")[0])
     return flatten(document.root.plain())
+
+
+def _data_name(config: Mapping[str, Any]) -> str:
+    """The data set's name, with its file where it is a user's own: `csv wine.csv`."""
+    name, path = str(config.get("dataset.name", "")), config.get("dataset.path")
+    return f"{name} {PurePath(str(path)).name}" if path else name
 
 
 def identity(config: Mapping[str, Any], without: Iterable[str] = NOT_COMPARED) -> str:

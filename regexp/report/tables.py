@@ -76,6 +76,8 @@ def settings(report: Report) -> Table:
     notes = [measured(report), *_methods(report)]
     if lost:
         notes.append("diverged: seeds, in no mean; unfinished: runs that failed, were stopped or are running")
+    if report.assumed_baseline:
+        notes.append(f"baseline: {report.baseline}, the setting without the method in which the two differ")
     if report.baseline is None and len(report.lines) > 1:
         notes.append("for verdicts name a baseline: --baseline RUN")
     if report.keys:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import io
 import os
+import shlex
 import stat
 import zipfile
 from pathlib import Path
@@ -78,6 +79,11 @@ class Run:
                 return Run(path)
             reasons[reason] = None
         raise UsageError("; ".join([f"no run {name!r} in {root}", *filter(None, reasons)]))
+
+    def resume_command(self, command: str = "train") -> str:
+        """The command that goes on with this run, as a person can type it."""
+        where = [] if self.path.parent == Path("runs") else ["--runs-dir", str(self.path.parent)]
+        return shlex.join(["regexp", command, "--resume", self.name, *where])
 
     def lock(self) -> None:
         """Keep other processes out; the kernel lets go when this process ends, however it does."""
@@ -264,12 +270,19 @@ def _check_whole(archive: zipfile.ZipFile) -> None:
         raise ValueError("its list of members does not fit what it holds")
 
 
+DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
 def check_name(name: str) -> None:
-    """Raises UsageError for a name that is not one plain folder name."""
+    """Raises UsageError for a name that is not one plain folder name on every system, or looks like an option."""
     plain = name.isprintable() and not set(name) & set('/\\:*?"<>|')
-    if not name or not plain or name.startswith(".") or name != name.strip() or len(name.encode()) > 200:
+    taken = name.startswith((".", "-")) or name.endswith(".") or name.partition(".")[0].lower() in DEVICES
+    if not name or not plain or taken or name != name.strip() or len(name.encode()) > 200:
         shown = "".join(c if c.isprintable() else "?" for c in name)[:60]
-        raise UsageError(f'the run name "{shown}" must be a plain folder name of at most 200 bytes')
+        raise UsageError(
+            f'the run name "{shown}" must be a plain folder name of at most 200 bytes that does not begin with - or . '
+            "and is no device name such as CON"
+        )
 
 
 def _no_run(path: Path) -> str | None:

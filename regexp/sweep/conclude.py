@@ -20,7 +20,7 @@ from regexp.sweep.samplers import distribution
 from regexp.sweep.section import Sweep
 from regexp.sweep.space import Parameter, Space
 
-FEW_FOR_IMPORTANCE = 8
+FEW_FOR_IMPORTANCE, FEW_ACTIVE = 8, 4  # trials of a stage, and those with a method in
 FEW_PER_PARAMETER = 5
 MOST_REASONS = 3
 
@@ -120,7 +120,7 @@ def importance(records: Sequence[Record], space: Space, smaller: bool) -> dict[s
 
 def _shares(good: Sequence[Record], parameters: Sequence[Parameter], smaller: bool) -> dict[str, float]:
     """Not yet divided by their sum; {} for few trials."""
-    if len(good) < FEW_FOR_IMPORTANCE:
+    if len(good) < FEW_ACTIVE:
         return {}
     import optuna
 

@@ -121,7 +121,7 @@ def run_sweep(
         with contextlib.suppress(RunError):
             _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0])
         if isinstance(error, Interrupted):
-            message = f"stopped by a signal; go on with: regexp sweep --resume {run.name}"
+            message = f"stopped by a signal; go on with: {run.resume_command('sweep')}"
             raise Interrupted(message, error.exit_code - 128) from None
         raise
     finally:

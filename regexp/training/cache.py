@@ -14,6 +14,7 @@ import os
 import pickle
 import platform
 import re
+import stat
 import struct
 import time
 import warnings
@@ -86,10 +87,22 @@ def _make(folder: Path) -> bool:
     """Whether there is such a folder of this user's alone: who writes there decides what is run."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
+        return _is_private(folder.stat()) and all(_is_safe(parent.stat()) for parent in folder.resolve().parents)
     except OSError:
         return False
-    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
+
+
+def _is_private(status: os.stat_result) -> bool:
+    """Whether this user alone can write there."""
+    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
+
+
+def _is_safe(status: os.stat_result) -> bool:
+    """Whether nobody else can put another folder in the place of one below: root and this user aside."""
+    if not hasattr(os, "getuid"):
+        return True
+    by_others = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX  # sticky: only owners rename
+    return status.st_uid in (0, os.getuid()) and not by_others
 
 
 def program(
@@ -188,6 +201,8 @@ def _edited() -> bool:
 def _read(path: Path, unpack: Callable[[bytes], Any]) -> Any:
     """None where it is not there, damaged, or of a machine that cannot run it."""
     try:
+        if not _is_private(path.lstat()):  # who writes a program decides what is run
+            return None
         whole = zlib.decompress(path.read_bytes())  # its checksum finds what is damaged
         found, (seconds,) = unpack(whole[SECONDS.size :]), SECONDS.unpack_from(whole)
     except Exception:  # whatever it is, compiling mends it

@@ -20,7 +20,7 @@ from regexp.report.charts.epochs import curves
 from regexp.report.charts.intervals import intervals
 from regexp.report.charts.outputs import outputs
 from regexp.report.charts.searches import of_search
-from regexp.report.compare import Report
+from regexp.report.compare import Report, drawn
 from regexp.report.figures import Chart, save
 
 MOST_DATASETS = 4
@@ -58,7 +58,7 @@ def setting_charts(report: Report) -> list[Chart]:
     names = list(dict.fromkeys(line.row.data for line in report.lines))[:MOST_DATASETS]
     for number, data in enumerate(names):
         lines = [line for line in report.lines if line.row.data == data and line.summary]
-        one = [*intervals(report, lines), *curves(report, lines[:MOST_LINES]), *outputs(lines[:MOST_LINES])]
+        one = [*intervals(report, lines), *curves(report, drawn(lines, MOST_LINES)), *outputs(drawn(lines, MOST_LINES))]
         where = f" on {inert.plain(data[0], 40)}" if len(names) > 1 else ""
         suffix = f"-{number + 1}" if len(names) > 1 else ""
         found += [replace(c, name=c.name + suffix, title=c.title + where) for c in one]

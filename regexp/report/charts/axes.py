@@ -12,7 +12,7 @@ from regexp import inert
 from regexp.report.compare import Line
 from regexp.report.figures import COLOURS
 
-MOST_LINES = len(COLOURS)  # rows in a chart: the baseline and the best
+MOST_LINES = len(COLOURS)  # rows in a chart: the baseline, an ablation's arm with all methods, and the best
 LONGEST = 30  # characters of a name
 
 Named = Sequence[tuple[str, Any]]
