@@ -14,6 +14,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MOST_PROBLEMS = 10  # listed in one error
+
+
+def join_problems(problems: Sequence[str], count: int | None = None) -> str:
+    """The text of one error that reports several problems, each with its place: one a line, at most `MOST_PROBLEMS`.
+
+    count: how many there are, where `problems` holds only the first of them
+    """
+    count = len(problems) if count is None else count
+    shown = list(problems[:MOST_PROBLEMS])
+    if count > len(shown):
+        shown.append(f"... and {count - len(shown):,} more, {count:,} in all")
+    return "\n".join(shown)
+
 
 class RegexpError(Exception):
     """The root: anything a user can mend."""

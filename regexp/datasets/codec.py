@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from regexp.datasets.table import Table, number
-from regexp.errors import DataError
+from regexp.errors import DataError, join_problems
 
 MOST_CATEGORIES = 1000
 
@@ -65,26 +65,24 @@ class Codec:
         return [(name, kinds is None) for name, kinds in self.columns for _ in (kinds or (None,))]
 
     def encode(self, table: Table) -> np.ndarray:
-        """(n, D) float64, NaN where a number is missing. Raises DataError for text in a numeric column."""
-        parts = []
+        """(n, D) float64, NaN where a number is missing.
+
+        Raises DataError that lists the cells of numeric columns that hold text, or that are missing where no row
+        trained on missed a value.
+        """
+        accepts_missing = bool(self.missing() or self.categories())
+        parts, problems = [], []
         for name, kinds in self.columns:
             index = table.index(name)
             if kinds is None:
-                parts.append(self._numeric(table, index)[:, None])
+                values, bad_cells = _numeric(table, index, accepts_missing)
+                parts.append(values[:, None])
+                problems += bad_cells
             else:
                 parts.append(_one_hot(table.column(index), kinds))
+        if problems:
+            raise DataError(join_problems(problems))
         return np.concatenate(parts, axis=1)
-
-    def _numeric(self, table: Table, index: int) -> np.ndarray:
-        imputes = bool(self.missing() or self.categories())
-        values = [number(cell) for cell in table.column(index)]
-        for row, value in enumerate(values):
-            where = f"{table.place(row)}: column {table.names[index]!r}"
-            if value is None:
-                raise DataError(f"{where} holds {table.rows[row][index]!r}, not a number")
-            if value != value and not imputes:
-                raise DataError(f"{where} is missing; no row trained on missed a value, so nothing fills it in")
-        return np.asarray(values, np.float64)
 
     def aligned(self, table: Table) -> Table:
         """Another file's columns under the names trained on: by name with a header, else by place."""
@@ -119,6 +117,20 @@ class Codec:
         return Codec(
             columns, tuple(saved["missing_in"]), saved["target"], saved["header"], tuple(saved.get("extra", ()))
         )
+
+
+def _numeric(table: Table, index: int, accepts_missing: bool) -> tuple[np.ndarray, list[str]]:
+    """(a column as float64, NaN where missing; a message for each cell that does not fit)."""
+    cells = table.column(index)
+    values = [number(cell) for cell in cells]
+    problems = []
+    for row, value in enumerate(values):
+        place = f"{table.place(row)}: column {table.names[index]!r}"
+        if value is None:
+            problems.append(f"{place} holds {cells[row]!r}, not a number")
+        elif value != value and not accepts_missing:
+            problems.append(f"{place} is missing; no row trained on missed a value, so nothing fills it in")
+    return np.asarray([np.nan if value is None else value for value in values], np.float64), problems
 
 
 def _one_hot(cells: list[str | None], kinds: tuple[str | None, ...]) -> np.ndarray:

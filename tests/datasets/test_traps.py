@@ -212,6 +212,17 @@ def test_no_row_to_predict_is_dropped_or_left_missing(end, tmp_path):
         predicted(tmp_path, "x,w,y\n1,1,2.5\n2,1,3.5\n", "x,w\n5,1\n,2\n")
 
 
+def test_every_bad_cell_to_predict_from_is_listed_at_once(tmp_path):
+    """Ten with their places, then how many there are."""
+    rows = ["x,w", *(f"{'old' if i % 2 else i},{i}" for i in range(40))]
+    with pytest.raises(DataError) as caught:
+        predicted(tmp_path, "x,w,y\n1,1,2.5\n2,1,3.5\n", "\n".join(rows))
+    *listed, rest = str(caught.value).splitlines()
+    assert [line.partition(": ")[0] for line in listed] == [f"{tmp_path}/new.csv:{3 + 2 * i}" for i in range(10)]
+    assert all("column 'x' holds 'old', not a number" in line for line in listed)
+    assert rest == "... and 10 more, 20 in all"
+
+
 # -- npz --------------------------------------------------------------------------------------------------------------
 
 X, Y = np.ones((4, 2)), np.arange(4) % 2
