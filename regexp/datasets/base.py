@@ -29,6 +29,7 @@ class Data:
     codec    what turns another file of the same form into inputs (JSON-able); for `predict`
     source   where it was read from, for the manifest
     notes    what a user should know of how it was read
+    inferred  what the file did not say and was inferred from its content, in words, with the keys that change it
     input_offset, target_offset   float64 (D,) and (outputs,), or () for none: what `loading.load_data` has subtracted
              from inputs and targets; everything on the device is relative to it, what a user reads is not
     """
@@ -42,6 +43,7 @@ class Data:
     codec: dict[str, Any] = field(default_factory=dict)
     source: str = ""
     notes: tuple[str, ...] = ()
+    inferred: tuple[str, ...] = ()
     input_offset: np.ndarray = field(default_factory=lambda: np.zeros(()))
     target_offset: np.ndarray = field(default_factory=lambda: np.zeros(()))
 

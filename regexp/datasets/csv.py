@@ -8,9 +8,13 @@ import numpy as np
 
 from regexp.component import component
 from regexp.datasets.base import Data, Dataset
-from regexp.datasets.codec import Codec
-from regexp.datasets.table import Table, number, read_table
-from regexp.errors import DataError
+from regexp.datasets.cells import CellFormat
+from regexp.datasets.codec import Codec, listed
+from regexp.datasets.described import describe_table, notes_of
+from regexp.datasets.reading import FileFormat, read_table
+from regexp.datasets.table import Table
+from regexp.datasets.targets import Targets, encode_targets
+from regexp.errors import MOST_PROBLEMS, DataError, join_problems
 from regexp.preprocessing.base import Preprocessor
 from regexp.preprocessing.impute import Impute
 
@@ -23,16 +27,25 @@ class CSV(Dataset):
     are empty cells, ?, NA, N/A, nan, null and None. Means and the categories known are those of the training split.
 
     path: the file, relative to the working folder
-    test_path: a second file of the same form whose rows are the test split
+    test_path: a second file of the same form whose rows are the test split; named columns may be in another order
     target: the column to predict, by name or by number (0 is the first, -1 the last)
     extra: names of numeric columns that are no inputs but targets of the regularizer `auxiliary`; cells may be missing
-    header: auto (default: a first row without a number is one), true or false
-    delimiter: between cells
+    drop: names of columns to leave out, such as row numbers and names; of a file without names column_0, column_1, ...
+    categories: names of columns whose numbers are categories, such as postal codes; leading zeros are kept
+    header: true: the first line names the columns; false: it is data; auto (default): an error where that is unclear
+    delimiter: the character between cells
+    decimal: the decimal sign, . or ,
+    thousands: the sign between groups of digits: a comma, point, space or apostrophe; default: numbers have no groups
+    encoding: of the file's text: utf-8 (default), cp1252, latin-1, utf-16 or another one that Python knows
+    na_values: texts that mean missing, instead of those above; otherwise NA and the like are classes in a text target
     kind: auto (text, or whole numbers of at most 20 kinds: classification), classification or regression
     validation: share of the training data held out for selection, [0, 1)
     test: share of all data held out for the test where there is no test_path, [0, 1)
     preprocess: steps in order, fitted on the training split only
     limit: n, or {n: 1000, by: class}: train on that many
+
+    Before training a run shows what it inferred: whether the first line names the columns, which columns are numbers
+    and which are categories, and whether the target is a class or a number.
     """
 
     is_image = False
@@ -40,42 +53,45 @@ class CSV(Dataset):
     test_path: str | None = None
     target: str | int = -1
     extra: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     header: bool | Literal["auto"] = "auto"
     delimiter: str = ","
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[",", ".", " ", "'"] | None = None
+    encoding: str = "utf-8"
+    na_values: tuple[str, ...] | None = None
     kind: Literal["auto", "classification", "regression"] = "auto"
 
     def load(self) -> Data:
-        table = read_table(self.path, self.delimiter, self.header, key="dataset.path")
+        table = read_table(self.path, self._format(self.header), key="dataset.path")
         test = None
+        notes: tuple[str, ...] = table.notes
         if self.test_path is not None:
-            more = read_table(self.test_path, self.delimiter, self.header, key="dataset.test_path")
-            test = np.arange(len(table.rows), len(table.rows) + len(more.rows), dtype=np.int32)
-            table = table.joined(more)
-        column = table.index(self.target, "dataset.target")
-        extra = extra_columns(table, column, self.extra)
-        codec = Codec.fit(table, column, self.extra)
-        targets, classes = encode_targets(table, column, self.kind)
-        if classes and test is not None:
-            self._check_test_classes(table, targets, classes, test)
+            test_table = read_table(self.test_path, self._format(table.header), key="dataset.test_path")
+            test_table, test_notes = _aligned_test(table, test_table)
+            notes += test_notes
+            test = np.arange(len(table), len(table) + len(test_table), dtype=np.int32)
+            table = table.joined(test_table)
+        target = table.index(self.target, "dataset.target")
+        self._check_columns(table, target)
+        extra = extra_columns(table, self.extra)
+        codec = Codec.fit(table, target, self.extra, self.drop, self.categories)
+        targets = encode_targets(table, target, self.kind)
+        if targets.classes and test is not None:
+            self._check_test_classes(table, targets, test)
         return Data(
             inputs=codec.encode(table),
-            targets=targets,
-            classes=classes,
+            targets=targets.values,
+            classes=targets.classes,
             test=test,
             extra=extra,
             columns=codec.names(),
             codec=codec.to_json(),
             source=self.path,
-            notes=self._notes(table, codec, classes),
+            notes=(*notes, *targets.notes, *notes_of(table, codec, bool(targets.classes), self.categories)),
+            inferred=describe_table(table, codec, targets, self.header == "auto", self.kind == "auto"),
         )
-
-    def _notes(self, table: Table, codec: Codec, classes: tuple[str, ...]) -> tuple[str, ...]:
-        """A warning for each column of text that holds numbers, too."""
-        coded = {name: "categories" for name, kinds in codec.columns if kinds is not None}
-        if classes:
-            coded[codec.target] = "classes"
-        found = ((table.mixture(name), kinds) for name, kinds in coded.items())
-        return tuple(f"{odd}; all its values are taken as {kinds}" for odd, kinds in found if odd)
 
     def steps(self, codec: dict[str, Any]) -> tuple[Preprocessor, ...]:
         known = Codec.from_json(codec)
@@ -86,61 +102,76 @@ class CSV(Dataset):
     def read_inputs(self, path: str, codec: dict[str, Any]) -> np.ndarray:
         """A file with the columns trained on, with or without the target's."""
         known = Codec.from_json(codec)
-        header: bool | Literal["auto"] = self.header if self.header != "auto" else known.header
-        table = read_table(path, self.delimiter, header, to_predict=True)
+        table = read_table(path, self._format(known.header), to_predict=True)
         return known.encode(known.aligned(table))
 
-    def _check_test_classes(
-        self, table: Table, targets: np.ndarray, classes: tuple[str, ...], test: np.ndarray
-    ) -> None:
-        trained = np.isin(targets[test], np.delete(targets, test))
-        if not trained.all():
-            row = int(test[trained.argmin()])
-            raise DataError(f"{table.place(row)}: the class {classes[targets[row]]!r} is in no row of {self.path}")
+    def _format(self, header: bool | Literal["auto"]) -> FileFormat:
+        if self.thousands == self.decimal:
+            message = f"dataset.thousands and dataset.decimal are both {self.decimal!r}"
+            raise DataError(message, "dataset.thousands")
+        return FileFormat(
+            self.delimiter, header, self.encoding, CellFormat(self.decimal, self.thousands, self.na_values)
+        )
+
+    def _check_columns(self, table: Table, target: int) -> None:
+        """Raises DataError where a key names no column, the target or a column twice, or leaves no input."""
+        key_of = {target: "dataset.target"}
+        for key, names in (("extra", self.extra), ("drop", self.drop), ("categories", self.categories)):
+            key = f"dataset.{key}"
+            for name in names:
+                index = table.index(name, key)
+                other = key_of.setdefault(index, key)
+                if other not in (key, "dataset.target"):
+                    raise DataError(f"{table.place(0)}: {key} and {other} both name the column {name!r}", key)
+            if len({table.index(name) for name in names} - {target}) < len(names):
+                advice = "; for a target use dataset.kind: classification" if key == "dataset.categories" else ""
+                raise DataError(f"{table.place(0)}: {key} names the target, or a column twice{advice}", key)
+        if len(self.extra) + len(self.drop) + 1 == len(table.names):
+            key = "dataset.drop" if self.drop else "dataset.extra"
+            raise DataError(f"{table.place(0)}: {key} leaves no column for the inputs", key)
+
+    def _check_test_classes(self, table: Table, targets: Targets, test: np.ndarray) -> None:
+        is_known = np.isin(targets.values[test], np.delete(targets.values, test))
+        rows = test[~is_known]
+        if len(rows):
+            first = [(table.place(row), targets.classes[targets.values[row]]) for row in rows[:MOST_PROBLEMS].tolist()]
+            problems = [f"{place}: the class {name!r} is in no row of {self.path}" for place, name in first]
+            raise DataError(join_problems(problems, len(rows)), "dataset.test_path")
 
 
-def extra_columns(table: Table, target: int, names: tuple[str, ...]) -> np.ndarray | None:
-    """(n, k) float64, NaN where missing; None of no names. Raises DataError for what is no column of numbers."""
-    columns = [table.index(name, "dataset.extra") for name in names]
-    if target in columns or len(set(columns)) < len(columns):
-        raise DataError(f"{table.place(0)}: dataset.extra names the target, or a column twice", "dataset.extra")
-    if names and len(names) + 1 == len(table.names):
-        raise DataError(f"{table.place(0)}: dataset.extra leaves no column for the inputs", "dataset.extra")
-    values = [table.numbers(column) for column in columns]
-    for name, found in zip(names, values, strict=True):
-        if found is None:
-            message = f"{table.place(0)}: column {name!r} holds text; dataset.extra takes numbers"
-            raise DataError(message, "dataset.extra")
-    return np.stack(values, 1) if columns else None  # type: ignore[arg-type]
+def extra_columns(table: Table, names: tuple[str, ...]) -> np.ndarray | None:
+    """(n, k) float64, NaN where missing; None for no names. Raises DataError for what is no column of numbers."""
+    values, problems = [], []
+    for name in names:
+        index = table.index(name, "dataset.extra")
+        numbers = table.numbers(index)
+        if numbers is None:
+            row, text = table.others(index).first[0]
+            problems.append(
+                f"{table.place(row)}: column {name!r} holds text; dataset.extra takes numbers, got {text!r}"
+            )
+        else:
+            values.append(numbers)
+    if problems:
+        raise DataError(join_problems(problems), "dataset.extra")
+    return np.stack(values, 1) if values else None
 
 
-def encode_targets(
-    table: Table, column: int, kind: Literal["auto", "classification", "regression"]
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(class numbers, class names) or (numbers (n, 1), ()). Raises DataError for a row whose target is missing."""
-    cells = table.column(column)
-    for row, cell in enumerate(cells):
-        if cell is None:
-            raise DataError(f"{table.place(row)}: the target is missing")
-    values = table.numbers(column)
-    if kind == "auto":
-        whole = values is not None and np.all(values == np.round(values))
-        few = len(set(cells)) <= 20
-        kind = "classification" if values is None or (whole and few) else "regression"
-    if kind == "classification":
-        # 1 and 1.0 are one class, named as it came first
-        names = {_class_key(cell): str(cell) for cell in reversed(cells)}
-        order = sorted(names)
-        if len(order) < 2:
-            raise DataError(f"{table.place(0)}: all targets are {cells[0]!r}; a classification needs two classes")
-        numbers = {key: k for k, key in enumerate(order)}
-        return np.asarray([numbers[_class_key(c)] for c in cells], np.int32), tuple(names[key] for key in order)
-    if values is None:
-        row = next(i for i, c in enumerate(cells) if number(c) is None)
-        raise DataError(f"{table.place(row)}: the target {cells[row]!r} is not a number")
-    return values[:, None], ()
-
-
-def _class_key(cell: str | None) -> tuple[bool, float, str]:
-    value = number(cell)
-    return (True, 0.0, str(cell)) if value is None else (False, value, "")
+def _aligned_test(table: Table, test: Table) -> tuple[Table, tuple[str, ...]]:
+    """(the test table with the columns of the training table, notes); by name with a header, else by place."""
+    path = test.path
+    if not table.header:
+        if len(test.names) != len(table.names):
+            message = f"{path}: has {len(test.names)} columns, {table.path} has {len(table.names)}"
+            raise DataError(message, "dataset.test_path")
+        return test, ()
+    absent = [repr(name) for name in table.names if not test.has_column(name)]
+    if absent:
+        raise DataError(
+            f"{test.place(0)}: lacks the column{'s' * (len(absent) > 1)} {listed(absent)} of {table.path}; "
+            "the first line of both files is taken as names (dataset.header)",
+            "dataset.test_path",
+        )
+    more = [repr(name) for name in test.names if not table.has_column(name)]
+    notes = (f"{path}: ignored the column{'s' * (len(more) > 1)} {listed(more)}, not in {table.path}",) if more else ()
+    return test.reordered([test.index(name) for name in table.names]), notes

@@ -1,176 +1,207 @@
-"""Read a delimited text file into a Table of cells; every error names the file and the line."""
+"""A table in memory, column by column; each row knows its file and line."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from regexp.errors import DataError
+from regexp.datasets.cells import LARGEST, CellFormat
+from regexp.datasets.delimited import Texts
+from regexp.errors import MOST_PROBLEMS, DataError, join_problems
 
-MISSING = frozenset({"", "?", "NA", "N/A", "na", "n/a", "nan", "NaN", "NAN", "null", "NULL", "None"})
-LARGEST = float(np.finfo(np.float32).max)
+FEWEST_FOR_SLIPS, SLIPS = 50, 0.02  # values of a column, and the share of texts that are taken as slips among numbers
+
+
+@dataclass(frozen=True)
+class NotNumbers:
+    """What a column's cells are that are not numbers.
+
+    missing: how many are missing values
+    texts: how many are text, or numbers beyond float32
+    too_large: how many of these are numbers beyond float32
+    first: (row, text) of the first of the texts, at most `MOST_PROBLEMS`
+    """
+
+    missing: int = 0
+    texts: int = 0
+    too_large: int = 0
+    first: tuple[tuple[int, str], ...] = ()
+
+    def after(self, other: NotNumbers, rows: int) -> NotNumbers:
+        """Those of this column below the `rows` rows of another one."""
+        first = other.first + tuple((row + rows, text) for row, text in self.first)
+        return NotNumbers(
+            self.missing + other.missing,
+            self.texts + other.texts,
+            self.too_large + other.too_large,
+            first[:MOST_PROBLEMS],
+        )
+
+
+ALL_NUMBERS = NotNumbers()
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text, None where missing; `places` tells file and line of each row."""
+    """The columns of a file.
+
+    names: of the columns
+    values (n, columns): the numbers in float64, NaN where a cell is missing or text
+    not_numbers: what the other cells are, for columns that have any
+    lines (n,): the line on which each row ends; paths: (file, number of its first row)
+    read_texts: reads the texts of columns given by number
+    header: whether the file names its columns
+    leading_zeros: a cell such as 007 of each column of numbers that has one near the top of the file
+    notes: what a user should know of how it was read
+    """
 
     names: tuple[str, ...]
-    rows: tuple[tuple[str | None, ...], ...]
-    places: tuple[str, ...]
+    values: np.ndarray
+    not_numbers: Mapping[int, NotNumbers]
+    lines: np.ndarray
+    paths: tuple[tuple[str, int], ...]
+    read_texts: Callable[[Sequence[int]], Sequence[Texts]]
+    cells: CellFormat
     header: bool
+    leading_zeros: Mapping[int, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    _texts: dict[int, Texts] = field(default_factory=dict)
+    _places: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @property
+    def path(self) -> str:
+        """The file, or the first of two."""
+        return self.paths[0][0]
 
     def place(self, row: int) -> str:
         """`file.csv:17` of a row."""
-        return self.places[row]
+        path = next(path for path, begin in reversed(self.paths) if row >= begin)
+        return f"{path}:{self.lines[row]}"
 
-    def column(self, index: int) -> list[str | None]:
-        """All cells of one column."""
-        return [row[index] for row in self.rows]
-
-    def numbers(self, index: int) -> np.ndarray | None:
-        """A column as float64, NaN where missing; None where it holds text.
-
-        Raises DataError where all but a few cells are numbers, or the others are beyond float32: a slip more likely
-        than a category.
-        """
-        cells = self.column(index)
-        values = [number(cell) for cell in cells]
-        bad = [i for i, value in enumerate(values) if value is None]
-        if not bad:
-            return np.asarray(values, np.float64)
-        present = sum(cell is not None for cell in cells)
-        if len(bad) < present and all(_is_too_large(cells[i]) for i in bad):
-            raise DataError(
-                f"{self.place(bad[0])}: column {self.names[index]!r} holds {cells[bad[0]]!r}, beyond the largest "
-                f"number of float32, {LARGEST:.3g}; mend the cell, or leave it empty"
-            )
-        if present >= 50 and len(bad) <= present // 50:
-            raise DataError(
-                f"{self.place(bad[0])}: column {self.names[index]!r} holds {cells[bad[0]]!r}, but "
-                f"{present - len(bad)} of its {present} values are numbers; mend the cell, or leave it empty"
-            )
-        return None
-
-    def mixture(self, name: str) -> str | None:
-        """Where a column holds numbers and text, its first cell of the rarer kind, in words; else None.
-
-        Text that is numbers but for commas is told as such.
-        """
-        cells = self.column(self.names.index(name))
-        texts = [row for row, cell in enumerate(cells) if number(cell) is None]
-        if texts and all(number(str(cells[row]).replace(",", "")) is not None for row in texts):
-            return f"{self.place(texts[0])}: column {name!r} holds {cells[texts[0]]!r}, which a comma makes a text"
-        kinds = [None if cell is None else "text" if number(cell) is None else "number" for cell in cells]
-        counts = Counter(kind for kind in kinds if kind).most_common()
-        if len(counts) < 2:
-            return None
-        (usual, count), (rarer, _) = counts
-        row = kinds.index(rarer)
-        return f"{self.place(row)}: column {name!r} holds {cells[row]!r}, a {rarer}, beside {count} {usual}s"
+    # -- columns ------------------------------------------------------------------------------------------------------
 
     def index(self, column: str | int, key: str | None = None) -> int:
         """The number of a column that the config's `key` gives by name or number. Raises DataError for none."""
         if isinstance(column, int):
             if not -len(self.names) <= column < len(self.names):
-                raise DataError(f"{self.places[0]}: no column {column}; there are {len(self.names)}", key)
+                raise DataError(f"{self.place(0)}: no column {column}; there are {len(self.names)}", key)
             return column % len(self.names)
-        if column not in self.names:
-            raise DataError(f"{self.places[0]}: no column {column!r}; there are {', '.join(self.names[:20])}", key)
-        return self.names.index(column)
+        if not self._places:
+            self._places.update(zip(self.names, range(len(self.names)), strict=True))
+        if column not in self._places:
+            names = ", ".join(self.names[:20]) + (", ..." if len(self.names) > 20 else "")
+            raise DataError(f"{self.place(0)}: no column {column!r}; there are {names}", key)
+        return self._places[column]
+
+    def has_column(self, name: str) -> bool:
+        """Whether a column has this name."""
+        if not self._places:
+            self._places.update(zip(self.names, range(len(self.names)), strict=True))
+        return name in self._places
+
+    def texts(self, index: int) -> Texts:
+        """The cells of a column as they are written, stripped of white space; empty cells are ""."""
+        if index not in self._texts:
+            (self._texts[index],) = self.read_texts([index])
+        return self._texts[index]
+
+    def load_texts(self, indices: Sequence[int]) -> None:
+        """Reads the texts of several columns at once, for later calls."""
+        unread = [index for index in indices if index not in self._texts]
+        if unread:
+            self._texts.update(zip(unread, self.read_texts(unread), strict=True))
+
+    def column(self, index: int) -> list[str | None]:
+        """The text of each cell of a column, None where it is missing."""
+        texts = self.texts(index)
+        levels = [None if self.cells.is_missing(text) else text for text in texts.levels]
+        return [levels[code] for code in texts.codes.tolist()]
+
+    def others(self, index: int) -> NotNumbers:
+        """What the cells of a column are that are not numbers."""
+        return self.not_numbers.get(index, ALL_NUMBERS)
+
+    def numbers(self, index: int) -> np.ndarray | None:
+        """A column as float64, NaN where missing; None where it holds text.
+
+        Raises DataError where `slips` finds any.
+        """
+        problems, count = self.slips(index)
+        if count:
+            raise DataError(join_problems(problems, count))
+        return None if self.others(index).texts else self.values[:, index]
+
+    def slips(self, index: int) -> tuple[list[str], int]:
+        """(messages for the first of them, how many) of texts that are slips of the pen more likely than categories.
+
+        All but a few cells of their column are numbers, or the texts are numbers beyond float32.
+        """
+        others, name = self.others(index), self.names[index]
+        present = len(self) - others.missing
+        if others.texts and others.texts == others.too_large < present:
+            reason = f"beyond the largest number of float32, {LARGEST:.3g}; correct the cell, or leave it empty"
+        elif present >= FEWEST_FOR_SLIPS and 0 < others.texts <= SLIPS * present:
+            share = f"{present - others.texts} of its {present} values are numbers"
+            reason = f"but {share}; correct the cell, leave it empty, or list its text in dataset.na_values"
+        else:
+            return [], 0
+        cells = [f"{self.place(row)}: column {name!r} holds {text!r}" for row, text in others.first]
+        return [f"{cell}, {reason}" for cell in cells], others.texts
+
+    def missing_rows(self, index: int) -> np.ndarray:
+        """The numbers of the rows in which a column misses its value."""
+        if not self.others(index).texts:
+            return np.flatnonzero(np.isnan(self.values[:, index]))
+        texts = self.texts(index)
+        return np.flatnonzero(np.asarray([self.cells.is_missing(text) for text in texts.levels])[texts.codes])
+
+    def cells_of(self, rows: Sequence[int], index: int) -> list[str]:
+        """The texts of single cells of a column."""
+        codes, levels = self.texts(index).codes, self.texts(index).levels
+        return [levels[codes[row]] for row in rows]
+
+    # -- other tables -------------------------------------------------------------------------------------------------
+
+    def renamed(self, names: Sequence[str]) -> Table:
+        """The same columns under other names."""
+        return replace(self, names=tuple(names), _places={})
+
+    def reordered(self, indices: Sequence[int]) -> Table:
+        """Some of the columns, in another order."""
+        return replace(
+            self,
+            names=tuple(self.names[index] for index in indices),
+            values=self.values[:, indices],
+            not_numbers={
+                new: self.not_numbers[index] for new, index in enumerate(indices) if index in self.not_numbers
+            },
+            read_texts=lambda asked: self.read_texts([indices[index] for index in asked]),
+            leading_zeros={},
+            _texts={},
+            _places={},
+        )
 
     def joined(self, other: Table) -> Table:
         """The rows of two tables with the same columns."""
-        if self.names != other.names:
-            raise DataError(f"{other.places[0]}: its columns are not those of {self.places[0]}")
-        return Table(self.names, self.rows + other.rows, self.places + other.places, self.header)
+        count = len(self)
+        columns = self.not_numbers.keys() | other.not_numbers.keys()
+        return replace(
+            self,
+            values=np.concatenate([self.values, other.values]),
+            not_numbers={index: other.others(index).after(self.others(index), count) for index in sorted(columns)},
+            lines=np.concatenate([self.lines, other.lines]),
+            paths=self.paths + tuple((path, begin + count) for path, begin in other.paths),
+            read_texts=lambda asked: list(map(_joined, self.read_texts(asked), other.read_texts(asked))),
+            _texts={},
+        )
 
 
-def read_table(
-    path: str, delimiter: str, header: bool | Literal["auto"], to_predict: bool = False, key: str | None = None
-) -> Table:
-    """A .csv file as text. Empty lines are no rows.
-
-    to_predict: it may have a single column, and empty rows below the table count, too: each gets its prediction
-    key: of the config that names the file
-    Raises DataError naming file and line of the first bad row.
-    """
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        message = f"dataset.delimiter must be one character, no quote or line end, got {delimiter!r}"
-        raise DataError(message, "dataset.delimiter")
-    lines = _lines(path, delimiter, key)
-    while not to_predict and lines and not any(lines[-1][1]):  # what spreadsheets leave below a table
-        lines.pop()
-    if not lines:
-        raise DataError(f"{path}: is empty")
-    width = len(lines[0][1])
-    if width < 2 and not to_predict:
-        message = f"{path}: has a single column; is the delimiter {delimiter!r} right?"
-        raise DataError(message, "dataset.delimiter")
-    for number, cells in lines:
-        if len(cells) != width:
-            raise DataError(f"{path}:{number}: has {len(cells)} cells, the first row has {width}")
-    first = lines[0][1]
-    has_header = _looks_like_header(first) if header == "auto" else header
-    names = tuple(first) if has_header else tuple(f"column_{i}" for i in range(width))
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"{path}:{lines[0][0]}: the column name {twice[0]!r} stands twice (no header? header: false)")
-    body = lines[1:] if has_header else lines
-    if not body:
-        raise DataError(f"{path}: has a header and no rows")
-    rows = tuple(tuple(None if cell in MISSING else cell for cell in cells) for _, cells in body)
-    return Table(names, rows, tuple(f"{path}:{number}" for number, _ in body), has_header)
-
-
-def _lines(path: str, delimiter: str, key: str | None) -> list[tuple[int, list[str]]]:
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}", key) from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text (byte {error.start})") from None
-    if "\0" in text:
-        raise DataError(f"{path}: holds a NUL byte; is it a text file?")
-    skip = delimiter != " "  # `1, "a, b"` is two cells
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=skip)
-    found: list[tuple[int, list[str]]] = []
-    try:
-        for cells in reader:
-            single = bool(found) and len(found[0][1]) == 1  # there `""` is a row that misses its only value
-            if len(cells) > 1 or any(cell.strip() for cell in cells) or (single and cells):
-                found.append((reader.line_num, [cell.strip() for cell in cells]))
-    except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: {error}") from None
-    return found
-
-
-def _looks_like_header(cells: list[str]) -> bool:
-    names = cells if cells[0] else cells[1:]  # pandas leaves the name of its index empty
-    return bool(names) and all(number(cell) is None and cell not in MISSING for cell in names)
-
-
-def number(cell: str | None) -> float | None:
-    """A cell as a number: NaN where missing, None where it is text or does not fit float32."""
-    if cell is None:
-        return float("nan")
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    fits = abs(value) <= LARGEST and "_" not in cell  # Python reads 20_30 as 2030
-    return value if fits else None
-
-
-def _is_too_large(cell: str | None) -> bool:
-    """Whether it would be a number if float32 held it: `inf`, `1e300`."""
-    try:
-        return cell is not None and "_" not in cell and abs(float(cell)) > LARGEST
-    except ValueError:
-        return False
+def _joined(first: Texts, second: Texts) -> Texts:
+    numbers = {text: code for code, text in enumerate(first.levels)}
+    codes = np.asarray([numbers.setdefault(text, len(numbers)) for text in second.levels], np.int32)
+    return Texts(np.concatenate([first.codes, codes[second.codes]]), tuple(numbers))
