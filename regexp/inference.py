@@ -301,7 +301,8 @@ def predict(run: Run, path: str) -> Predictions:
     """
     saved = open_saved(run)
     usable, experiment, meta = saved.usable, saved.experiment, saved.meta
-    inputs = experiment.dataset.read_inputs(path, meta["codec"])
+    notes: list[str] = []
+    inputs = experiment.dataset.read_inputs(path, meta["codec"], notes)
     if list(inputs.shape[1:]) != meta["shape"]:
         raise DataError(f"{path}: inputs have shape {inputs.shape[1:]}, the run was trained on {tuple(meta['shape'])}")
     if not len(inputs):
@@ -322,7 +323,8 @@ def predict(run: Run, path: str) -> Predictions:
     spread = chosen.std(0, ddof=1) if len(chosen) > 1 else np.zeros(len(mean))
     names = experiment.dataset.row_names(path)
     return Predictions(
-        classes, values, spread, names, tuple(usable), saved.diverged, saved.untrained, saved.warnings
+        classes, values, spread, names, tuple(usable), saved.diverged, saved.untrained,
+        (*saved.warnings, *notes),
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ CHECKS: Questions[Finding] = Questions(
     "regexp.checks",
     "check",
     "split_overlap",
+    "identifiers",
     "class_balance",
     "validation_size",
     "initial_loss",

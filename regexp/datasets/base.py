@@ -111,9 +111,10 @@ class Dataset(Component):
         """All preprocessing: what the data itself needs (missing values), then what the config asks for."""
         return self.preprocess
 
-    def read_inputs(self, path: str, codec: dict[str, Any]) -> np.ndarray:
+    def read_inputs(self, path: str, codec: dict[str, Any], notes: list[str] | None = None) -> np.ndarray:
         """Inputs of another file, for prediction: .npz with an array `inputs` of the shape trained on.
 
+        notes: is given a warning for each thing in the file that was not expected
         Raises DataError naming the file and what is wrong with it.
         """
         from regexp.datasets.arrays import check_inputs, read_array

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from regexp.datasets.identifiers import identifier_columns
 from regexp.datasets.table import Table
 from regexp.errors import MOST_PROBLEMS, DataError, join_problems
 
@@ -22,6 +23,8 @@ class Codec:
     missing_in: the numeric columns that may miss
     extra: columns that are neither inputs nor the target
     drop: columns that are left out
+    means: of each numeric column over the file that training and validation come from, None for categories
+    identifiers: (name, reason) of columns that seem to name rows
     """
 
     columns: tuple[tuple[str, tuple[str | None, ...] | None], ...]
@@ -30,6 +33,8 @@ class Codec:
     header: bool
     extra: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    means: tuple[float | None, ...] = ()
+    identifiers: tuple[tuple[str, str], ...] = ()
 
     @staticmethod
     def fit(
@@ -38,10 +43,12 @@ class Codec:
         extra: tuple[str, ...] = (),
         drop: tuple[str, ...] = (),
         categories: tuple[str, ...] = (),
+        rows: int | None = None,
     ) -> Codec:
         """Kinds of columns and their categories, from the whole file; no statistic of any row's value is taken.
 
         categories: columns whose numbers are categories
+        rows: the first so many are not of a published test split; by default all
         Raises DataError that lists the slips of all columns, or the columns with too many categories.
         """
         left_out, categorical = {table.names[target], *extra, *drop}, set(categories)
@@ -58,7 +65,15 @@ class Codec:
             raise DataError(join_problems(many))
         missing = [table.names[index] for index in inputs if index not in kinds and table.others(index).missing]
         columns = [(table.names[index], kinds.get(index)) for index in inputs]
-        return Codec(tuple(columns), tuple(missing), table.names[target], table.header, extra, drop)
+        means = [None if index in kinds else _mean(table.values[:rows, index]) for index in inputs]
+        free = [index for index in inputs if table.names[index] not in categorical]
+        identifiers = identifier_columns(
+            table, [index for index in free if index not in kinds], [index for index in free if index in kinds]
+        )
+        return Codec(
+            tuple(columns), tuple(missing), table.names[target], table.header, extra, drop, tuple(means),
+            tuple(identifiers),
+        )  # fmt: skip
 
     def names(self) -> tuple[str, ...]:
         """The names of the coded columns: `age`, `colour=red`."""
@@ -80,20 +95,22 @@ class Codec:
     def _coded(self) -> list[tuple[str, bool]]:
         return [(name, kinds is None) for name, kinds in self.columns for _ in (kinds or (None,))]
 
-    def encode(self, table: Table) -> np.ndarray:
+    def encode(self, table: Table, notes: list[str] | None = None) -> np.ndarray:
         """(n, D) float64, NaN where a number is missing.
 
-        Raises DataError that lists the cells of numeric columns that hold text, or that are missing where no row
-        trained on missed a value.
+        notes: of another file than the one trained on: is given a warning for each column with values that were not
+            expected. A number that is missing in a column that had all its values becomes the column's mean; a category
+            that is new has 0 in all of its inputs.
+        Raises DataError that lists the cells of numeric columns that hold text.
         """
-        accepts_missing = bool(self.missing() or self.categories())
         indices = [table.index(name) for name, _ in self.columns]
         numeric = [index for index, (_, kinds) in zip(indices, self.columns, strict=True) if kinds is None]
-        problems, count = _bad_cells(table, numeric, accepts_missing)
+        problems, count = _bad_cells(table, numeric)
         if count:
             raise DataError(join_problems(problems, count))
         if len(numeric) == len(indices) and np.all(np.diff(numeric) == 1):
-            return table.values[:, numeric[0] : numeric[-1] + 1]  # a view: a table may be large
+            inputs = table.values[:, numeric[0] : numeric[-1] + 1]  # a view: a table may be large
+            return inputs if notes is None else self._filled(inputs.copy(), table, notes)
         table.load_texts([index for index, (_, kinds) in zip(indices, self.columns, strict=True) if kinds is not None])
         inputs = np.empty((len(table), sum(1 if kinds is None else len(kinds) for _, kinds in self.columns)))
         begin = 0
@@ -103,7 +120,26 @@ class Codec:
             begin += 1 if kinds is None else len(kinds)
         places = np.flatnonzero([is_numeric for _, is_numeric in self._coded()])
         _copy_columns(table.values, np.asarray(numeric, int), inputs, places)
+        if notes is None:
+            return inputs
+        for index, (name, kinds) in zip(indices, self.columns, strict=True):
+            notes += [] if kinds is None else _new_categories(table, index, name, kinds)
+        filled = self._filled(inputs[:, places], table, notes)
+        inputs[:, places] = filled
         return inputs
+
+    def _filled(self, values: np.ndarray, table: Table, notes: list[str]) -> np.ndarray:
+        """Values of the numeric columns, with the mean where one is missing in a column without an imputer."""
+        numbers = [(name, mean) for name, mean in zip(dict(self.columns), self.means, strict=True) if mean is not None]
+        for place, (name, mean) in enumerate(numbers):
+            rows = np.flatnonzero(np.isnan(values[:, place]))
+            if len(rows) and name not in self.missing_in:
+                values[rows, place] = mean
+                notes.append(
+                    f"{table.place(int(rows[0]))}: column {name!r} misses {_count(len(rows), 'value')}, "
+                    f"and missed none in training; filled in with the column's mean {mean:.6g}"
+                )
+        return values
 
     def aligned(self, table: Table) -> Table:
         """Another file's columns under the names trained on: by name with a header, else by place."""
@@ -130,6 +166,8 @@ class Codec:
             "header": self.header,
             "extra": list(self.extra),
             "drop": list(self.drop),
+            "means": list(self.means),
+            "identifiers": [list(pair) for pair in self.identifiers],
         }
 
     @staticmethod
@@ -137,20 +175,46 @@ class Codec:
         """From the run folder."""
         columns = tuple((name, None if kinds is None else tuple(kinds)) for name, kinds in saved["columns"])
         extra, drop = tuple(saved.get("extra", ())), tuple(saved.get("drop", ()))
-        return Codec(columns, tuple(saved["missing_in"]), saved["target"], saved["header"], extra, drop)
+        identifiers = tuple((name, reason) for name, reason in saved.get("identifiers", ()))
+        return Codec(
+            columns, tuple(saved["missing_in"]), saved["target"], saved["header"], extra, drop,
+            tuple(saved.get("means", [None if kinds is not None else 0.0 for _, kinds in columns])), identifiers,
+        )  # fmt: skip
 
 
-def _bad_cells(table: Table, numeric: list[int], accepts_missing: bool) -> tuple[list[str], int]:
+def _mean(values: np.ndarray) -> float:
+    """Over the values that are not missing; 0 where there are none."""
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if len(present) else 0.0
+
+
+def _new_categories(table: Table, index: int, name: str, kinds: tuple[str | None, ...]) -> list[str]:
+    """A warning where a column holds categories that no row of the training file has."""
+    texts = table.texts(index)
+    new = [code for code, text in enumerate(texts.levels)
+           if (None if table.cells.is_missing(text) else text) not in kinds]  # fmt: skip
+    rows = np.flatnonzero(np.isin(texts.codes, new))
+    if not len(rows):
+        return []
+    text = texts.levels[texts.codes[rows[0]]]
+    shown = "a missing value" if table.cells.is_missing(text) else repr(text)
+    return [
+        f"{table.place(int(rows[0]))}: column {name!r} holds {shown}, which no row trained on had, in "
+        f"{_count(len(rows), 'row')}; all inputs of the column are 0 there"
+    ]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def _bad_cells(table: Table, numeric: list[int]) -> tuple[list[str], int]:
     """(messages for the first of them in the order of rows, how many) of cells of numeric columns that do not fit."""
     problems, count = [], 0
     for index in numeric:
         others, column = table.others(index), f"column {table.names[index]!r}"
         count += others.texts
         problems += [(row, f"{column} holds {text!r}, not a number") for row, text in others.first]
-        if others.missing and not accepts_missing:
-            count += others.missing
-            reason = "is missing; no row trained on missed a value, so nothing fills it in"
-            problems += [(row, f"{column} {reason}") for row in table.missing_rows(index)[:MOST_PROBLEMS].tolist()]
     return [f"{table.place(row)}: {problem}" for row, problem in sorted(problems)[:MOST_PROBLEMS]], count
 
 

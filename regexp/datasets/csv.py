@@ -11,6 +11,7 @@ from regexp.datasets.base import Data, Dataset
 from regexp.datasets.cells import CellFormat
 from regexp.datasets.codec import Codec, listed
 from regexp.datasets.described import describe_table, notes_of
+from regexp.datasets.identifiers import identifier_note
 from regexp.datasets.reading import FileFormat, read_table
 from regexp.datasets.table import Table
 from regexp.datasets.targets import Targets, encode_targets
@@ -76,7 +77,8 @@ class CSV(Dataset):
         target = table.index(self.target, "dataset.target")
         self._check_columns(table, target)
         extra = extra_columns(table, self.extra)
-        codec = Codec.fit(table, target, self.extra, self.drop, self.categories)
+        trained = None if test is None else int(test[0])
+        codec = Codec.fit(table, target, self.extra, self.drop, self.categories, trained)
         targets = encode_targets(table, target, self.kind)
         if targets.classes and test is not None:
             self._check_test_classes(table, targets, test)
@@ -89,7 +91,12 @@ class CSV(Dataset):
             columns=codec.names(),
             codec=codec.to_json(),
             source=self.path,
-            notes=(*notes, *targets.notes, *notes_of(table, codec, bool(targets.classes), self.categories)),
+            notes=(
+                *notes,
+                *(identifier_note(self.path, *pair) for pair in codec.identifiers),
+                *targets.notes,
+                *notes_of(table, codec, bool(targets.classes), self.categories),
+            ),
             inferred=describe_table(table, codec, targets, self.header == "auto", self.kind == "auto"),
         )
 
@@ -99,11 +106,11 @@ class CSV(Dataset):
         imputed = (Impute(missing=missing, categories=categories),) if missing or categories else ()
         return imputed + self.preprocess
 
-    def read_inputs(self, path: str, codec: dict[str, Any]) -> np.ndarray:
+    def read_inputs(self, path: str, codec: dict[str, Any], notes: list[str] | None = None) -> np.ndarray:
         """A file with the columns trained on, with or without the target's."""
         known = Codec.from_json(codec)
         table = read_table(path, self._format(known.header), to_predict=True)
-        return known.encode(known.aligned(table))
+        return known.encode(known.aligned(table), [] if notes is None else notes)
 
     def _format(self, header: bool | Literal["auto"]) -> FileFormat:
         if self.thousands == self.decimal:

@@ -90,7 +90,7 @@ class ImageFolder(Dataset):
             notes=(*self._other_files(), *notes),
         )
 
-    def read_inputs(self, path: str, codec: dict[str, Any]) -> np.ndarray:
+    def read_inputs(self, path: str, codec: dict[str, Any], notes: list[str] | None = None) -> np.ndarray:
         return self._images(_input_files(path))[0]
 
     def row_names(self, path: str) -> list[str] | None:

@@ -96,5 +96,5 @@ class NPZ(Dataset):
         check_finite(self.path, "targets", targets)
         return targets.astype(np.float64).reshape(len(targets), -1), ()
 
-    def read_inputs(self, path: str, codec: dict[str, Any]) -> np.ndarray:
+    def read_inputs(self, path: str, codec: dict[str, Any], notes: list[str] | None = None) -> np.ndarray:
         return check_inputs(path, read_array(path, self.inputs, self.memory_share))
