@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from regexp.checks.base import Finding, verdict
 from regexp.checks.bench import Bench
+from regexp.datasets.identifiers import yaml_name
 
 
 def check(bench: Bench) -> Finding:
@@ -14,6 +15,6 @@ def check(bench: Bench) -> Finding:
         verdict(bool(columns)),
         "; ".join(f"column {name!r} {reason}" for name, reason in columns) or "no column that names rows",
         "none",
-        f"leave them out: dataset.drop: [{', '.join(names)}]" if columns else "",
+        f"leave them out: dataset.drop: [{', '.join(map(yaml_name, names))}]" if columns else "",
         {"columns": names},
     )

@@ -6,6 +6,7 @@ even predicts the class without error, in the test split too.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -54,10 +55,18 @@ def _of_texts(table: Table, index: int) -> Iterator[str]:
         return
     if sum(bool(DATE.fullmatch(texts.levels[code])) for code in present) >= DATES * len(present):
         yield f"holds dates, coded as {len(present):,} categories"
-    if len(present) >= UNLIKE * values:
+    almost_numbers = all(
+        table.cells.almost_number(texts.levels[code]) for code in present
+    )  # another note tells of them
+    if len(present) >= UNLIKE * values and not almost_numbers:
         yield f"holds {len(present):,} different texts in {values:,} rows, coded as {len(present):,} categories"
 
 
 def identifier_note(path: str, name: str, reason: str) -> str:
     """The warning for such a column."""
-    return f"{path}: column {name!r} {reason}; if it names rows, leave it out: dataset.drop: [{name}]"
+    return f"{path}: column {name!r} {reason}; if it names rows, leave it out: dataset.drop: [{yaml_name(name)}]"
+
+
+def yaml_name(name: str) -> str:
+    """A column's name as a list in YAML takes it."""
+    return name if re.fullmatch(r"[A-Za-z_][\w-]*", name) else json.dumps(name, ensure_ascii=False)
