@@ -1,14 +1,15 @@
-"""python -m scripts.kills [--deaths 300] [--seed 0]
+"""python -m scripts.kills [--deaths 300] [--minutes 120] [--seed 0]
 
 Kill `train`, `ablate` and `sweep` with SIGKILL at random moments, resume each until it ends, and compare every result
 byte for byte with that of a study that nobody killed. Sweeps run in one process and in worker processes; there every
-other death is a worker's. Prints one line of counts per command and exits with 1 where any result differs.
-docs/reliability.md records the counts.
+other death is a worker's. Prints the counts of each command after each study, at last as a table, and exits with 1
+where any result differs. docs/reliability.md records the counts.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -41,12 +42,13 @@ sweep:
     optimizer.learning_rate: {log_uniform: [1.0e-4, 1.0e-1]}
     regularizers.l2.strength: {log_uniform: [1.0e-6, 1.0e-2]}
   stages:
-    - {trials: 64, epochs: 1000}
-    - {trials: 32, epochs: 2000, seeds: 2, keep: 0.34}
+    - {trials: 64, epochs: 400}
+    - {trials: 32, epochs: 600, seeds: 2, keep: 0.34}
   confirm: {top: 2, seeds: 2}
 """
 STUDY = "study"
 TIMEOUT_SECONDS = 300
+DEATHS_PER_STUDY = 12
 EARLY_SHARE = 0.2  # of the deaths come at any moment, before the first record too
 Results = dict[str, object]
 
@@ -113,7 +115,7 @@ class Case:
     results: Callable[[Path], Results]
     record_size: Callable[[Path], int]
     workers: bool = False
-    epochs: int = 4000
+    epochs: int = 1500
 
 
 def bytes_of_metrics(folder: Path) -> int:
@@ -132,7 +134,7 @@ SWEEP_RESUME = ("sweep", "--resume", STUDY, "--quiet")
 PROCESSES = ("--executor", "processes", "--workers", "2")
 CASES = (
     Case("train", ("train", "config.yaml", "--name", STUDY, "--quiet"), ("train", "--resume", STUDY, "--quiet"),
-         run_results, bytes_of_metrics, epochs=20000),
+         run_results, bytes_of_metrics, epochs=8000),
     Case("ablate", ABLATE, ABLATE, ablation_results, bytes_of_metrics),
     Case("sweep", SWEEP_START, SWEEP_RESUME, sweep_results, bytes_of_database),
     Case("sweep, 2 workers", (*SWEEP_START, *PROCESSES), (*SWEEP_RESUME, *PROCESSES), sweep_results, bytes_of_database,
@@ -149,6 +151,11 @@ class Counts:
     with_record: int = 0  # deaths at which something had been recorded
     studies: int = 0
     different: int = 0
+
+    @property
+    def all_deaths(self) -> int:
+        """Deaths of drivers and of workers."""
+        return self.deaths + self.worker_deaths
 
 
 class Killer:
@@ -275,20 +282,23 @@ def _command_line(pid: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--deaths", type=int, default=300, help="of all commands together")
+    parser.add_argument("--minutes", type=float, default=120, help="after which no study is begun")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     options = parser.parse_args()
-    generator, different = random.Random(options.seed), 0
-    print(f"{'command':<18}{'deaths':>8}{'workers':>9}{'with record':>13}{'studies':>9}{'different':>11}", flush=True)
-    for case in CASES:
-        with tempfile.TemporaryDirectory() as scratch:
-            killer = Killer(case, Path(scratch), generator)
-            counts = killer.counts
-            while counts.deaths + counts.worker_deaths < options.deaths / len(CASES):
-                killer.study(deaths=5)
-            print(f"{case.name:<18}{counts.deaths + counts.worker_deaths:>8}{counts.worker_deaths:>9}"
-                  f"{counts.with_record:>13}{counts.studies:>9}{counts.different:>11}", flush=True)  # fmt: skip
-            different += counts.different
-    sys.exit(bool(different))
+    generator, until = random.Random(options.seed), time.monotonic() + 60 * options.minutes
+    with contextlib.ExitStack() as stack:
+        scratch = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in CASES]
+        killers = [Killer(case, folder, generator) for case, folder in zip(CASES, scratch, strict=True)]
+        while sum(killer.counts.all_deaths for killer in killers) < options.deaths and time.monotonic() < until:
+            killer = min(killers, key=lambda killer: killer.counts.all_deaths)
+            killer.study(DEATHS_PER_STUDY)
+            print(f"{killer.case.name}: {killer.counts}", flush=True)
+    print(f"{'command':<18}{'deaths':>8}{'workers':>9}{'with record':>13}{'studies':>9}{'different':>11}")
+    for killer in killers:
+        counts = killer.counts
+        print(f"{killer.case.name:<18}{counts.all_deaths:>8}{counts.worker_deaths:>9}"
+              f"{counts.with_record:>13}{counts.studies:>9}{counts.different:>11}")  # fmt: skip
+    sys.exit(any(killer.counts.different for killer in killers))
 
 
 if __name__ == "__main__":
