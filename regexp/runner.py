@@ -223,6 +223,7 @@ class Session:
         meta = {
             "positions": [stage.positions for stage in self.stages],
             "rows": self.rows_written,
+            "metrics": self.run.metrics_sha256(self.rows_written),
             "seconds": self.seconds,
             "data": self.data_hash,
             "config": self.config,
@@ -271,6 +272,11 @@ class Session:
         except RunError as error:
             advice = f"put back what is missing, or empty {self.run.path / 'checkpoints'} to begin again"
             raise RunError(f"{error}; {advice}") from None
+        if "metrics" in meta and self.run.metrics_sha256(meta["rows"]) != meta["metrics"]:
+            raise RunError(
+                f"{self.run.path / 'metrics.jsonl'}: a row from before the checkpoint is not what the run wrote; put "
+                f"the file back, or empty {self.run.path / 'checkpoints'} to begin again"
+            )
         notice = check_config(self.run, meta)
         if difference := changed_data(self.run.name, meta["data"], self.data, self.data_hash):
             raise RunError(difference)
@@ -419,6 +425,8 @@ def train(
 
 def _end(run: Run, manifest: dict[str, Any], status: str, reason: str | None, session: Session | None) -> None:
     manifest |= {"status": status, "reason": reason, "ended": now()}
+    if status in ("done", "partly diverged", "diverged"):
+        manifest["files"] = run.checksums()
     if session is not None:
         manifest["seconds"] = {name: round(value, 3) for name, value in session.seconds.items()}
     run.write_json("manifest.json", manifest)

@@ -42,13 +42,14 @@ sweep:
     optimizer.learning_rate: {log_uniform: [1.0e-4, 1.0e-1]}
     regularizers.l2.strength: {log_uniform: [1.0e-6, 1.0e-2]}
   stages:
-    - {trials: 64, epochs: 400}
-    - {trials: 32, epochs: 600, seeds: 2, keep: 0.34}
+    - {trials: 64, epochs: 1000}
+    - {trials: 32, epochs: 2000, seeds: 2, keep: 0.34}
   confirm: {top: 2, seeds: 2}
 """
 STUDY = "study"
 TIMEOUT_SECONDS = 300
 DEATHS_PER_STUDY = 12
+AFTER_RECORD = 0.4  # seconds at most from the moment that the record grows to a death
 EARLY_SHARE = 0.2  # of the deaths come at any moment, before the first record too
 Results = dict[str, object]
 
@@ -115,7 +116,7 @@ class Case:
     results: Callable[[Path], Results]
     record_size: Callable[[Path], int]
     workers: bool = False
-    epochs: int = 1500
+    epochs: int = 4000
 
 
 def bytes_of_metrics(folder: Path) -> int:
@@ -134,7 +135,7 @@ SWEEP_RESUME = ("sweep", "--resume", STUDY, "--quiet")
 PROCESSES = ("--executor", "processes", "--workers", "2")
 CASES = (
     Case("train", ("train", "config.yaml", "--name", STUDY, "--quiet"), ("train", "--resume", STUDY, "--quiet"),
-         run_results, bytes_of_metrics, epochs=8000),
+         run_results, bytes_of_metrics, epochs=20000),
     Case("ablate", ABLATE, ABLATE, ablation_results, bytes_of_metrics),
     Case("sweep", SWEEP_START, SWEEP_RESUME, sweep_results, bytes_of_database),
     Case("sweep, 2 workers", (*SWEEP_START, *PROCESSES), (*SWEEP_RESUME, *PROCESSES), sweep_results, bytes_of_database,
@@ -221,10 +222,10 @@ class Killer:
         size = self.case.record_size(self.folder)
         while not early and process.poll() is None and self.case.record_size(self.folder) == size:
             time.sleep(0.01)
-        time.sleep(self.generator.uniform(0, self.seconds / (1 if early else 4)))
+        time.sleep(self.generator.uniform(0, self.seconds if early else AFTER_RECORD))
         if self.case.workers and self.generator.random() < 0.5:
             self._kill_a_worker(process.pid)
-            time.sleep(self.generator.uniform(0, self.seconds / 4))
+            time.sleep(self.generator.uniform(0, AFTER_RECORD))
         if process.poll() is not None:
             process.communicate()
             return False

@@ -54,6 +54,8 @@ def record(folder: Path, name: str) -> Record:
     config = read_config(folder / "config.yaml")
     manifest = run.read_json("manifest.json")
     status = checked_text(manifest.get("status"), "manifest.json: status")
+    if status in FINISHED:
+        run.check_results(checked_mapping(manifest.get("files", {})))
     measured = _summary(run) if status in FINISHED else {"seeds": checked_seeds(manifest.get("seeds", []))}
     return compose(folder, name, manifest, config, status, **measured)
 

@@ -38,6 +38,7 @@ def confirmed(folder: Path, name: str) -> list[Record]:
     status = checked_text(manifest.get("status"), "manifest.json: status")
     if status != "done":
         return [compose(folder, name, manifest, config, status)]
+    run.check_results(checked_mapping(manifest.get("files", {})))
     summary = run.read_json("summary.json")
     winner = read_config(folder / "winner.yaml")
     seeds = checked_seeds(winner.get("training.seeds"))

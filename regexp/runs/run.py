@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import io
 import os
 import shlex
 import stat
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ FILES = (
     "config.yaml", "manifest.json", "metrics.jsonl", "summary.json", "predictions.npz", "diagnostics.json",
     "checks.json", "winner.yaml", "study.db", "study.db-wal", "study.db-shm", "study.db-journal", ".lock",
 )  # fmt: skip
+RESULTS = ("metrics.jsonl", "summary.json", "predictions.npz", "winner.yaml")  # whose checksums the manifest holds
 CHECKPOINTS = tuple(f"{kind}{version}" for kind in ("last", "best") for version in ("", ".new", ".previous"))
 
 
@@ -214,6 +217,28 @@ class Run:
 
     def _read_metrics(self) -> bytes:
         return files.read(self._metrics) if files.exists(self._metrics) else b""
+
+    def metrics_sha256(self, rows: int) -> str:
+        """The checksum of the first `rows` lines of metrics.jsonl, or of all where there are fewer."""
+        lines = self._read_metrics().splitlines(keepends=True)
+        return hashlib.sha256(b"".join(lines[:rows])).hexdigest()
+
+    # -- checksums ----------------------------------------------------------------------------------------------------
+
+    def checksums(self) -> dict[str, str]:
+        """{file: sha256} of the results in this folder, for the manifest of a run that is over."""
+        there = [name for name in RESULTS if files.exists(self.path / name)]
+        return {name: hashlib.sha256(files.read(self.path / name)).hexdigest() for name in there}
+
+    def check_results(self, recorded: Mapping[str, Any]) -> None:
+        """Raises RunError where a result is missing or is not what the run wrote; `recorded`: see `checksums`."""
+        for name in RESULTS:
+            if name not in recorded:
+                continue
+            if not files.exists(self.path / name):
+                raise RunError(f"{self.path / name}: is missing")
+            if hashlib.sha256(files.read(self.path / name)).hexdigest() != recorded[name]:
+                raise RunError(f"{self.path / name}: is not what the run wrote (its checksum in manifest.json differs)")
 
     # -- whole files --------------------------------------------------------------------------------------------------
 

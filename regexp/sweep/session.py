@@ -169,4 +169,6 @@ def _write_winner(sweeping: Sweeping, summary: dict[str, Any], run: Run) -> None
 
 def _end(run: Run, manifest: dict[str, Any], status: str, reason: str | None) -> None:
     manifest |= {"status": status, "reason": reason, "ended": now()}
+    if status == "done":
+        manifest["files"] = run.checksums()
     run.write_json("manifest.json", manifest)
