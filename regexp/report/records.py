@@ -87,7 +87,11 @@ def read_config(path: Path) -> dict[str, Any]:
     """Dotted key -> value. Raises RunError."""
     if not path.is_file():
         raise RunError(f"no {path.name}: not a run")
-    document = read_document(path.read_text(encoding="utf-8"), path.name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RunError(f"{path.name}: is not UTF-8 text (byte {error.start})") from None
+    document = read_document(text, path.name)
     if document.problems:
         raise RunError(str(document.problems[0]).partition("\n")[0])
     return flatten(document.root.plain())
