@@ -132,7 +132,12 @@ def record(config: str, data: Data, data_sha256: str) -> dict[str, Any]:
     """What a manifest keeps of the resolved config and of the data."""
     return {
         "config": {"sha256": config_hash(config)},
-        "data": {"source": data.source, "sha256": data_sha256, "examples": len(data.inputs)},
+        "data": {
+            "source": data.source,
+            "sha256": data_sha256,
+            "examples": len(data.inputs),
+            "inferred": list(data.inferred),
+        },
     }
 
 

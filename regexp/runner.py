@@ -60,6 +60,7 @@ class Prepared:
     resumed_from: int  # epochs already made
     notes: tuple[str, ...] = ()
     seeds: int = 1
+    inferred: tuple[str, ...] = ()  # how the data was read, where its file does not say
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Session:
         yield Prepared(
             len(self.trials), len(first.groups), self.train_size, self.validation_size, len(first.splits[0].test),
             first.groups[0].parameters, self.experiment.training.epochs, restored["epoch"] if restored else 0,
-            self.notes, len(self.experiment.training.seeds),
+            self.notes, len(self.experiment.training.seeds), self.data.inferred,
         )  # fmt: skip
         before, seconds = compilations(), compile_seconds()
         first.compile()

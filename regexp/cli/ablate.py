@@ -177,6 +177,8 @@ def _warn(loaded: Loaded, data: Data) -> None:
     facts = Facts.of(data, split(experiment.dataset, data, experiment.training.seeds[0]))
     for warning in (*loaded.warnings, *loaded.check_data(facts), *data.notes):
         typer.echo(safe(f"warning: {warning}"), err=True)
+    for line in data.inferred:
+        typer.echo(safe(line), err=True)
 
 
 def _train(arm: Arm, root: Path, label: str, metric: str | None, retune: bool, device: str) -> None:

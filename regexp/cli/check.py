@@ -44,6 +44,8 @@ def check(
         bench = bench_of(loaded)
         for warning in (*loaded.warnings, *bench.notes):
             typer.echo(safe(f"warning: {warning}"), err=True)
+        for line in bench.data.inferred:
+            typer.echo(safe(line), err=True)
         for name in names:
             found[name] = finding = CHECKS.answer(name, bench)
             _print_json(name, finding) if json else _print(name, finding)

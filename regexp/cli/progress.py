@@ -120,6 +120,8 @@ class Lines(Words):
         self.programs = event.programs
         for note in event.notes:
             self.warn(note)
+        for line in event.inferred:
+            self.say(line, "dim", prose=True)
         self.say(headline(event), "bold", prose=True)
         named = conventions(self.experiment)
         if named:

@@ -42,6 +42,8 @@ class SweepLines(Words):
     def planned(self, event: Any) -> None:
         for note in event.notes:
             self.warn(note)
+        for line in event.inferred:
+            self.say(line, "dim", prose=True)
         *stages, confirm = event.trials
         trials = " + ".join(map(str, stages))
         programs = f"{event.programs} program{'s' * (event.programs > 1)}"

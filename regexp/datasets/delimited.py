@@ -19,6 +19,7 @@ from regexp.errors import MOST_PROBLEMS, DataError, join_problems
 
 LARGE = 1 << 20  # bytes from which on importing Polars pays
 CHUNK = 1 << 24  # bytes parsed at a time
+MASKED = 1 << 20  # bytes compared with a character at a time
 BATCH = 1 << 16  # cells that the csv module reads at a time
 SAMPLE = 1 << 14  # bytes in which another delimiter is looked for
 OTHER_DELIMITERS = ";\t|, "
@@ -92,17 +93,18 @@ class QuotedRows(Rows):
             raise _single_column(path, raw, delimiter)
         lines: list[int] = []
         ragged: list[tuple[int, int]] = []
-        used = ragged_count = 0
+        ragged_count = used = ragged_used = 0
         for line, cells in _csv_rows(path, raw, delimiter):
             lines.append(line)
             if len(cells) != self.width:
                 ragged_count += 1
                 ragged += [(line, len(cells))] * (len(ragged) < MOST_PROBLEMS)
             if to_predict or any(cells):
-                used = len(lines)
-        if ragged:
-            problems = [f"{path}:{line}: has {count} cells, the first row has {self.width}" for line, count in ragged]
-            raise DataError(join_problems(problems, ragged_count))
+                used, ragged_used = len(lines), ragged_count
+        if ragged_used:
+            expected = f"the first row has {self.width}"
+            problems = [f"{path}:{line}: has {count} cells, {expected}" for line, count in ragged[:ragged_used]]
+            raise DataError(join_problems(problems, ragged_used))
         self.lines = np.asarray(lines[:used], np.int64)
 
     def _batches(self) -> Iterator[tuple[int, list[list[str]]]]:
@@ -146,14 +148,17 @@ def _csv_rows(path: str, raw: bytes, delimiter: str) -> Iterator[tuple[int, list
     text = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8", newline="")
     reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=skip)
     is_single = None  # whether the first row has a single cell: then `""` is a row that misses its only value
+    begin = 1
     try:
         for cells in reader:
             stripped = [cell.strip() for cell in cells]
             if len(cells) > 1 or any(stripped) or (is_single and cells):
                 is_single = len(cells) == 1 if is_single is None else is_single
                 yield reader.line_num, stripped
+            begin = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: {error}") from None
+        place = f"{path}:{begin}: the row that begins here cannot be read up to line {reader.line_num}"
+        raise DataError(f"{place}: {error}; is a quote not closed?") from None
 
 
 def _numbers(cells: Sequence[str], cell_format: CellFormat) -> list[float]:
@@ -189,12 +194,13 @@ def _single_column(path: str, raw: bytes, delimiter: str) -> DataError:
     """The error for a table whose first row is a single cell, with the delimiter that the file may have."""
     (line, _), *following = islice(_csv_rows(path, raw, delimiter), 2)
     text = raw.splitlines()[line - 1].decode()
-    candidate = max(OTHER_DELIMITERS, key=text.count)
+    is_title = bool(following) and len(following[0][1]) > 1
+    candidate = max(OTHER_DELIMITERS.rstrip(" ") if is_title else OTHER_DELIMITERS, key=text.count)
     message = f"{path}: has a single column; is the delimiter {delimiter!r} right?"
     if candidate in text:
         written = shown_delimiter(candidate)
         message += f" Line {line} holds {text.count(candidate)} of {written}: set dataset.delimiter: {written}"
-    elif following and len(following[0][1]) > 1:
+    elif is_title:
         message = f"{path}:{line}: has a single cell, line {following[0][0]} has {len(following[0][1])}; "
         message += "if the line is a title, remove it"
     return DataError(message, "dataset.delimiter")
@@ -234,10 +240,9 @@ class PlainRows(Rows):
         from polars.exceptions import PolarsError
 
         try:
-            rows._values = rows._parse()
+            return rows if rows._parse() else None
         except PolarsError:
             return None
-        return rows
 
     def __init__(self, path: str, raw: bytes, delimiter: str, to_predict: bool):
         self.path, self.raw, self.delimiter = path, raw, delimiter
@@ -269,32 +274,44 @@ class PlainRows(Rows):
         if len(header) != 1 or len(header[0]) < 2:
             return False
         self.first, self.width = header[0], len(header[0])
-        has_text = self.ends - self.starts > ends_return
-        # No row is too short if none is too long, which Polars refuses, and the number of delimiters is right.
-        delimiters = _count(codes[body : self.ends[-1]], ord(self.delimiter))
-        return bool(has_text.all()) and delimiters == (self.width - 1) * (len(self) - 1)
+        if np.any(self.ends - self.starts <= ends_return):  # an empty line
+            return False
+        return all(np.all(counts == self.width - 1) for counts in self._delimiters(codes))
 
-    def _parse(self) -> np.ndarray:
-        """Raises PolarsError for a row with too many cells."""
+    def _delimiters(self, codes: np.ndarray) -> Iterator[np.ndarray]:
+        """The number of delimiters in each line below the first, some lines at a time."""
+        for begin, end in self._blocks(MASKED):
+            first = self.starts[begin]
+            is_delimiter = codes[first : self.ends[end - 1]] == ord(self.delimiter)
+            yield np.add.reduceat(is_delimiter, self.starts[begin:end] - first, dtype=np.int64)
+
+    def _parse(self) -> bool:
+        """Whether Polars finds as many rows as there are lines."""
         import polars
 
-        values = np.empty((len(self), self.width))
+        self._values = values = np.empty((len(self), self.width))
         values[0] = _numbers(self.first, CellFormat())
         schema = {str(index): polars.Float64 for index in range(self.width)}
-        for begin, content in self._chunks():
+        for begin, end, content in self._chunks():
             frame = polars.read_csv(
                 content, has_header=False, schema=schema, separator=self.delimiter, quote_char=None, ignore_errors=True
             )
-            values[begin : begin + len(frame)] = frame.to_numpy(order="c")
-        return values
+            if len(frame) != end - begin:
+                return False
+            values[begin:end] = frame.to_numpy(order="c")
+        return True
 
-    def _chunks(self) -> Iterator[tuple[int, bytes]]:
-        """(number of the first row, content) of some rows at a time, without the first row."""
+    def _chunks(self) -> Iterator[tuple[int, int, bytes]]:
+        """(begin, end, content) of some rows at a time, without the first row."""
+        for begin, end in self._blocks(CHUNK):
+            yield begin, end, self.raw[self.starts[begin] : self.ends[end - 1]] + b"\n"
+
+    def _blocks(self, size: int) -> Iterator[tuple[int, int]]:
+        """(begin, end) of rows of about `size` bytes, without the first row."""
         begin = 1
         while begin < len(self):
-            end = int(np.searchsorted(self.ends, self.starts[begin] + CHUNK))
-            end = min(max(end, begin + 1), len(self))
-            yield begin, self.raw[self.starts[begin] : self.ends[end - 1]]
+            end = max(int(np.searchsorted(self.ends, self.starts[begin] + size)), begin + 1)
+            yield begin, min(end, len(self))
             begin = end
 
     def numbers(self) -> np.ndarray:
@@ -312,7 +329,7 @@ class PlainRows(Rows):
         for levels, index in zip(collected, columns, strict=True):
             levels.put(0, [self.first[index]])
         schema = {str(index): polars.String for index in range(self.width)}
-        for begin, content in self._chunks():
+        for begin, _, content in self._chunks():
             frame = polars.read_csv(
                 content,
                 has_header=False,
@@ -329,15 +346,14 @@ class PlainRows(Rows):
 def _line_ends(raw: bytes) -> np.ndarray:
     """(lines,) int64: where each line ends, without its line feed."""
     codes = np.frombuffer(raw, np.uint8)
-    size = 1 << 22  # no mask as large as the file
-    ends = [begin + np.flatnonzero(codes[begin : begin + size] == ord("\n")) for begin in range(0, len(codes), size)]
+    blocks = range(0, len(codes), MASKED)
+    ends = [begin + np.flatnonzero(codes[begin : begin + MASKED] == ord("\n")) for begin in blocks]
     last = [] if raw.endswith(b"\n") else [np.asarray([len(raw)])]
     return np.concatenate([*ends, *last])
 
 
 def _count(codes: np.ndarray, code: int) -> int:
-    size = 1 << 22
-    return sum(int(np.count_nonzero(codes[begin : begin + size] == code)) for begin in range(0, len(codes), size))
+    return sum(int(np.count_nonzero(codes[at : at + MASKED] == code)) for at in range(0, len(codes), MASKED))
 
 
 def _is_unused(line: str, delimiter: str, to_predict: bool) -> bool:

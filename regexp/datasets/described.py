@@ -30,18 +30,18 @@ def describe_table(
     numbers = len(codec.columns) - len(categorical)
     parts = [f"{numbers:,} column{'s' * (numbers != 1)} of numbers"] if numbers else []
     if categorical:
-        parts.append(f"{len(categorical):,} of categories: {listed(categorical, MOST_NAMED)}")
+        columns = f"{len(categorical):,} column{'s' * (len(categorical) != 1)} of categories"
+        parts.append(f"{columns}: {listed(categorical, MOST_NAMED)}")
     left_out = f"; {len(codec.drop):,} left out" if codec.drop else ""
     lines.append(f"inputs: {', '.join(parts)}{left_out} (dataset.categories, dataset.drop)")
-    if targets.classes:
-        names = listed([repr(name) for name in targets.classes], MOST_NAMED)
-        task, other = f"classification, {len(targets.classes):,} classes: {names}", "regression"
-    else:
-        task, other = "regression", "classification"
-    inferred = f", inferred from {targets.holds}; dataset.kind: {other} changes that" if infers_kind else ""
-    if infers_kind and targets.holds == "text":
-        inferred = ", inferred from text (dataset.kind)"
-    lines.append(f"target {codec.target!r}: {task}{inferred}")
+    names = listed([repr(name) for name in targets.classes], MOST_NAMED)
+    task = f"classification, {len(targets.classes):,} classes: {names}" if targets.classes else "regression"
+    reason = ""
+    if infers_kind:
+        other = "regression takes them as numbers" if targets.classes else "classification takes them as classes"
+        change = f"dataset.kind: {other}" if targets.holds.startswith("whole") else "dataset.kind"
+        reason = f"; inferred from {targets.holds} ({change})"
+    lines.append(f"target {codec.target!r}: {task}{reason}")
     return tuple(lines)
 
 
@@ -96,7 +96,8 @@ def _almost_numbers(table: Table, index: int) -> tuple[str, str] | None:
 def _advice(sign: str, written: list[str], name: str) -> str:
     """What to do to have such numbers read as numbers."""
     if "percent" in sign or "currency" in sign:
-        return f"remove {sign} from the file to have numbers, or set dataset.categories: [{name}]"
+        removed = sign.replace("a ", "the ")
+        return f"remove {removed} from the file to have numbers, or set dataset.categories: [{name}]"
     if "apostrophe" in sign:
         return """to have numbers set dataset.thousands: "'\""""
     if "space" in sign:

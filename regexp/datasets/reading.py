@@ -164,14 +164,14 @@ def _not_numbers(
     np.logical_not(is_text, out=is_text)
     counts = np.count_nonzero(is_text, axis=0)
     mostly = np.flatnonzero(counts > len(values) / 2)
-    found: dict[int, NotNumbers] = {}
+    not_numbers: dict[int, NotNumbers] = {}
     if len(mostly):
         for index, column in zip(mostly.tolist(), rows.texts(mostly.tolist()), strict=True):
             texts[index] = _below(column, begin)
-            found[index] = _of_column(texts[index], values[:, index], cells)
+            not_numbers[index] = _of_column(texts[index], values[:, index], cells)
     partly = np.flatnonzero((counts > 0) & (counts <= len(values) / 2))
-    found.update(_of_cells(rows, begin, values, is_text, partly, cells))
-    return found
+    not_numbers |= _of_cells(rows, begin, values, is_text, partly, cells)
+    return {index: others for index, others in not_numbers.items() if others.missing or others.texts}
 
 
 def _of_column(texts: Texts, values: np.ndarray, cells: CellFormat) -> NotNumbers:
@@ -224,7 +224,6 @@ def _of_cells(
     return {
         index: NotNumbers(missing, texts, too_large, tuple(first[index]))
         for index, (missing, texts, too_large) in counts.items()
-        if missing or texts
     }
 
 

@@ -53,10 +53,10 @@ def encode_targets(table: Table, column: int, kind: Kind) -> Targets:
         kind = "classification" if is_whole and len(distinct) <= MOST_NUMBERED_CLASSES else "regression"
     if kind == "classification":
         texts = table.texts(column)
-        holds = f"{'whole ' if is_whole else ''}numbers of {len(distinct)} kinds"
+        holds = f"{'whole ' if is_whole else ''}numbers with {len(distinct)} different values"
         return _classes(table, texts.codes, texts.levels, holds, ())
     holds = "whole numbers" if is_whole else "numbers"
-    return Targets(values[:, None], (), f"{holds} of {len(distinct):,} kinds")
+    return Targets(values[:, None], (), f"{holds} with {len(distinct):,} different values")
 
 
 def _text_classes(table: Table, column: int) -> Targets:

@@ -64,7 +64,8 @@ class Sweeping:
             measured = self.blocks.measure(Trial(experiment=experiment, seed=self.seeds[0]))
             if not measured.reason:
                 planned = self.plan.planned(measured, self.blocks.executor.workers)
-                return replace(planned, notes=(*self.notes, *_untrainable(refusals)))
+                notes = (*self.notes, *_untrainable(refusals))
+                return replace(planned, notes=notes, inferred=self.data.inferred)
             if measured.key is not None:  # of the data set, which all settings share
                 raise DataError(measured.reason, measured.key)
             refusals[name] = measured.reason

@@ -20,6 +20,7 @@ class Planned:
     most_seconds: so long where the first program was in the cache and no other is
     workers: so many blocks are trained at a time
     notes: what a user should know of the data
+    inferred: how the data was read, where its file does not say
     """
 
     trials: list[int]
@@ -33,6 +34,7 @@ class Planned:
     workers: int = 1
     finished: int = 0
     notes: tuple[str, ...] = ()
+    inferred: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
