@@ -266,6 +266,11 @@ class Session:
 
     def _load_checkpoint(self) -> dict[str, Any] | None:
         if not self.run.has_checkpoint("last"):
+            if rows := self.run.whole_rows():
+                self.notes += (
+                    f"{self.run.path / 'checkpoints'}: holds no checkpoint, so training begins again; the {rows} "
+                    "rows of metrics.jsonl are written anew",
+                )
             self.run.truncate_metrics(0)
             return None
         try:

@@ -104,7 +104,7 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
 
 def _table(predictions: Predictions) -> Iterator[list[str]]:
     """The head, then a row for each prediction."""
-    classes = [inert.csv(name) for name in predictions.classes]
+    classes = list(predictions.classes)  # exact, for whoever joins them to their own data
     if classes:
         yield ["prediction", *(f"p({name})" for name in classes), "std_over_seeds"]
     else:

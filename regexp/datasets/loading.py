@@ -9,12 +9,15 @@ any case, so they are stored relative to their mean wherever that matters.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
 from regexp.datasets.base import Data, Dataset
+from regexp.errors import DataError
 from regexp.preprocessing.base import Preprocessor
 
 RESOLVED = 1e-5  # step of float32 over standard deviation, up to which a column is stored as it is
@@ -28,7 +31,7 @@ def load_data(dataset: Dataset) -> Data:
 
     Raises DataError naming the file (and row) that is missing or damaged.
     """
-    data = dataset.load()
+    data = located(dataset).load()
     steps = coarseness(data.inputs) if data.inputs.ndim == 2 else np.zeros(0)
     inputs = data.inputs
     input_offset = target_offset = np.zeros(())
@@ -54,6 +57,26 @@ def load_data(dataset: Dataset) -> Data:
         target_offset=target_offset,
         notes=data.notes + notes,
     )
+
+
+def located(dataset: Dataset) -> Dataset:
+    """The dataset with `~` in its paths expanded.
+
+    Raises DataError for a path with a variable, which no config expands, unless a file has that very name.
+    """
+    changes = {}
+    for field in ("path", "test_path"):
+        path = getattr(dataset, field, None)
+        if path is None:
+            continue
+        changes[field] = os.path.expanduser(path)
+        if "$" in path and not os.path.exists(changes[field]):
+            raise DataError(
+                f"{path}: no such file; a config does not expand variables such as $HOME: write the path out, or give "
+                f"it on the command line, where the shell expands it: --set dataset.{field}=...",
+                f"dataset.{field}",
+            )
+    return replace(cast("Any", dataset), **changes) if changes else dataset
 
 
 def coarseness(values: np.ndarray) -> np.ndarray:

@@ -36,7 +36,8 @@ def write_atomic(path: Path, data: bytes) -> None:
     temporary = path.with_name(path.name + TEMPORARY)
     with explained(path):
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            # Not through a link: what it points to is somebody else's.
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
             try:
                 _write_all(descriptor, data)
                 os.fsync(descriptor)

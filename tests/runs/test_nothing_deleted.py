@@ -128,6 +128,18 @@ def test_a_named_output_uses_no_temporary_file_of_the_users(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.csv.writing"]
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "metrics.jsonl", "checkpoints/last.new"])
+def test_nothing_is_written_through_a_link_in_a_temporary_files_place(name, tmp_path):
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("mine")
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.with_name(f"{path.name}.writing").symlink_to(thesis)
+    with pytest.raises(RunError, match=path.name):
+        files.write_atomic(path, b"text of a run")
+    assert thesis.read_text() == "mine"
+
+
 def test_the_cache_forgets_its_own_files_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "MOST_KEPT", 2)
     names = [f"{number:064x}" for number in range(4)]
