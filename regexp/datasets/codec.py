@@ -65,7 +65,8 @@ class Codec:
             raise DataError(join_problems(many))
         missing = [table.names[index] for index in inputs if index not in kinds and table.others(index).missing]
         columns = [(table.names[index], kinds.get(index)) for index in inputs]
-        means = [None if index in kinds else _mean(table.values[:rows, index]) for index in inputs]
+        column_means = _means(table.values[:rows])
+        means = [None if index in kinds else float(column_means[index]) for index in inputs]
         free = [index for index in inputs if table.names[index] not in categorical]
         identifiers = identifier_columns(
             table, [index for index in free if index not in kinds], [index for index in free if index in kinds]
@@ -182,10 +183,16 @@ class Codec:
         )  # fmt: skip
 
 
-def _mean(values: np.ndarray) -> float:
-    """Over the values that are not missing; 0 where there are none."""
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if len(present) else 0.0
+def _means(values: np.ndarray) -> np.ndarray:
+    """(columns,) the mean over the values that are not missing; 0 where there are none."""
+    size = max(1, (1 << 20) // values.shape[1])  # no copy of a large table
+    sums, counts = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    for begin in range(0, len(values), size):
+        block = values[begin : begin + size]
+        is_present = ~np.isnan(block)
+        sums += np.sum(block, axis=0, where=is_present)
+        counts += np.count_nonzero(is_present, axis=0)
+    return sums / np.maximum(counts, 1)
 
 
 def _new_categories(table: Table, index: int, name: str, kinds: tuple[str | None, ...]) -> list[str]:

@@ -18,7 +18,7 @@ from regexp.datasets.cells import CellFormat
 from regexp.errors import MOST_PROBLEMS, DataError, join_problems
 
 LARGE = 1 << 20  # bytes from which on importing Polars pays
-CHUNK = 1 << 24  # bytes parsed at a time
+CHUNK = 1 << 23  # bytes parsed at a time
 MASKED = 1 << 20  # bytes compared with a character at a time
 BATCH = 1 << 16  # cells that the csv module reads at a time
 SAMPLE = 1 << 14  # bytes in which another delimiter is looked for
@@ -151,7 +151,7 @@ def _csv_rows(path: str, raw: bytes, delimiter: str) -> Iterator[tuple[int, list
     begin = 1
     try:
         for cells in reader:
-            stripped = [cell.strip() for cell in cells]
+            stripped = list(map(str.strip, cells))
             if len(cells) > 1 or any(stripped) or (is_single and cells):
                 is_single = len(cells) == 1 if is_single is None else is_single
                 yield reader.line_num, stripped
@@ -162,15 +162,17 @@ def _csv_rows(path: str, raw: bytes, delimiter: str) -> Iterator[tuple[int, list
 
 
 def _numbers(cells: Sequence[str], cell_format: CellFormat) -> list[float]:
+    """The cells as numbers, NaN for any other text."""
     if cell_format.is_plain:
         try:
-            values = list(map(float, cells))
+            values = [float(cell) if cell else np.nan for cell in cells]
         except ValueError:
             pass
         else:
-            if not any("_" in cell for cell in cells):
+            if "_" not in "".join(cells):
                 return values
-    return [np.nan if value is None else value for value in map(cell_format.number, cells)]
+    numbers = {text: cell_format.number(text) for text in set(cells)}  # columns of text repeat their values
+    return [np.nan if (value := numbers[cell]) is None else value for cell in cells]
 
 
 class _Levels:

@@ -34,8 +34,8 @@ def identifier_columns(table: Table, numeric: list[int], textual: list[int]) -> 
 
 def _of_numbers(name: str, values: np.ndarray) -> str | None:
     count = len(values)
-    if count < FEWEST_ROWS or not np.array_equal(values, np.round(values)):  # NaN is unequal to itself
-        return None
+    if count < FEWEST_ROWS or not _are_whole(values[:FEWEST_ROWS]) or not _are_whole(values):
+        return None  # most columns are told by their first rows
     steps = np.diff(values)
     if np.all(steps == steps[0]) and steps[0] != 0:
         return "is a running number of the rows"
@@ -45,6 +45,10 @@ def _of_numbers(name: str, values: np.ndarray) -> str | None:
     if NAMES.fullmatch(name) or width <= DENSE * count:
         return f"holds {count:,} different whole numbers in {count:,} rows"
     return None
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    return np.array_equal(values, np.round(values))  # NaN is unequal to itself
 
 
 def _of_texts(table: Table, index: int) -> Iterator[str]:
