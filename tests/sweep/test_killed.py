@@ -128,7 +128,7 @@ def test_a_signal_ends_all_workers(tmp_path):
     assert process.returncode == 130
     assert error.splitlines() == [
         "stopping once all is saved; Ctrl-C again stops at once",
-        "stopped by a signal; go on with: regexp sweep --resume wine",
+        f"stopped by a signal; go on with: regexp sweep --resume wine --runs-dir {tmp_path}",
     ]
     assert gone(f"MARK={tmp_path}", seconds=5)
 
