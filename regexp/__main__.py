@@ -16,10 +16,12 @@ def _quit(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run a command."""
-    signal.signal(signal.SIGINT, _quit)
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:  # under nohup the signal is ignored, and stays so
+        signal.signal(signal.SIGINT, _quit)
     from regexp.cli.app import main as run
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, handler)
     run()
 
 
