@@ -35,20 +35,25 @@ def write_atomic(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(path.name + TEMPORARY)
     with explained(path):
+        # Not through a link: what it points to is somebody else's, and so is the link.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        _put_in_place(os.open(temporary, flags, 0o644), temporary, path, data)
+
+
+def _put_in_place(descriptor: int, temporary: str | Path, path: Path, data: bytes) -> None:
+    """Fill the temporary file, and rename it to `path`; after a failure it is removed."""
+    try:
         try:
-            # Not through a link: what it points to is somebody else's.
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
-            try:
-                _write_all(descriptor, data)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            os.replace(temporary, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        sync_folder(path.parent)
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(path.parent)
 
 
 def write_named(path: Path, data: bytes) -> None:
@@ -63,19 +68,8 @@ def write_named(path: Path, data: bytes) -> None:
         path = path.resolve()
         # A name that nobody has: the user's folder may hold NAME.writing.
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-        try:
-            try:
-                _write_all(descriptor, data)
-                os.fchmod(descriptor, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            os.replace(temporary, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        sync_folder(path.parent)
+        os.fchmod(descriptor, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        _put_in_place(descriptor, temporary, path, data)
 
 
 def _umask() -> int:

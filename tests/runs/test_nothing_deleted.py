@@ -138,6 +138,7 @@ def test_nothing_is_written_through_a_link_in_a_temporary_files_place(name, tmp_
     with pytest.raises(RunError, match=path.name):
         files.write_atomic(path, b"text of a run")
     assert thesis.read_text() == "mine"
+    assert path.with_name(f"{path.name}.writing").is_symlink()
 
 
 def test_the_cache_forgets_its_own_files_alone(tmp_path, monkeypatch):
