@@ -124,7 +124,7 @@ def show(name: PartName) -> None:
             typer.echo(f"{name} (metric) - {metric.definition}")
             return
     if not matches:
-        hint = part_meant(name, {n: c[n] for c in CATALOGUES.values() for n in c}) or "; regexp list names all"
+        hint = part_meant(name, dict.fromkeys(n for c in CATALOGUES.values() for n in c)) or "; regexp list names all"
         raise UsageError(f'nothing is named "{name}"{hint}')
     for kind, cls in matches:
         typer.echo(card(kind, name, cls))

@@ -79,7 +79,7 @@ def test_ranges_are_short(annotation, text):
     ],
 )
 def test_another_word_for_a_method_finds_it(word, meant, capsys):
-    """By a part of its name, a word of its card, or its spelling; the same in a config."""
+    """By a part of its name, another word for it, or its spelling; the same in a config."""
     assert inside("show", word) == 2
     assert capsys.readouterr().err.strip().endswith(f"- did you mean {meant}?")
     with pytest.raises(ConfigError, match=f"did you mean {meant}"):
