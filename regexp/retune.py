@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,13 +18,21 @@ from regexp.training.stage import Stage
 
 FACTORS = (0.1, 0.316, 1.0, 3.16, 10.0)
 SEEDS = 2
+CHUNK_SECONDS = 0.4  # progress moves, and an interrupt is obeyed, at least this often
 
 
-def retuned(experiment: Experiment, data: Data) -> Experiment:
-    """The experiment at the learning rate, of five around its own, with the best monitored metric over two seeds.
+def share_of_work(experiment: Experiment) -> float:
+    """Return the share of the search in what it and the training after it take, by their lanes."""
+    searched = len(FACTORS) * min(SEEDS, len(experiment.training.seeds))
+    return searched / (searched + len(experiment.training.seeds))
 
-    The metric is measured at the epoch that the experiment selects. A rate at which a seed diverges counts as
-    infinitely bad. Raises DataError where `check_retune` does.
+
+def retuned(experiment: Experiment, data: Data, progress: Callable[[float], None] = lambda share: None) -> Experiment:
+    """Return the experiment at that of five learning rates which has the best monitored metric over two seeds.
+
+    The rates are the experiment's own times FACTORS. The metric is measured at the epoch that the experiment selects. A
+    rate at which a seed diverges counts as infinitely bad. `progress` is given the share of the training that is over.
+    Raises DataError where `check_retune` does.
     """
     check_retune(experiment)
     rate = float(experiment.optimizer.learning_rate)
@@ -32,13 +42,24 @@ def retuned(experiment: Experiment, data: Data) -> Experiment:
     stage = Stage(lanes, [split(experiment.dataset, data, t.seed) for t in lanes], data)
     stage.compile()
     score = np.full(len(lanes), np.inf)
-    for group, members in zip(stage.groups, stage.members, strict=True):
-        while not group.done:
-            group.advance(group.capacity)
+    for number, (group, members) in enumerate(zip(stage.groups, stage.members, strict=True)):
+        for share in _trained(group):
+            progress((number + share) / len(stage.groups))
         score[members] = _scores(group, experiment)
         score[np.asarray(members)[np.asarray(group.state.diverged_at)[: len(members)] >= 0]] = np.inf
     means = score.reshape(len(candidates), -1).mean(1)
     return candidates[int(np.argmin(means))] if np.isfinite(means).any() else experiment
+
+
+def _trained(group: Group) -> Iterator[float]:
+    """Train a group to its end; yield the share of its steps that is over after every chunk."""
+    steps = min(group.steps_per_epoch, 64)
+    while not group.done:
+        began = time.perf_counter()
+        group.advance(steps)
+        took = time.perf_counter() - began
+        steps = max(1, int(min(2.0, CHUNK_SECONDS / max(took, 1e-6)) * steps))
+        yield group.position / group.total_steps
 
 
 def _scores(group: Group, experiment: Experiment) -> np.ndarray:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json as json_module
+import shlex
+import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +18,7 @@ from regexp.inert import safe
 
 if TYPE_CHECKING:
     from regexp.ablation import Arm
+    from regexp.cli.progress import Display
     from regexp.config import Loaded
     from regexp.datasets.base import Data
     from regexp.experiment import Experiment
@@ -34,6 +39,8 @@ Delta = Annotated[float, typer.Option(help="A difference that does not matter, f
 Html = Annotated[Path | None, typer.Option(help="Write the report of all arms as one page that works offline.")]
 Cost = Annotated[bool, typer.Option(help="Measure what each method costs a training step.")]
 Device = Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where to train.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per event on standard output.")]
 
 
 def ablate(
@@ -49,57 +56,76 @@ def ablate(
     html: Html = None,
     cost: Cost = True,
     device: Device = "auto",
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Which of a config's regularizers help? Train all, all but each, none, none plus each; compare them by seed.
 
     Each arm is a run in RUNS_DIR/NAME; the command again trains those that are not done, and report reads them.
     """
     from regexp.ablation import arms
+    from regexp.cli.ablate_display import Costing, Planned, show
     from regexp.config import load
     from regexp.datasets.loading import load_data
-    from regexp.retune import check_retune
+    from regexp.retune import check_retune, share_of_work
 
     loaded = load(config, settings or [])
     experiment = loaded.experiment
     if seeds is not None:
         experiment = replace(experiment, training=replace(experiment.training, seeds=tuple(range(seeds))))
     wanted = arms(experiment, pairs)
+    display = show(quiet, json, 0.0 if retune is None else share_of_work(experiment))
     with loaded.placed():
         data = load_data(experiment.dataset)
         _check_metric(metric, experiment, data.task)
-        _warn(loaded, data)
+        _warn(loaded, data, display, quiet)
         if retune is not None:
             check_retune(experiment)
     record = _Record(runs_dir, name or f"{config.stem}-ablation", [m.name for m in experiment.regularizers], retune)
     _check_arms(wanted, record.path, data)
-    typer.echo(safe(f"{len(wanted)} arms x {len(experiment.training.seeds)} seeds, in {record.path}"))
     record.announce(wanted)
-    failed = {}
-    with loaded.placed():
-        for number, arm in enumerate(wanted, 1):
-            label = f"[{number}/{len(wanted)}] {arm.name}"
-            try:
-                _train(arm, record.path, label, metric, retune is not None, device)
-            except Interrupted as error:
-                message = "stopped by a signal after all was saved; the same command again goes on"
-                raise Interrupted(message, error.exit_code - 128) from None
-            except (DataError, DeviceError, ConfigError, MemoryError, RuntimeError) as error:
-                if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
-                    raise  # all but what XLA says of memory is a bug
-                failed[arm.name] = str(error).partition("\n")[0]
-                if len(failed) == len(wanted):
-                    raise  # no arm is left, so the fault is not an arm's
-                typer.echo(safe(f"{label}: failed: {failed[arm.name]}"), err=True)
-    record.note(failed=failed)
-    if cost and not record.has_costs:
-        record.note(step_time=_costs(experiment, device))
+    with display:
+        display.event(Planned(len(wanted), len(experiment.training.seeds), str(record.path)))
+        with loaded.placed():
+            failed = _train_all(wanted, record.path, metric, retune is not None, device, display)
+        record.note(failed=failed)
+        if cost and not record.has_costs:
+            display.event(Costing())
+            record.note(step_time=_costs(experiment, device))
     if retune is not None:
         trained = [arm for arm in wanted if arm.name not in failed]
         record.note(at_edge=[arm.name for arm in trained if _is_at_edge(arm, record.path)])
     nothing = next(arm.name for arm in wanted if not arm.methods)
-    _show(record.path, nothing, metric, delta, html)
+    _show(record.path, nothing, metric, delta, html, quiet, json)
     if failed:
         raise typer.Exit(1)
+
+
+def _train_all(
+    arms: list[Arm], root: Path, metric: str | None, retune: bool, device: str, display: Display
+) -> dict[str, str]:
+    """Train the arms that are not done. Returns {arm: reason} of those that failed.
+
+    Raises Interrupted with the command that continues, and the error of the last arm where all failed.
+    """
+    from regexp.cli.ablate_display import ArmEnded
+
+    failed: dict[str, str] = {}
+    for number, arm in enumerate(arms, 1):
+        try:
+            _train(arm, number, root, metric, retune, device, display)
+        except (Interrupted, KeyboardInterrupt) as error:
+            command = shlex.join(["regexp", *(word for word in sys.argv[1:] if word != "--debug")])
+            code = error.exit_code - 128 if isinstance(error, Interrupted) else signal.SIGINT
+            raise Interrupted(f"stopped by a signal; continue with: {command}", code) from None
+        except (DataError, DeviceError, ConfigError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+                raise  # all but what XLA says of memory is a bug
+            failed[arm.name] = str(error).partition("\n")[0]
+            if len(failed) == len(arms):
+                raise  # no arm is left, so the fault is not an arm's
+            display.event(ArmEnded(number, arm.name, "failed", f"failed: {failed[arm.name]}"))
+    return failed
 
 
 def _check_metric(metric: str | None, experiment: Experiment, task: str) -> None:
@@ -168,42 +194,53 @@ class _Record:
         self.run.write_json("manifest.json", self.kept)
 
 
-def _warn(loaded: Loaded, data: Data) -> None:
+def _warn(loaded: Loaded, data: Data, display: Display, quiet: bool) -> None:
     """Once what each arm would say, and what is wrong at its place in the user's own file."""
+    from regexp.cli.progress import JsonLines
     from regexp.config import Facts
     from regexp.datasets.splits import split
 
     experiment = loaded.experiment
     facts = Facts.of(data, split(experiment.dataset, data, experiment.training.seeds[0]))
     for warning in (*loaded.warnings, *loaded.check_data(facts), *data.notes):
-        typer.echo(safe(f"warning: {warning}"), err=True)
-    for line in data.inferred:
-        typer.echo(safe(line), err=True)
+        if isinstance(display, JsonLines):
+            display.warn(str(warning))
+        elif not quiet:
+            typer.echo(safe(f"warning: {warning}"), err=True)
 
 
-def _train(arm: Arm, root: Path, label: str, metric: str | None, retune: bool, device: str) -> None:
-    """Train an arm that is not done; the line says how it came out."""
-    from regexp.cli.progress import Display
+def _train(arm: Arm, number: int, root: Path, metric: str | None, retune: bool, device: str, display: Display) -> None:
+    """Train an arm that is not done."""
+    from regexp.cli.ablate_display import ArmBegan, ArmEnded, ArmEvents, Retuning
     from regexp.cli.train import _signals
     from regexp.report.compare import PREFERRED
     from regexp.runner import train
 
-    loaded, run, resume = _folder(arm, root, retune, device)
+    display.event(ArmBegan(number, arm.name))
+    loaded, run, resume = _folder(arm, root, retune, device, lambda share: display.event(Retuning(arm.name, share)))
     if loaded is None:
-        typer.echo(f"{label}: done before")
+        display.event(ArmEnded(number, arm.name, "done before", "done before"))
         return
-    with _signals(Display()) as interrupted:
+    training = ArmEvents(display, run, loaded.experiment)
+    with _signals(training) as interrupted:
         summary: dict[str, Any] = {}
         for event in train(loaded, run, resume, device, sys.argv[1:], interrupted):  # type: ignore[arg-type]
             summary = getattr(event, "summary", summary)
+            training.event(event)
     shown = next((f"{n} {summary['metrics'][n]['mean']:.4f}" for n in (metric, *PREFERRED)
                   if summary["metrics"].get(n, {}).get("mean") is not None), summary["status"])  # fmt: skip
     seconds = summary["seconds"]
-    typer.echo(f"{label}: {shown}  ({seconds['compile']:.1f} s compiling, {seconds['train']:.1f} s training)")
+    outcome = f"{shown}  ({seconds['compile']:.1f} s compiling, {seconds['train']:.1f} s training)"
+    display.event(ArmEnded(number, arm.name, summary["status"], outcome))
 
 
-def _folder(arm: Arm, root: Path, retune: bool, device: str) -> tuple[Loaded | None, Run, bool]:
-    """(config, run, whether to resume); no config where the arm is done. Raises UsageError where it was another's."""
+def _folder(
+    arm: Arm, root: Path, retune: bool, device: str, progress: Callable[[float], None] = lambda share: None
+) -> tuple[Loaded | None, Run, bool]:
+    """Return (config, run, whether to resume); no config where the arm is done. progress: of the --retune search.
+
+    Raises UsageError where the folder is of another config.
+    """
     from regexp.config import load, loads, to_yaml
     from regexp.runs import Run
     from regexp.runs.files import exists
@@ -223,7 +260,7 @@ def _folder(arm: Arm, root: Path, retune: bool, device: str) -> tuple[Loaded | N
             return None, run, False
         return saved, run, True
     if retune:
-        text = to_yaml(_retuned(arm.experiment, device))
+        text = to_yaml(_retuned(arm.experiment, device, progress))
     run = Run.create(root, arm.name)
     run.write_config(text)
     return loads(text, file=str(run.path / "config.yaml")), run, False
@@ -260,18 +297,22 @@ def _status(run: Run) -> str:
         return "none"
 
 
-def _retuned(experiment: Any, device: str) -> Any:
+def _retuned(experiment: Any, device: str, progress: Callable[[float], None]) -> Any:
     from regexp.datasets.loading import load_data
     from regexp.retune import retuned
     from regexp.training.device import set_up
 
     set_up(device)  # type: ignore[arg-type]
-    return retuned(experiment, load_data(experiment.dataset))
+    return retuned(experiment, load_data(experiment.dataset), progress)
 
 
-def _show(folder: Path, first: str, metric: str | None, delta: float, html: Path | None) -> None:
+def _show(
+    folder: Path, first: str, metric: str | None, delta: float, html: Path | None, quiet: bool, as_json: bool
+) -> None:
     from rich.console import Console
 
+    from regexp.cli.ablate_display import Concluded
+    from regexp.cli.progress import Display, JsonLines
     from regexp.report import formats
     from regexp.report.collect import collect
     from regexp.report.compare import build
@@ -281,7 +322,11 @@ def _show(folder: Path, first: str, metric: str | None, delta: float, html: Path
 
     records, skipped = collect(folder.parent, [folder.name])
     report = build(records, skipped, metric, delta=delta, first=f"{folder.name}/{first}")
-    formats.terminal([ablation(one) for one in report.ablations], Console())
+    if as_json:
+        JsonLines(None, Display()).event(Concluded(json_module.loads(formats.json(report))["ablations"]))
+    elif not quiet:
+        formats.terminal([ablation(one) for one in report.ablations], Console())
     if html is not None:
         write_named(html, page(report).encode())
-        typer.echo(safe(f"wrote {html}"), err=True)
+        if not quiet:
+            typer.echo(safe(f"wrote {html}"), err=True)

@@ -24,6 +24,8 @@ DataChanged = Annotated[
 Html = Annotated[Path | None, typer.Option(help="Write tables, sentences and charts as one page that works offline.")]
 Figures = Annotated[Path | None, typer.Option(help="A folder to write every chart to, as PNG and SVG.")]
 
+INDENT = "  "
+
 
 def diagnose(
     runs: RunNames,
@@ -96,24 +98,44 @@ def _print(found: Sequence[Explained]) -> None:
     title = f"{found[0].diagnostic}: {', '.join(f'{one.run}, seed {one.explanation.seed}' for one in found)}"
     typer.echo(typer.style(safe(title), bold=True))
     several = len(found) > 1
+    width = _width()
     for columns, rows in tables(found).items():
         table = [("run", *columns), *rows]
-        _print_table(table if several else [row[1:] for row in table])
+        _print_table(table if several else [row[1:] for row in table], width)
     for one in found:
         for line in one.explanation.lines:
-            typer.echo(safe(f"  {line}"))
-        typer.echo(safe(f"{one.run}: {one.explanation.sentence}" if several else one.explanation.sentence))
+            typer.echo(safe(f"  {line}")[:width])
+        _print_prose(f"{one.run}: {one.explanation.sentence}" if several else one.explanation.sentence, width)
     typer.echo()
 
 
-def _print_table(table: Sequence[Sequence[str]]) -> None:
-    from regexp.inert import safe
+def _width() -> int:
+    """Return the terminal's width; where the output is no terminal, a line may have any length."""
+    from rich.console import Console
 
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        first, *others = zip(row, widths, strict=True)
-        cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-        typer.echo(safe("  " + "  ".join(cells)))
+    from regexp.report.formats import UNLIMITED
+
+    console = Console()
+    return console.width if console.is_terminal else UNLIMITED
+
+
+def _print_prose(sentence: str, width: int) -> None:
+    from regexp.inert import safe
+    from regexp.report.layout import wrap
+
+    for line in wrap(safe(sentence), width):
+        typer.echo(line)
+
+
+def _print_table(table: Sequence[Sequence[str]], width: int) -> None:
+    from regexp.inert import safe
+    from regexp.report.layout import fit
+
+    layout = fit([[safe(cell) for cell in row] for row in table], {0}, width - len(INDENT))
+    for line in (line for row in layout.rows for line in row):
+        typer.echo(INDENT + line)
+    if layout.left_out:
+        _print_prose(f"left out at this width: {', '.join(layout.left_out)}; --json and --html have them", width)
 
 
 def _keep(folder: Run, found: Sequence[Explained]) -> None:

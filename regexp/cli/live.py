@@ -38,7 +38,7 @@ class LiveDisplay(Screen, Lines):
     def advanced(self, event: Any) -> None:
         if self.phase == "compiling":  # a refit that was resumed
             self._enter("training")
-        self._count(event.epoch)
+        self.count(event.epoch)
         self.best.see(event.rows)
         if self.done >= self.epochs * self.programs:
             self._enter("evaluating")

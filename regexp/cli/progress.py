@@ -134,7 +134,7 @@ class Lines(Words):
         self.say(f"compiled in {event.seconds:.1f} s", "dim")
 
     def advanced(self, event: Any) -> None:
-        self._count(event.epoch)
+        self.count(event.epoch)
         self.best.see(event.rows)
         if event.rows and time.monotonic() - self.last >= LINE_SECONDS:
             self.last = time.monotonic()
@@ -150,8 +150,8 @@ class Lines(Words):
     def finished(self, event: Any) -> None:
         closing(self.console, event.summary, self.run, self.experiment)
 
-    def _count(self, epoch: float) -> None:
-        """Programs train one after another, each from its first epoch to its last."""
+    def count(self, epoch: float) -> None:
+        """Take an epoch into account: programs train one after another, each from its first epoch to its last."""
         if self.part * self.epochs + epoch < self.done and self.part < self.programs - 1:
             self.part += 1
         self.done = self.part * self.epochs + epoch
@@ -162,11 +162,12 @@ class Lines(Words):
         return "" if seconds is None else f"{duration(seconds)} left"
 
     def seconds_left(self) -> float | None:
-        """Until the last epoch at the speed so far; early stopping may come first."""
+        """Seconds to the last epoch at the speed so far, None once it is over; early stopping may come first."""
         began, start = self.first or (0.0, self.done)
-        if self.done <= start:
+        remaining = self.epochs * self.programs - self.done
+        if self.done <= start or remaining <= 0:
             return None
-        return (time.monotonic() - began) / (self.done - start) * (self.epochs * self.programs - self.done)
+        return (time.monotonic() - began) / (self.done - start) * remaining
 
 
 class Best:

@@ -117,7 +117,8 @@ class SweepLive(Screen, SweepLines):
 def _columns(event: Any) -> dict[str, str]:
     best = {} if event.best is None else {"best": f"{event.best:.4f}"}
     counts = {"running": event.running, "done": event.done, "failed": event.failed, "of": event.trials}
-    left = {} if event.seconds_left is None else {"left": duration(event.seconds_left)}
+    is_over = event.seconds_left is None or event.done >= event.trials
+    left = {} if is_over else {"left": duration(event.seconds_left)}
     return best | {name: str(count) for name, count in counts.items()} | left
 
 

@@ -8,20 +8,20 @@ import json as json_module
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from regexp import inert
 from regexp.report.ablation import Ablation
 from regexp.report.compare import Line, Report
+from regexp.report.layout import fit, wrap
 from regexp.report.rows import cell as config_cell
 from regexp.report.searches import Search
 from regexp.report.tables import Table, answer, better, tables
 from regexp.runs.files import finite
 from regexp.statistics import Comparison
 
-GAP = "  "
+UNLIMITED = 10**9
 COLOURS = {
     "better": "green",
     "worse": "red",
@@ -46,48 +46,30 @@ def terminal(shown: Sequence[Table], console: Console) -> None:
 
 def text(shown: Sequence[Table]) -> str:
     """Aligned columns."""
-    return "".join(f"{line}\n" for line, _ in _lines(shown, 10**9))
+    return "".join(f"{line}\n" for line, _ in _lines(shown, UNLIMITED))
 
 
 def _lines(shown: Sequence[Table], width: int) -> Iterator[tuple[str, str]]:
-    """(line, style). What does not fit into the width follows below, each part with the rows' names again."""
+    """(line, style). A table that is wider wraps its text and leaves out columns, which a note names."""
     for number, table in enumerate(shown):
         if number:
             yield "", ""
-        yield inert.plain(table.title), "bold"
-        cells = [_cells(row, inert.plain) for row in (table.header, *table.rows)]
-        styles = ["bold", *map(_style, table.rows)]
-        widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-        for columns in _parts(widths, width):
-            yield "", ""
-            for row, style in zip(cells, styles, strict=True):
-                yield _aligned([(row[i], widths[i], i in table.words) for i in columns]), style
+        yield from ((line, "bold") for line in wrap(inert.plain(table.title), width))
         yield "", ""
-        yield from ((inert.plain(note), "dim") for note in table.notes)
+        cells = [_cells(row, inert.plain) for row in (table.header, *table.rows)]
+        layout = fit(cells, table.words, width, table.optional)
+        styles = ["bold", *map(_style, table.rows)]
+        yield from ((line, style) for lines, style in zip(layout.rows, styles, strict=True) for line in lines)
+        yield "", ""
+        notes = list(table.notes)
+        if layout.left_out:
+            notes.append(f"left out at this width: {', '.join(layout.left_out)}; a wider terminal or a file has them")
+        yield from ((line, "dim") for note in notes for line in wrap(inert.plain(note), width))
 
 
 def _style(row: Sequence[str]) -> str:
     """The colour of the row's verdict."""
     return next((COLOURS[word] for word in row if word in COLOURS), "")
-
-
-def _parts(widths: Sequence[int], width: int) -> list[list[int]]:
-    """The columns, cut into parts that fit; the first column leads every part."""
-    parts = [[0]]
-    for i in range(1, len(widths)):
-        used = sum(widths[k] + len(GAP) for k in parts[-1])
-        if used + widths[i] > width and len(parts[-1]) > 1:
-            parts.append([0])
-        parts[-1].append(i)
-    return parts
-
-
-def _aligned(cells: Iterable[tuple[str, int, bool]]) -> str:
-    padded = []
-    for cell, width, is_words in cells:
-        space = " " * (width - cell_len(cell))
-        padded.append(cell + space if is_words else space + cell)
-    return GAP.join(padded).rstrip()
 
 
 def markdown(report: Report) -> str:

@@ -17,13 +17,18 @@ ENDED = ("done", "pruned", "diverged", "failed")  # how a trial may
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a header, rows of cells and notes below. words: the columns that are text, to the left."""
+    """A title, a header, rows of cells and notes below.
+
+    words: the columns that are text, to the left
+    optional: headings of columns that a narrow terminal leaves out, the least important first
+    """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
     words: frozenset[int] = frozenset({0})
+    optional: tuple[str, ...] = ()
 
 
 def left_out(report: Report) -> list[str]:
@@ -83,7 +88,8 @@ def settings(report: Report) -> Table:
     if report.keys:
         notes.append(f"rows are the values of {', '.join(report.keys)}; a seed's value is the mean over its runs")
     header += ["diverged", "unfinished"] if lost else []
-    return Table("Settings", tuple(header), tuple(rows), tuple(notes), frozenset(range(1 + len(report.columns))))
+    words = frozenset(range(1 + len(report.columns)))
+    return Table("Settings", tuple(header), tuple(rows), tuple(notes), words, ("max", "min", "std", "unfinished"))
 
 
 def _numbers(line: Line) -> list[str]:
@@ -124,7 +130,12 @@ def verdicts(report: Report) -> Table:
     numeric = ("difference", "95% interval", "p (Holm)", "p", "P(better)", "pairs", "correlation")
     title = f"Against {report.baseline}, paired by seed"
     return Table(
-        title, ("run", "verdict", *numeric, "why"), tuple(rows), tuple(_verdict_notes(report)), frozenset({0, 1, 9})
+        title,
+        ("run", "verdict", *numeric, "why"),
+        tuple(rows),
+        tuple(_verdict_notes(report)),
+        frozenset({0, 1, 9}),
+        ("correlation", "p", "why", "P(better)", "pairs"),
     )
 
 
@@ -182,7 +193,8 @@ def ablation(found: Ablation) -> Table:
         rows.append((one.family, one.what, one.word, *numbers, p_value(one.verdict.p), cost, because(one.verdict)))
     header = ("family", "method", "verdict", "difference", "95% interval", "pairs", "p (Holm)", "step time", "why")
     title = f"Ablation {found.name}: what each method contributes to {found.metric}"
-    return Table(title, header, tuple(rows), (*answer(found), *_ablation_notes(found)), frozenset({0, 1, 2, 8}))
+    notes = (*answer(found), *_ablation_notes(found))
+    return Table(title, header, tuple(rows), notes, frozenset({0, 1, 2, 8}), ("why", "step time", "pairs"))
 
 
 def _ablation_notes(found: Ablation) -> list[str]:
