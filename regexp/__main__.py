@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from types import FrameType
-
-INTERRUPTED = 130
-
-
-def _quit(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C while modules are imported: there is nothing to save, and a KeyboardInterrupt would show a traceback."""
-    os._exit(INTERRUPTED)
+from regexp.cli.interrupts import CODE, end_at_once, ignore_last
 
 
 def main() -> None:
-    """Run a command."""
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is signal.default_int_handler:  # under nohup the signal is ignored, and stays so
-        signal.signal(signal.SIGINT, _quit)
+    """Run the command line; Ctrl-C ends it quietly from here on, while it is still being imported, too."""
+    end_at_once()
+    ignore_last()
     from regexp.cli.app import main as run
 
-    signal.signal(signal.SIGINT, handler)
-    run()
+    try:
+        run()
+    except KeyboardInterrupt:  # between two lines of `run`
+        raise SystemExit(CODE) from None
+    finally:
+        end_at_once()
 
 
 if __name__ == "__main__":

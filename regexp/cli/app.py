@@ -14,6 +14,7 @@ import sys
 import typer
 
 from regexp.cli import ablate, catalogue, check, configure, diagnose, export, inspect, report, sweep, train
+from regexp.cli.interrupts import CODE, raise_again
 from regexp.errors import RegexpError
 
 STORY = """The laboratory for regularization: a YAML file is a question, a run is its answer.
@@ -64,12 +65,13 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
+        raise_again()
         app(args=arguments, prog_name="regexp")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(_fail("stopped", 130))
+        sys.exit(_fail("stopped", CODE))
     except Exception as error:
         if debug:
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -131,7 +132,10 @@ def _print_table(table: Sequence[Sequence[str]], width: int) -> None:
     from regexp.inert import safe
     from regexp.report.layout import fit
 
-    layout = fit([[safe(cell) for cell in row] for row in table], {0}, width - len(INDENT))
+    cells = [[safe(cell) for cell in row] for row in table]
+    columns = zip(*cells[1:], strict=True)
+    text = [i for i, column in enumerate(columns) if any(re.search("[A-Za-z]{2}", cell) for cell in column)]
+    layout = fit(cells, {0}, width - len(INDENT), wrapped=text)
     for line in (line for row in layout.rows for line in row):
         typer.echo(INDENT + line)
     if layout.left_out:

@@ -209,9 +209,14 @@ def _models(row: Row, base: Row) -> McNemar | None:
     return mcnemar(first.predicted == first.labels, second.predicted == second.labels)
 
 
+def always_shown(line: Line) -> bool:
+    """Whether a row is the baseline or an ablation's arm with all methods or with none."""
+    return line.is_baseline or any(record.path.name in ("all", "none") for record in line.row.records)
+
+
 def drawn(lines: Sequence[Line], most: int) -> list[Line]:
-    """The rows that a chart shows: the first ones, and always the baseline and an ablation's arm with all methods."""
-    always = [line for line in lines if line.is_baseline or any(r.path.name == "all" for r in line.row.records)]
+    """Return the rows that a chart shows: the first ones, and always the baseline and the ends of an ablation."""
+    always = sorted(filter(always_shown, lines), key=lambda line: not line.is_baseline)[:most]
     first = [line for line in lines if line not in always][: max(0, most - len(always))]
     kept = {id(line) for line in [*always, *first]}
     return [line for line in lines if id(line) in kept]

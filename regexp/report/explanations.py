@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,12 +47,16 @@ def _plain(diagnostic: str) -> str:
     return diagnostic
 
 
-def explanations(records: Sequence[Record]) -> list[tuple[str, str, str]]:
-    """The report's section about runs that have been explained, without what a diagnostic had nothing to say on."""
+def explanations(records: Sequence[Record], first: Collection[Record] = ()) -> list[tuple[str, str, str]]:
+    """Return the report's section about runs that have been explained, without diagnostics that do not apply.
+
+    first: the runs that are shown whatever their place, as the baseline
+    """
     found: list[Explained] = []
     said: list[str] = []
     explained = [record for record in records if (record.path / FILE).is_file()]
-    for record in explained[:MOST_RUNS]:
+    leading = {record.path for record in first}
+    for record in sorted(explained, key=lambda record: record.path not in leading)[:MOST_RUNS]:
         try:
             found += [one for one in read(record.path, record.name) if one.explanation.rows]
         except RunError as error:

@@ -27,17 +27,23 @@ class Layout:
     left_out: tuple[str, ...]
 
 
-def fit(cells: Sequence[Sequence[str]], words: Collection[int], width: int, optional: Sequence[str] = ()) -> Layout:
+def fit(
+    cells: Sequence[Sequence[str]],
+    words: Collection[int],
+    width: int,
+    optional: Sequence[str] = (),
+    wrapped: Collection[int] = (),
+) -> Layout:
     """Lay out rows of cells, the header's first, in lines of at most `width` characters.
 
-    words: the columns of text, to the left; they wrap, numbers do not
+    words: the columns of text, to the left; they wrap, numbers do not; wrapped: others that do, to the right
     optional: headings of the columns that may be left out, the least important first; after them, those on the right.
     The first column stays, and so does one more.
     """
     columns = list(range(len(cells[0])))
     header = cells[0]
     natural = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    narrowest = [_narrowest(column, i in words) for i, column in enumerate(zip(*cells, strict=True))]
+    narrowest = [_narrowest(column, i in words or i in wrapped) for i, column in enumerate(zip(*cells, strict=True))]
     wanted = [max(narrowest[0], min(natural[0], NAME)), *narrowest[1:]]  # a name in one line is worth a column
     order = [header.index(name) for name in optional if name in header]
     order += [i for i in reversed(columns) if i not in order]

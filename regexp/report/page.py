@@ -10,7 +10,7 @@ from typing import Any
 from regexp.inert import html
 from regexp.report.ablation import answer
 from regexp.report.charts import MOST_LINES, MOST_SEARCHES, ablation_charts, search_charts, setting_charts
-from regexp.report.compare import Line, Report, drawn
+from regexp.report.compare import Line, Report, always_shown, drawn
 from regexp.report.document import document
 from regexp.report.explanations import explanations
 from regexp.report.figures import Chart, inline
@@ -41,7 +41,7 @@ def page(report: Report) -> str:
         *_charts(report),
         *_searches(report),
         *((f"more-{i + 1}", table.title, _listed(table)) for i, table in enumerate(others(report))),
-        *explanations([record for line in report.lines for record in line.row.records]),
+        *_explanations(report),
         ("config", "What differs in the configs", _config(report)),
         ("runs", "Runs", "".join(_run(r) for line in report.lines for r in line.row.records)),
         ("methods", "Methods", f"<p>{html(paragraph(report), LONG)}</p>"),
@@ -194,6 +194,11 @@ def _searches(report: Report) -> Iterator[tuple[str, str, str]]:
         few = "" if pictures or not found.stages else f"<p>Charts are of the first {MOST_SEARCHES} sweeps.</p>"
         every = _folded(trials(found)) if found.stages else ""
         yield f"sweep-{i + 1}", f"Sweep {found.name}", f"{_listed(search(found))}{few}{_figures(pictures)}{every}"
+
+
+def _explanations(report: Report) -> list[tuple[str, str, str]]:
+    records = [record for line in report.lines for record in line.row.records]
+    return explanations(records, [record for line in report.lines if always_shown(line) for record in line.row.records])
 
 
 def _folded(table: Table) -> str:

@@ -49,7 +49,7 @@ def summarize(values: Sequence[float] | np.ndarray, level: float = LEVEL, bounds
 
     Source: Student (1908) for the t interval, Efron (1987) for BCa; see `mean_interval`.
     """
-    x = np.asarray(values, np.float64)
+    x = np.sort(np.asarray(values, np.float64))
     std = float(x.std(ddof=1)) if len(x) > 1 else float("nan")
     return Summary(len(x), float(x.mean()), std, float(x.min()), float(x.max()), mean_interval(x, level).within(bounds))
 
@@ -69,8 +69,9 @@ def t_interval(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np
     Source: Student, "The Probable Error of a Mean" (Biometrika, 1908).
     """
     n = values.shape[-1]
-    center = values.mean(-1)
-    half = special.stdtrit(n - 1, (1 + level) / 2) * values.std(-1, ddof=1) / np.sqrt(n)
+    x = np.sort(values, axis=-1)  # a sum in another order is rounded otherwise
+    center = x.mean(-1)
+    half = special.stdtrit(n - 1, (1 + level) / 2) * x.std(-1, ddof=1) / np.sqrt(n)
     return center - half, center + half
 
 
@@ -101,9 +102,10 @@ def bca_interval(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, 
 
     z0 = Phi^-1(share of resampled means below the mean, ties half), a = sum d^3 / (6 (sum d^2)^1.5) with d the mean
     less the jackknifed means; the ends are the quantiles Phi(z0 + (z0 + z) / (1 - a (z0 + z))) of the resampled means.
+    The interval does not depend on the order of the values: the resamples are of the sorted ones.
     Source: Efron, "Better Bootstrap Confidence Intervals" (JASA, 1987), 9999 resamples from a fixed seed.
     """
-    x = np.asarray(values, np.float64)
+    x = np.sort(np.asarray(values, np.float64), axis=-1)
     n = x.shape[-1]
     center = x.mean(-1)
     resampled = _weights(n) @ np.moveaxis(x, -1, 0).reshape(n, -1)  # (resamples, rows)

@@ -159,7 +159,8 @@ def difference_interval(differences: np.ndarray, level: float = LEVEL) -> Interv
     if n < 2:
         return Interval(float("nan"), float("nan"), "none")
     exact = (1 - level) / 2 * 2.0**n >= 1
-    low, high = sign_flip_interval(differences, level) if exact else t_interval(differences, level)
+    ordered = np.sort(differences)  # a sum in another order is rounded otherwise
+    low, high = sign_flip_interval(ordered, level) if exact else t_interval(ordered, level)
     return Interval(float(low), float(high), "sign flips" if exact else "t")
 
 

@@ -69,6 +69,18 @@ def test_init_makes_a_config_that_validates(tmp_path):
     assert regexp("init", tmp_path / "lab.yaml").returncode == 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["init", "configs/quickstart.yaml"])
+def test_the_first_config_of_a_user_trains_without_a_warning(config, tmp_path):
+    """A schedule over the whole run beside early stopping would warn."""
+    if config == "init":
+        config = tmp_path / "lab.yaml"
+        assert regexp("init", config).returncode == 0
+    done = regexp("train", config, "--runs-dir", tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stdout + done.stderr
+
+
 def test_text_from_users_is_inert():
     assert safe("\x1b[31mred\x07\u202e") == "?[31mred??"
     assert safe("a\nb é 漢") == "a\nb é 漢"

@@ -70,6 +70,11 @@ def test_shipped_configs_load_resolve_and_fit_the_schema(file):
     assert file.read_text(encoding="utf-8").startswith(header), "the header gives the command"
 
 
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda f: f.stem)
+def test_shipped_configs_do_not_warn_of_themselves(file):
+    assert loads(file.read_text(encoding="utf-8")).warnings == ()
+
+
 finite = st.floats(0, 1e6, allow_nan=False)
 rates = st.floats(0, 1, exclude_max=True)
 

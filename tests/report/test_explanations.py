@@ -49,8 +49,8 @@ WHOLE = Explanation(
 )
 
 
-def explained(root: Path, name: str = "base", what: Explanation = WHOLE) -> Path:
-    path = folder(root, name, BASE)
+def explained(root: Path, name: str = "base", what: Explanation = WHOLE, rate: float = 1e-3) -> Path:
+    path = folder(root, name, BASE, rate=rate)
     (path / FILE).write_text(json.dumps({"weights": to_json(what)}))
     return path
 
@@ -113,6 +113,18 @@ def test_a_report_explains_twelve_runs(tmp_path):
     ((_, _, body),) = explanations(collect(tmp_path)[0])
     assert body.count("Sentence") == 12
     assert "1 more" in body
+
+
+def test_a_report_explains_the_baseline_and_an_ablations_ends_whatever_their_place(tmp_path):
+    for number in range(14):
+        explained(tmp_path, f"run{number:02}", Explanation(f"Sentence {number}.", ("a",), (("1",),)), 0.1 + number)
+    for rate, arm in enumerate(("all", "none")):
+        explained(tmp_path / "lab-ablation", arm, Explanation(f"Sentence of {arm}.", ("a",), (("1",),)), 0.01 + rate)
+    records, _ = collect(tmp_path)
+    text = report_page(build(records, baseline="run13"))
+    for sentence in ("Sentence 13.", "Sentence of all.", "Sentence of none."):
+        assert sentence in text
+    assert "4 more are explained in their folders" in text
 
 
 def test_a_page_of_its_own(tmp_path):

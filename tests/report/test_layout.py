@@ -84,6 +84,8 @@ def test_columns_go_in_the_order_of_their_importance():
     assert fit(cells, {0}, 38, ("second",)).left_out == ("second",)
     assert fit(cells, {0}, 38).left_out == ("third",)
     assert fit(cells, {0}, 20, ("second",)).left_out == ("second", "third")
+    text = [("run", "strengths", "gap"), ("x", "l2 0.1, dropout 0.3, label_smoothing 0.1", "0.0801")]
+    assert fit(text, {0}, 30, wrapped={1}).left_out == ()
     assert fit(cells, {0}, 5).left_out == ("second", "third")  # two columns stay
 
 

@@ -8,9 +8,9 @@ import re
 import numpy as np
 import pytest
 
-from regexp.report.charts import charts
+from regexp.report.charts import MOST_LINES, charts
 from regexp.report.collect import collect
-from regexp.report.compare import Report, build
+from regexp.report.compare import Report, build, drawn
 from regexp.report.curves import curve, read
 from regexp.report.figures import inline, rendered
 from regexp.report.page import page
@@ -44,6 +44,23 @@ def plain(tmp_path_factory) -> Report:
 @pytest.fixture(scope="module")
 def html(plain) -> str:
     return page(plain)
+
+
+def test_charts_always_show_the_baseline_and_the_ends_of_an_ablation(tmp_path):
+    """The baseline and both ends are the worst of 15 settings, and a chart has seven lines."""
+    for number in range(12):
+        folder(tmp_path, f"good{number:02}", [0.9 + number / 1000] * 8, rate=1e-3 * (1 + number))
+    folder(tmp_path, "base", [0.1] * 8, rate=0.5)
+    folder(tmp_path / "lab-ablation", "all", [0.2] * 8, "{l2: {strength: 0.1}, dropout: {rate: 0.2}}")
+    folder(tmp_path / "lab-ablation", "none", [0.3] * 8, "{dropout: {rate: 0}}")
+    made = build(*collect(tmp_path), baseline="base")
+    shown = [line.row.name for line in drawn(made.lines, MOST_LINES)]
+    assert len(shown) == MOST_LINES
+    assert {"base", "lab-ablation/all", "lab-ablation/none", "good11"} <= set(shown)
+    assert drawn(made.lines, 1)[0].is_baseline
+    (loss,) = (chart for chart in charts(made) if chart.name == "curves-loss")
+    for name in ("base", "lab-ablation/all", "lab-ablation/none"):
+        assert name in rendered(loss, "svg").decode()
 
 
 def test_every_part_is_there(html):
