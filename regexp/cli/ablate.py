@@ -85,7 +85,7 @@ def ablate(
     _check_arms(wanted, record.path, data)
     record.announce(wanted)
     with display:
-        display.event(Planned(len(wanted), len(experiment.training.seeds), str(record.path)))
+        display.event(Planned(len(wanted), len(experiment.training.seeds), str(record.path), data.inferred))
         with loaded.placed():
             failed = _train_all(wanted, record.path, metric, retune is not None, device, display)
         record.note(failed=failed)

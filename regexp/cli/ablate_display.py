@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Planned:
-    """Before the first arm: how many arms there are, on how many seeds each, and the ablation's folder."""
+    """Before the first arm: how many arms and seeds of each there are, the folder, what was inferred of the data."""
 
     arms: int
     seeds: int
     folder: str
+    inferred: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ class AblationLines(Words):
 
     def planned(self, event: Any) -> None:
         self.arms = event.arms
+        for line in event.inferred:
+            self.say(line, "dim", prose=True)
         seeds = f"{event.seeds} seed{'s' * (event.seeds > 1)}"
         self.say(f"{event.arms} arms x {seeds}, in {event.folder}", "bold")
 
