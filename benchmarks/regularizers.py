@@ -30,10 +30,10 @@ import numpy as np
 from benchmarks.cases import CASES, Case, arrays
 from benchmarks.interleave import in_turn, ratios
 from benchmarks.peers.ours import compiled
-from regexp.random import stream
+from regexp.core.prng import stream
+from regexp.engine import device
 from regexp.regularizers.base import CATALOGUE, Batch, Regularizer
 from regexp.regularizers.fold import transform_batches
-from regexp.training import device
 
 PLAIN = {"dropout": 0.0, "l2": 0.0, "targets": ()}
 BENCHES = {

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, Len
 
-from regexp.component import Component, Count, Natural, NonNegative, Positive, component, static
+from regexp.core.component import Component, Count, Natural, NonNegative, Positive, component, static
 from regexp.datasets.base import Dataset
 from regexp.datasets.digits import Digits
 from regexp.models.base import Model

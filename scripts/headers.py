@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from regexp.config import load, to_yaml
-from regexp.runner import Finished, train
 from regexp.runs import Run
+from regexp.study.train import Finished, train
 
 NUMBER = r"\d+(?:\.\d+)?"
 PAIRS = {  # what stands before a mean and its standard deviation

@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
-from regexp.training import cache, device, lanes
+from regexp.engine import cache, device, lanes
 
 device.cores = lambda: 2
 cache.use = cache.use_jax  # it looks up what was traced; the package's own trusts the source, which tests patch

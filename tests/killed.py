@@ -10,8 +10,8 @@ import signal
 import sys
 from types import SimpleNamespace
 
-from regexp import runner
 from regexp.runs import files
+from regexp.study import train as runner
 
 runner.CHUNK_SECONDS = 0.002
 

@@ -11,14 +11,14 @@ import numpy as np
 
 from regexp.datasets.base import Data, Dataset, Split
 from regexp.datasets.splits import split
+from regexp.engine.batches import batch_size, epoch_order
+from regexp.engine.epoch import start
+from regexp.engine.group import Group
+from regexp.engine.lanes import stack
+from regexp.engine.prepare import members_split, prepare_lane, prepare_shared, spec_of
+from regexp.engine.step import Lane, Progress, Shared, stream_keys, train_step
 from regexp.experiment import Experiment, Training, Trial, trials
 from regexp.models.mlp import MLP
-from regexp.training.batches import batch_size, epoch_order
-from regexp.training.epoch import start
-from regexp.training.group import Group
-from regexp.training.lanes import stack
-from regexp.training.prepare import members_split, prepare_lane, prepare_shared, spec_of
-from regexp.training.step import Lane, Progress, Shared, stream_keys, train_step
 
 
 def images(n: int = 240, side: int = 6, classes: int = 3, channels: int = 3, seed: int = 0) -> Data:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from regexp.config import loads, to_yaml
-from regexp.runner import Finished, Session, never
 from regexp.runs import Run
+from regexp.study.train import Finished, Session, never
 
 
 def begin(folder: Path, text: str, interrupted: Callable[[], int] = never) -> Session:

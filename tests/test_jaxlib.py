@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from regexp.training import device
+from regexp.engine import device
 
 
 @pytest.mark.parametrize("release", ["0.10.2", "0.11.0", "0.11.2"])

@@ -9,8 +9,8 @@ import pytest
 
 from regexp.config import load
 from regexp.regularizers.base import CATALOGUE
-from regexp.runner import train
 from regexp.runs import Run
+from regexp.study.train import train
 
 FOLDER = Path(__file__).parents[1] / "configs" / "methods"
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -8,15 +8,15 @@ import re
 import numpy as np
 import pytest
 
+from regexp.config.search.section import Sweep
 from regexp.metrics import measure, smaller_is_better
 from regexp.report import formats
 from regexp.report.collect import collect
 from regexp.report.compare import build
 from regexp.report.page import page
 from regexp.report.tables import tables
-from regexp.sweep.conclude import compared
-from regexp.sweep.records import Record
-from regexp.sweep.section import Sweep
+from regexp.study.sweep.conclude import compared
+from regexp.study.sweep.records import Record
 from tests.report.ablated import ablated
 from tests.report.folders import folder
 

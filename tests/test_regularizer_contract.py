@@ -12,26 +12,26 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from regexp import training
+from regexp import engine
 from regexp.cli.ranges import accepted
-from regexp.component import field_types, is_static
 from regexp.config.schema import field_line
+from regexp.core.component import field_types, is_static
+from regexp.engine import lanes
+from regexp.engine.epoch import start
+from regexp.engine.group import Group
+from regexp.engine.step import Progress, forward, stream_keys, train_step
 from regexp.experiment import Training, trials
 from regexp.metrics import measure
 from regexp.models.resnet import ResNet
 from regexp.regularizers.activations.dropout import Dropout
 from regexp.regularizers.activations.stochastic_depth import StochasticDepth
 from regexp.regularizers.base import CATALOGUE, Regularizer
-from regexp.training import lanes
-from regexp.training.epoch import start
-from regexp.training.group import Group
-from regexp.training.step import Progress, forward, stream_keys, train_step
 from tests.lab import Steps, experiment, flat, group, images, prepare, with_fields
 
-FOLDER = Path(training.__file__).parents[1] / "regularizers"
+FOLDER = Path(engine.__file__).parents[1] / "regularizers"
 NAMES = list(CATALOGUE)
 WITH_NEUTRAL = [n for n in NAMES if CATALOGUE[n].neutral]
-HELPERS = {"geometry", "reconstruction", "base", "proximal"}  # what several methods of a folder share
+HELPERS = {"attack", "geometry", "reconstruction", "base", "proximal"}  # what several methods of a folder share
 TRACED = [n for n in NAMES if any(not is_static(CATALOGUE[n], f) for f in CATALOGUE[n].neutral)]
 
 

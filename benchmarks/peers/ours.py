@@ -10,6 +10,9 @@ import numpy as np
 
 from benchmarks.cases import Case, arrays
 from regexp.datasets.base import Data, Split
+from regexp.engine import device
+from regexp.engine.group import Group
+from regexp.engine.prepare import members_split, prepare_lane
 from regexp.experiment import Evaluation, Experiment, Training, trials
 from regexp.models.base import Model
 from regexp.models.cnn import CNN
@@ -18,9 +21,6 @@ from regexp.models.resnet import ResNet
 from regexp.regularizers.activations.dropout import Dropout
 from regexp.regularizers.base import Regularizer
 from regexp.regularizers.parameters.l2 import L2
-from regexp.training import device
-from regexp.training.group import Group
-from regexp.training.prepare import members_split, prepare_lane
 
 
 def prepare(case: Case) -> Callable[[], int]:

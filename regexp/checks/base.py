@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from regexp.questions import Questions
+from regexp.core.questions import Questions
 
 Verdict = Literal["PASS", "WARN", "FAIL"]
 

@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 
 from regexp.checks import programs
-from regexp.component import is_static
 from regexp.config import Facts, Loaded
+from regexp.core.component import is_static
+from regexp.core.lazy import jax
 from regexp.datasets.base import Data, Split
 from regexp.datasets.loading import load_data
 from regexp.datasets.splits import split
+from regexp.engine.batches import batch_size
+from regexp.engine.lanes import Layout, compile_over_lanes, stack
+from regexp.engine.prepare import as_stored, prepare_lane, spec_of
+from regexp.engine.step import Lane, Variables
 from regexp.experiment import Experiment, Trial
 from regexp.initializers.he import He
-from regexp.lazy import jax
 from regexp.regularizers.base import Regularizer
-from regexp.training.batches import batch_size
-from regexp.training.lanes import Layout, compile_over_lanes, stack
-from regexp.training.prepare import as_stored, prepare_lane, spec_of
-from regexp.training.step import Lane, Variables
 
 Array = Any
 Tree = Any

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from regexp.lazy import jax, jnp, lax
-from regexp.losses import LOSSES
-from regexp.regularizers.base import Batch
-from regexp.regularizers.fold import transform_batches
-from regexp.schedules.constant import Constant
-from regexp.training.step import (
+from regexp.core.lazy import jax, jnp, lax
+from regexp.engine.step import (
     Progress,
     Shared,
     Variables,
@@ -23,6 +19,10 @@ from regexp.training.step import (
     training_loss,
     weights,
 )
+from regexp.losses import LOSSES
+from regexp.regularizers.base import Batch
+from regexp.regularizers.fold import transform_batches
+from regexp.schedules.constant import Constant
 
 Array = Any
 

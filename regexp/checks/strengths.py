@@ -12,7 +12,7 @@ from regexp.checks.base import Finding, verdict
 from regexp.checks.bench import Bench, Job, replace_method, strengths_of, weakened
 from regexp.checks.initial_loss import ignorance
 from regexp.checks.range_test import range_test
-from regexp.component import field_types
+from regexp.core.component import field_types
 from regexp.experiment import Experiment
 from regexp.regularizers.base import Regularizer
 

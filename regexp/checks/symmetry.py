@@ -6,8 +6,8 @@ import numpy as np
 
 from regexp.checks.base import Finding, verdict
 from regexp.checks.bench import Bench, Job, alike
-from regexp.lazy import jax
-from regexp.training.step import Variables
+from regexp.core.lazy import jax
+from regexp.engine.step import Variables
 
 STEPS, RATE = 20, 1e-2
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from regexp.errors import ConfigError, DataError, DeviceError, Interrupted, RunError, UsageError
-from regexp.inert import safe
+from regexp.core.errors import ConfigError, DataError, DeviceError, Interrupted, RunError, UsageError
+from regexp.core.escaping import safe
 
 if TYPE_CHECKING:
-    from regexp.ablation import Arm
     from regexp.cli.progress import Display
     from regexp.config import Loaded
     from regexp.datasets.base import Data
     from regexp.experiment import Experiment
     from regexp.runs import Run
+    from regexp.study.ablate import Arm
 
 Config = Annotated[Path, typer.Argument(help="The YAML file.")]
 Seeds = Annotated[int | None, typer.Option(help="Seeds 0, 1, ... of every arm; by default the config's.", min=2)]
@@ -63,11 +63,11 @@ def ablate(
 
     Each arm is a run in RUNS_DIR/NAME; the command again trains those that are not done, and report reads them.
     """
-    from regexp.ablation import arms
     from regexp.cli.ablate_display import Costing, Planned, show
     from regexp.config import load
     from regexp.datasets.loading import load_data
-    from regexp.retune import check_retune, share_of_work
+    from regexp.study.ablate import arms
+    from regexp.study.retune import check_retune, share_of_work
 
     loaded = load(config, settings or [])
     experiment = loaded.experiment
@@ -130,7 +130,7 @@ def _train_all(
 
 def _check_metric(metric: str | None, experiment: Experiment, task: str) -> None:
     """Before anything is trained. Raises UsageError for one that no arm will have."""
-    from regexp.scores import score_names
+    from regexp.engine.scores import score_names
 
     if metric is None:
         return
@@ -144,8 +144,8 @@ def _check_arms(wanted: list[Arm], root: Path, data: Data) -> None:
 
     An arm that is done is not trained again, and would be compared with arms of another experiment.
     """
-    from regexp.provenance import changed_data, data_hash, has_config, recorded
     from regexp.runs import Run
+    from regexp.runs.provenance import changed_data, data_hash, has_config, recorded
 
     current = data_hash(data)
     for arm in wanted:
@@ -183,7 +183,7 @@ class _Record:
 
     def announce(self, arms: list[Arm]) -> None:
         """Before the first is trained; those of an earlier command, with --pairs, stay."""
-        from regexp.manifest import gather
+        from regexp.runs.manifest import gather
 
         known = self.kept.get("arms") or {}
         self.note(**gather(sys.argv[1:]), arms=known | {arm.name: sorted(arm.methods) for arm in arms})
@@ -214,7 +214,7 @@ def _train(arm: Arm, number: int, root: Path, metric: str | None, retune: bool, 
     from regexp.cli.ablate_display import ArmBegan, ArmEnded, ArmEvents, Retuning
     from regexp.cli.train import _signals
     from regexp.report.compare import PREFERRED
-    from regexp.runner import train
+    from regexp.study.train import train
 
     display.event(ArmBegan(number, arm.name))
     loaded, run, resume = _folder(arm, root, retune, device, lambda share: display.event(Retuning(arm.name, share)))
@@ -268,8 +268,8 @@ def _folder(
 
 def _costs(experiment: Any, device: str) -> dict[str, float]:
     from regexp.datasets.loading import load_data
-    from regexp.timing import step_costs
-    from regexp.training.device import set_up
+    from regexp.engine.device import set_up
+    from regexp.study.timing import step_costs
 
     set_up(device)  # type: ignore[arg-type]
     return step_costs(experiment, load_data(experiment.dataset))
@@ -285,7 +285,7 @@ def _same(saved: Any, wanted: Any, retune: bool) -> bool:
 
 def _is_at_edge(arm: Arm, root: Path) -> bool:
     from regexp.config import load
-    from regexp.retune import is_at_edge
+    from regexp.study.retune import is_at_edge
 
     return is_at_edge(load(root / arm.name / "config.yaml").experiment, arm.experiment)
 
@@ -299,8 +299,8 @@ def _status(run: Run) -> str:
 
 def _retuned(experiment: Any, device: str, progress: Callable[[float], None]) -> Any:
     from regexp.datasets.loading import load_data
-    from regexp.retune import retuned
-    from regexp.training.device import set_up
+    from regexp.engine.device import set_up
+    from regexp.study.retune import retuned
 
     set_up(device)  # type: ignore[arg-type]
     return retuned(experiment, load_data(experiment.dataset), progress)

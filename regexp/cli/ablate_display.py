@@ -14,7 +14,7 @@ from rich.text import Text
 
 from regexp.cli.progress import LINE_SECONDS, STOPPING, Display, JsonLines, Lines, Words, duration, epoch_line
 from regexp.cli.screen import Screen
-from regexp.inert import safe
+from regexp.core.escaping import safe
 
 if TYPE_CHECKING:
     from regexp.experiment import Experiment

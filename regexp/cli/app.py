@@ -15,7 +15,7 @@ import typer
 
 from regexp.cli import ablate, catalogue, check, configure, diagnose, export, inspect, report, sweep, train
 from regexp.cli.interrupts import CODE, raise_again
-from regexp.errors import RegexpError
+from regexp.core.errors import RegexpError
 
 STORY = """The laboratory for regularization: a YAML file is a question, a run is its answer.
 
@@ -99,7 +99,7 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 def _fail(message: str, code: int) -> int:
-    from regexp.inert import safe
+    from regexp.core.escaping import safe
 
     print(safe(message), file=sys.stderr)
     return code

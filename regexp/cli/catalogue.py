@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from regexp.errors import UsageError
+from regexp.core.errors import UsageError
 
 Kind = Annotated[
     str | None, typer.Argument(help="Only these: regularizers, models, optimizers, ...; or ensembles, ...")
@@ -21,10 +21,10 @@ PartName = Annotated[str, typer.Argument(help="A name from regexp list.")]
 def entries() -> list[dict[str, Any]]:
     """Every part: kind, name, where a regularizer acts, its summary, and its YAML keys with what they accept."""
     from regexp.cli.ranges import accepted
-    from regexp.component import field_types
     from regexp.config.build import CATALOGUES
     from regexp.config.describe import describe
     from regexp.config.schema import field_line, summary
+    from regexp.core.component import field_types
     from regexp.metrics import METRICS
 
     found: list[dict[str, Any]] = []
@@ -132,9 +132,9 @@ def show(name: PartName) -> None:
 
 def card(kind: str, name: str, cls: type) -> str:
     """A part's card as text."""
-    from regexp.component import field_types
     from regexp.config.describe import describe
     from regexp.config.resolved import _flow
+    from regexp.core.component import field_types
 
     lines = [f"{name} ({kind}) - {_first_line(cls)}", "", inspect.getdoc(cls) or "", "", "In YAML:"]
     fields = {f.name: _default(f.default) for f in dataclasses.fields(cls)}

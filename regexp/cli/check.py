@@ -33,8 +33,8 @@ def check(
     from regexp.checks.base import CHECKS
     from regexp.checks.bench import bench_of
     from regexp.config import load
-    from regexp.inert import safe
-    from regexp.training import device
+    from regexp.core.escaping import safe
+    from regexp.engine import device
 
     names = CHECKS.chosen(only or ())
     loaded = load(config, settings or [])
@@ -56,7 +56,7 @@ def check(
 
 
 def _print(name: str, finding: Finding) -> None:
-    from regexp.inert import safe
+    from regexp.core.escaping import safe
 
     typer.echo(typer.style(finding.verdict, fg=COLOURS[finding.verdict], bold=True) + f"  {name}")
     rows = (("measured", finding.measured), ("expected", finding.expected), ("do", finding.advice))

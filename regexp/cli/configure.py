@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from regexp.errors import UsageError
+from regexp.core.errors import UsageError
 
 STARTER = """\
 # yaml-language-server: $schema=regexp.schema.json
@@ -51,7 +51,7 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a valu
 
 def init(file: NewFile = None) -> None:
     """Write a commented config to start from, and the schema beside it that editors complete by."""
-    from regexp.inert import safe
+    from regexp.core.escaping import safe
 
     if file is None:
         typer.echo(STARTER.format(name="lab.yaml"), nl=False)
@@ -84,7 +84,7 @@ def _schema_text() -> str:
 def validate(config: ConfigFile, settings: Settings = None) -> None:
     """Check a config without training; print it with every default written out, or all its problems."""
     from regexp.config import load, to_yaml
-    from regexp.inert import safe
+    from regexp.core.escaping import safe
 
     loaded = load(config, settings or [])
     for warning in loaded.warnings:

@@ -47,9 +47,9 @@ def diagnose(
 
     from regexp.diagnostics.base import DIAGNOSTICS
     from regexp.diagnostics.subject import subject_of
+    from regexp.engine import device
     from regexp.report.explanations import Explained
     from regexp.runs import Run
-    from regexp.training import device
 
     names = DIAGNOSTICS.chosen(what or ())
     folders = [Run.read(runs_dir, name) for name in runs]
@@ -93,7 +93,7 @@ def _print_json(found: Sequence[Explained]) -> None:
 
 def _print(found: Sequence[Explained]) -> None:
     """One table, with the runs in its first column where there are several; then each run's chart and sentence."""
-    from regexp.inert import safe
+    from regexp.core.escaping import safe
     from regexp.report.explanations import tables
 
     title = f"{found[0].diagnostic}: {', '.join(f'{one.run}, seed {one.explanation.seed}' for one in found)}"
@@ -121,7 +121,7 @@ def _width() -> int:
 
 
 def _print_prose(sentence: str, width: int) -> None:
-    from regexp.inert import safe
+    from regexp.core.escaping import safe
     from regexp.report.layout import wrap
 
     for line in wrap(safe(sentence), width):
@@ -129,7 +129,7 @@ def _print_prose(sentence: str, width: int) -> None:
 
 
 def _print_table(table: Sequence[Sequence[str]], width: int) -> None:
-    from regexp.inert import safe
+    from regexp.core.escaping import safe
     from regexp.report.layout import fit
 
     cells = [[safe(cell) for cell in row] for row in table]
@@ -144,10 +144,10 @@ def _print_table(table: Sequence[Sequence[str]], width: int) -> None:
 
 def _keep(folder: Run, found: Sequence[Explained]) -> None:
     """In the run's folder, for the report, beside what was said before; not of a run that may still change."""
+    from regexp.core.errors import RunError
     from regexp.diagnostics.base import DIAGNOSTICS
-    from regexp.errors import RunError
-    from regexp.explanation import FILE, to_json
     from regexp.report.records import FINISHED
+    from regexp.runs.explanation import FILE, to_json
 
     try:
         status = folder.read_json("manifest.json").get("status")
@@ -176,6 +176,6 @@ def _write_figures(found: Sequence[Explained], folder: Path) -> None:
 
 
 def _say(message: str) -> None:
-    from regexp.inert import safe
+    from regexp.core.escaping import safe
 
     typer.echo(safe(message), err=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from regexp.errors import RunError, UsageError
+from regexp.core.errors import RunError, UsageError
 
 PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow", "parquet": "pyarrow", "csv": "csv"}
 
@@ -23,8 +23,8 @@ def export(run: RunName, to: Target, output: Output = Path("exports"), runs_dir:
     """Write learning curves, hyperparameters and final metrics, seed by seed, as another tool reads them."""
     if find_spec(PACKAGES[to]) is None:
         raise UsageError(f"--to {to} needs the package {PACKAGES[to]}: pip install 'regexp-lab[{to}]'")
+    from regexp.core.escaping import safe
     from regexp.export.contents import contents
-    from regexp.inert import safe
     from regexp.report.collect import collect, edited
 
     records, skipped = collect(runs_dir, [run])

@@ -1,4 +1,4 @@
-"""`regexp evaluate` and `regexp predict`: after a run, from its saved best checkpoint."""
+"""`regexp evaluate` and `regexp predict`: after a run, from its saved checkpoint."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from regexp import inert
-from regexp.errors import UsageError
+from regexp.core import escaping
+from regexp.core.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,17 +34,19 @@ SIGNIFICANT, DOUBLE = 6, 17  # digits of a prediction at least, and of a float64
 def evaluate(
     run: RunName, runs_dir: RunsDir = Path("runs"), json: Json = False, data_changed: DataChanged = False
 ) -> None:
-    """Measure a run's best checkpoint again on train, validation and test data.
+    """Measure a run's saved model again on train, validation and test data.
+
+    It is the model that training.select chose: by default the last epoch, with early stopping the best one.
 
     Seeds that diverged are left out. Exit code 1 where none is left, and where config.yaml or the data has changed
     since the training.
     """
     from regexp.cli.results import metrics_table
+    from regexp.engine import device
     from regexp.inference import evaluate as measure
     from regexp.inference import left_out
     from regexp.runs import Run
     from regexp.runs.files import finite
-    from regexp.training import device
 
     folder = Run.read(runs_dir, run)
     device.set_up()
@@ -75,11 +77,11 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     Seeds that diverged are left out. Exit code 1 where none is left, and where config.yaml has changed since the
     training.
     """
+    from regexp.engine import device
     from regexp.inference import left_out
     from regexp.inference import predict as infer
     from regexp.runs import Run
     from regexp.runs.files import write_named
-    from regexp.training import device
 
     if not Path(input).exists():
         raise UsageError(f"--input {input}: no such file")
@@ -96,10 +98,10 @@ def predict(run: RunName, input: Input, output: Output, runs_dir: RunsDir = Path
     if predictions.names is None:
         writer.writerows(_table(predictions))
     else:
-        names = ["file", *map(inert.csv, predictions.names)]
+        names = ["file", *map(escaping.csv, predictions.names)]
         writer.writerows([name, *row] for name, row in zip(names, _table(predictions), strict=True))
     write_named(output, text.getvalue().encode())
-    typer.echo(inert.safe(f"wrote {len(predictions.values):,} predictions to {output}"), err=True)
+    typer.echo(escaping.safe(f"wrote {len(predictions.values):,} predictions to {output}"), err=True)
 
 
 def _table(predictions: Predictions) -> Iterator[list[str]]:
@@ -128,7 +130,7 @@ def _warn(messages: Iterable[str]) -> None:
 
 def _say(messages: Iterable[str]) -> None:
     for message in messages:
-        typer.echo(inert.safe(message), err=True)
+        typer.echo(escaping.safe(message), err=True)
 
 
 def _significant_digits(values: np.ndarray) -> int:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from regexp.cli.progress import STOPPING, Lines, duration, epoch_line
 from regexp.cli.screen import Screen
-from regexp.inert import safe
+from regexp.core.escaping import safe
 
 if TYPE_CHECKING:
     from regexp.experiment import Experiment

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.text import Text
 
 from regexp.cli.results import closing, conventions
+from regexp.core.escaping import safe
 from regexp.experiment import monitor
-from regexp.inert import safe
 from regexp.metrics import smaller_is_better
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from regexp.component import Component
 from regexp.config.build import CATALOGUES
+from regexp.core.component import Component
 
 LARGEST = 2**31 - 1
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from regexp.errors import UsageError
+from regexp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from regexp.report.compare import Report
@@ -75,6 +75,6 @@ def _write_page(made: Report, path: Path) -> None:
 
 
 def _say(message: str) -> None:
-    from regexp.inert import safe
+    from regexp.core.escaping import safe
 
     typer.echo(safe(message), err=True)

@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from regexp.inert import safe
+from regexp.core.escaping import safe
 
 if TYPE_CHECKING:
     from regexp.experiment import Experiment

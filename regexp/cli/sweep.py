@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from regexp.cli.train import Device, Json, Quiet, RunsDir, Settings, _signals
-from regexp.errors import UsageError
+from regexp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from regexp.cli.progress import Display
     from regexp.config import Loaded
     from regexp.runs import Run
-    from regexp.sweep.executors.base import Executor
+    from regexp.study.sweep.executors.base import Executor
 
 Config = Annotated[
     Path | None,
@@ -66,7 +66,7 @@ def sweep(
         _dry_run(_loaded(config, settings), where, show(None, quiet, json))
         return
     if storage is not None:
-        from regexp.sweep.database import check_storage
+        from regexp.study.sweep.database import check_storage
 
         check_storage(storage)
     loaded, run = (
@@ -78,8 +78,8 @@ def sweep(
     with show(run, quiet, json) as display:
         for warning in loaded.warnings:
             display.warn(str(warning))
-        from regexp.sweep.events import Concluded
-        from regexp.sweep.session import run_sweep
+        from regexp.study.sweep.events import Concluded
+        from regexp.study.sweep.session import run_sweep
 
         with loaded.placed(), _signals(display) as interrupted:
             for event in run_sweep(loaded, run, bool(resume), where, sys.argv[1:], storage, interrupted, display.warn):
@@ -91,7 +91,7 @@ def sweep(
 
 def _executor(name: Where, device: Device, workers: int | None, address: str | None) -> Executor:
     """Who trains; nothing is begun yet."""
-    from regexp.sweep.executors import executor_of
+    from regexp.study.sweep.executors import executor_of
 
     if address is not None and name != "ray":
         raise UsageError("--address is for --executor ray")
@@ -113,7 +113,7 @@ def _loaded(config: Path | None, settings: list[str] | None) -> Loaded:
 
 def _begun(loaded: Loaded, config: Path | None, runs_dir: Path, name: str | None) -> tuple[Loaded, Run]:
     from regexp.runs import Run
-    from regexp.sweep.text import description
+    from regexp.study.sweep.text import description
 
     assert config is not None
     run = Run.create(runs_dir, name or config.stem)
@@ -126,7 +126,7 @@ def _resumed(
 ) -> tuple[Loaded, Run]:
     """An old sweep with its own config; one that is given as well must say the same."""
     from regexp.runs import Run
-    from regexp.sweep.text import description, difference
+    from regexp.study.sweep.text import description, difference
 
     run = Run.open(runs_dir, resume)
     saved = run.path / "config.yaml"
@@ -145,7 +145,7 @@ def _resumed(
 
 
 def _dry_run(loaded: Loaded, executor: Executor, display: Display) -> None:
-    from regexp.sweep.session import prepare
+    from regexp.study.sweep.session import prepare
 
     with loaded.placed(), closing(executor):
         for warning in loaded.warnings:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from regexp.errors import UsageError
+from regexp.core.errors import UsageError
 
 if TYPE_CHECKING:
     from regexp.cli.progress import Display
@@ -54,7 +54,7 @@ def train(
     with show(run, loaded.experiment, quiet, json) as display:
         for warning in loaded.warnings:
             display.warn(str(warning))
-        from regexp.runner import train as run_training
+        from regexp.study.train import train as run_training
 
         with loaded.placed(), _signals(display) as interrupted:
             for event in run_training(loaded, run, bool(resume), device, sys.argv[1:], interrupted):

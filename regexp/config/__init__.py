@@ -22,8 +22,8 @@ from regexp.config.document import MOST_BYTES, TOO_LARGE, Document, Stop, read
 from regexp.config.overrides import apply
 from regexp.config.resolved import to_yaml
 from regexp.config.schema import json_schema
-from regexp.config.sweeps import Search, build_sweep
-from regexp.errors import ConfigError, DataError, Problem, UsageError
+from regexp.config.search.check import Search, build_sweep
+from regexp.core.errors import ConfigError, DataError, Problem, UsageError
 from regexp.experiment import Experiment
 
 __all__ = ["Facts", "Loaded", "Search", "json_schema", "load", "loads", "to_yaml"]

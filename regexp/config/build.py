@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from regexp.component import Catalogue, Component, field_types, in_lecture_form
 from regexp.config.catalogues import CATALOGUES
 from regexp.config.describe import a_mapping, a_part, describe
 from regexp.config.document import Document, Node, shown
 from regexp.config.suggest import did_you_mean, unknown_key, unknown_name
+from regexp.core.component import Catalogue, Component, field_types, in_lecture_form
 
 FAILED = object()  # what stands for a value that could not be built
 

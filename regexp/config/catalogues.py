@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regexp.component import Catalogue
+from regexp.core.component import Catalogue
 from regexp.datasets import base as datasets
 from regexp.initializers import base as initializers
 from regexp.models import base as models

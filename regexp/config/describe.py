@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt
 
-from regexp.component import Catalogue, Component, field_types
 from regexp.config.catalogues import CATALOGUES
+from regexp.core.component import Catalogue, Component, field_types
 
 
 def describe(annotation: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from regexp.errors import Problem
+from regexp.core.errors import Problem
 
 MOST_BYTES = 1_000_000
 TOO_LARGE = f"the config is larger than {MOST_BYTES:,} bytes"

@@ -6,8 +6,8 @@ import dataclasses
 import json
 from typing import Any
 
-from regexp.component import Component
 from regexp.config.build import CATALOGUES
+from regexp.core.component import Component
 from regexp.experiment import Experiment
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from regexp.component import Catalogue, field_types
 from regexp.config.build import CATALOGUES, _is_component, _options
+from regexp.config.search.section import Sweep
+from regexp.core.component import Catalogue, field_types
 from regexp.experiment import Experiment
-from regexp.sweep.section import Sweep
 
 
 def json_schema() -> dict[str, Any]:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from regexp.component import Catalogue, field_types
 from regexp.config.catalogues import CATALOGUES
 from regexp.config.document import shown
+from regexp.core.component import Catalogue, field_types
 from regexp.experiment import Experiment
 from regexp.regularizers.base import CATALOGUE as METHODS
 

@@ -10,8 +10,8 @@ from typing import IO
 
 import numpy as np
 
+from regexp.core.errors import DataError
 from regexp.datasets.memory import check_size
-from regexp.errors import DataError
 
 MEMORY_SHARE = 0.1  # of this machine's memory, where no config says another
 

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from regexp.component import Catalogue, Component, Count, Rate, component
-from regexp.errors import DataError
+from regexp.core.component import Catalogue, Component, Count, Rate, component
+from regexp.core.errors import DataError
 from regexp.preprocessing.base import Preprocessor
 
 

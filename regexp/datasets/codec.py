@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from regexp.core.errors import MOST_PROBLEMS, DataError, join_problems
 from regexp.datasets.identifiers import identifier_columns
 from regexp.datasets.table import Table
-from regexp.errors import MOST_PROBLEMS, DataError, join_problems
 
 MOST_CATEGORIES = 1000
 

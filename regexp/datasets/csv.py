@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regexp.component import component
+from regexp.core.component import component
+from regexp.core.errors import MOST_PROBLEMS, DataError, join_problems
 from regexp.datasets.base import Data, Dataset
 from regexp.datasets.cells import CellFormat
 from regexp.datasets.codec import Codec, listed
@@ -15,7 +16,6 @@ from regexp.datasets.identifiers import identifier_note
 from regexp.datasets.reading import FileFormat, read_table
 from regexp.datasets.table import Table
 from regexp.datasets.targets import Targets, encode_targets
-from regexp.errors import MOST_PROBLEMS, DataError, join_problems
 from regexp.preprocessing.base import Preprocessor
 from regexp.preprocessing.impute import Impute
 

@@ -14,8 +14,8 @@ from itertools import islice
 
 import numpy as np
 
+from regexp.core.errors import MOST_PROBLEMS, DataError, join_problems
 from regexp.datasets.cells import CellFormat
-from regexp.errors import MOST_PROBLEMS, DataError, join_problems
 
 LARGE = 1 << 20  # bytes from which on importing Polars pays
 CHUNK = 1 << 23  # bytes parsed at a time

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regexp.component import component
+from regexp.core.component import component
 from regexp.datasets.base import Data, Dataset
 from regexp.datasets.bundled import bundled_table
 

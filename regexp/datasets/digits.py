@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from regexp.component import component
+from regexp.core.component import component
 from regexp.datasets.base import Data, Dataset
 
 

@@ -20,9 +20,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from regexp.core.errors import DataError
 from regexp.datasets.cells import CellFormat
 from regexp.datasets.delimited import Rows
-from regexp.errors import DataError
 
 MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 1000, 20, 400_000  # of the sample that the first line is compared with
 REPEATS = 2.0  # rows for each different text, from which on a column of text is one of categories

@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from regexp.core.errors import DataError
 from regexp.datasets.base import Data
 from regexp.datasets.memory import check_size
-from regexp.errors import DataError
 
 MOST_COUNTED = 2**20  # bytes after the last image, for the message
 PARTS = {

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from regexp.component import Count, Share, component, static
+from regexp.core.component import Count, Share, component, static
+from regexp.core.errors import DataError
 from regexp.datasets.base import Data, Dataset
 from regexp.datasets.memory import check_size
 from regexp.datasets.pixels import eight_bit, is_transparent
-from regexp.errors import DataError
 
 if TYPE_CHECKING:
     from PIL import Image

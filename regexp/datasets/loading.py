@@ -16,8 +16,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from regexp.core.errors import DataError
 from regexp.datasets.base import Data, Dataset
-from regexp.errors import DataError
 from regexp.preprocessing.base import Preprocessor
 
 RESOLVED = 1e-5  # step of float32 over standard deviation, up to which a column is stored as it is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from regexp.errors import DataError
+from regexp.core.errors import DataError
 
 
 def physical_bytes() -> int:

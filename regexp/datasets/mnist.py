@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regexp.component import Share, component, static
+from regexp.core.component import Share, component, static
 from regexp.datasets.base import Data, Dataset
 from regexp.datasets.idx import load_idx
 

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regexp.component import Share, component, static
+from regexp.core.component import Share, component, static
+from regexp.core.errors import DataError
 from regexp.datasets.arrays import Archive, check_finite, check_inputs, read_array
 from regexp.datasets.base import Data, Dataset
-from regexp.errors import DataError
 
 
 @component

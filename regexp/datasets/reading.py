@@ -11,11 +11,11 @@ from typing import Literal
 
 import numpy as np
 
+from regexp.core.errors import MOST_PROBLEMS, DataError
 from regexp.datasets.cells import LARGEST, CellFormat
 from regexp.datasets.delimited import Rows, Texts, other_delimiter, read_rows, shown_delimiter
 from regexp.datasets.header import infer_header
 from regexp.datasets.table import NotNumbers, Table
-from regexp.errors import MOST_PROBLEMS, DataError
 
 ENTRIES = 1 << 20  # of a matrix, examined at a time
 MOST_SAMPLED = 100_000  # cells among which codes with leading zeros are looked for

@@ -10,8 +10,8 @@ import zlib
 
 import numpy as np
 
+from regexp.core.errors import DataError
 from regexp.datasets.base import Data, Dataset, Limit, Split
-from regexp.errors import DataError
 
 
 def split(dataset: Dataset, data: Data, seed: int) -> Split:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from regexp.core.errors import MOST_PROBLEMS, DataError, join_problems
 from regexp.datasets.cells import LARGEST, CellFormat
 from regexp.datasets.delimited import Texts
-from regexp.errors import MOST_PROBLEMS, DataError, join_problems
 
 FEWEST_FOR_SLIPS, SLIPS = 50, 0.02  # values of a column, and the share of texts that are taken as slips among numbers
 

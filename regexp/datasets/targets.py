@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from regexp.core.errors import MOST_PROBLEMS, DataError, join_problems
 from regexp.datasets.table import Table
-from regexp.errors import MOST_PROBLEMS, DataError, join_problems
 
 MOST_NUMBERED_CLASSES = 20  # up to which whole numbers are inferred to be classes
 

@@ -10,7 +10,7 @@ import numpy as np
 from regexp.diagnostics import programs
 from regexp.diagnostics.calibration import probabilities
 from regexp.diagnostics.subject import Subject
-from regexp.explanation import Explanation, Pictures, Plot, picture, series
+from regexp.runs.explanation import Explanation, Pictures, Plot, picture, series
 
 ROWS = 500
 EPSILONS = (0.01, 0.03, 0.1, 0.3)  # of images, where 1 is black to white

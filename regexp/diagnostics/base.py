@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from regexp.explanation import Explanation
-from regexp.questions import Questions
+from regexp.core.questions import Questions
+from regexp.runs.explanation import Explanation
 
 DIAGNOSTICS: Questions[Explanation] = Questions(
     "diagnostic",

@@ -6,7 +6,7 @@ import numpy as np
 
 from regexp.diagnostics.subject import Subject
 from regexp.diagnostics.trajectory import has_batch_norm, trajectories
-from regexp.explanation import Explanation, Plot, series
+from regexp.runs.explanation import Explanation, Plot, series
 
 WIDTH = 40
 KINDS = ("with", "without")

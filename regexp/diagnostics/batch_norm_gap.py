@@ -11,11 +11,11 @@ from regexp.diagnostics.calibration import probabilities
 from regexp.diagnostics.dropout import losses
 from regexp.diagnostics.subject import Subject
 from regexp.diagnostics.trajectory import has_batch_norm
-from regexp.explanation import Explanation, Plot, series
-from regexp.scores import uses_population
-from regexp.training.batches import batch_size
-from regexp.training.prepare import prepare_shared
-from regexp.training.step import Variables
+from regexp.engine.batches import batch_size
+from regexp.engine.prepare import prepare_shared
+from regexp.engine.scores import uses_population
+from regexp.engine.step import Variables
+from regexp.runs.explanation import Explanation, Plot, series
 
 LEAST = 1e-12  # of a variance: a unit that is always the same has none
 WIDTH = 40

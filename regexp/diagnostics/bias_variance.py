@@ -6,7 +6,7 @@ import numpy as np
 
 from regexp.diagnostics.calibration import probabilities
 from regexp.diagnostics.subject import Subject
-from regexp.explanation import Explanation, Plot, series
+from regexp.runs.explanation import Explanation, Plot, series
 
 WIDTH = 50
 

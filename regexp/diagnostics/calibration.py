@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from regexp.diagnostics.subject import Subject
-from regexp.explanation import Explanation, Plot, series
 from regexp.metrics import measure
+from regexp.runs.explanation import Explanation, Plot, series
 
 WIDTH = 40
 

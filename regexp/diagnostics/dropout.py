@@ -7,7 +7,7 @@ import numpy as np
 from regexp.diagnostics import programs
 from regexp.diagnostics.calibration import probabilities
 from regexp.diagnostics.subject import Subject
-from regexp.explanation import Explanation, Plot, series
+from regexp.runs.explanation import Explanation, Plot, series
 
 MASKS, ROWS = 64, 1000
 LEAST = 1e-30  # of a probability, inside logarithms

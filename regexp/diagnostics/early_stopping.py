@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from regexp.diagnostics import programs
 from regexp.diagnostics.quadratic import LARGEST, flat, minimum
 from regexp.diagnostics.subject import Subject
-from regexp.explanation import Explanation, Plot, series
+from regexp.runs.explanation import Explanation, Plot, series
 
 SHARE = 0.1  # eps times the largest curvature: small, so that (1 - eps lambda)^tau is nearly exp(-eps tau lambda)
 LONGEST, POINTS = 20_000, 12  # steps, and how many lengths up to there

@@ -9,7 +9,7 @@ import numpy as np
 
 from regexp.diagnostics.calibration import probabilities
 from regexp.diagnostics.subject import Model, Subject
-from regexp.explanation import Explanation, Plot, series
+from regexp.runs.explanation import Explanation, Plot, series
 
 SUBSETS = 200  # of one size, at most
 SIZES = 12  # rows of the table, at most

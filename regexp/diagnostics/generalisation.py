@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from regexp.component import is_static
+from regexp.core.component import is_static
 from regexp.diagnostics.calibration import probabilities
 from regexp.diagnostics.dropout import losses
 from regexp.diagnostics.subject import MOST_ROWS, Subject
-from regexp.explanation import Explanation, Plot, series
+from regexp.runs.explanation import Explanation, Plot, series
 
 WIDTH = 40
 

@@ -7,7 +7,7 @@ import numpy as np
 from regexp.diagnostics import programs
 from regexp.diagnostics.quadratic import LARGEST, Point, flat, is_kernel, minimum, profiled
 from regexp.diagnostics.subject import Subject
-from regexp.explanation import Explanation, Plot, series
+from regexp.runs.explanation import Explanation, Plot, series
 
 SHOWN = 10  # rows of the table
 KRYLOV = 40  # steps of Lanczos' method

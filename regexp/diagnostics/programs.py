@@ -6,13 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from regexp.adversary import ascend
-from regexp.lazy import jax, jnp, lax
-from regexp.losses import LOSSES
-from regexp.regularizers.base import Batch
-from regexp.regularizers.fold import transform_batches
-from regexp.training.statistics import recomputed
-from regexp.training.step import (
+from regexp.core.lazy import jax, jnp, lax
+from regexp.engine.statistics import recomputed
+from regexp.engine.step import (
     Progress,
     Shared,
     Variables,
@@ -24,6 +20,10 @@ from regexp.training.step import (
     train_step,
     training_loss,
 )
+from regexp.losses import LOSSES
+from regexp.regularizers.adversarial.attack import ascend
+from regexp.regularizers.base import Batch
+from regexp.regularizers.fold import transform_batches
 
 Array = Any
 Tree = Any

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from regexp.core.lazy import jax
 from regexp.diagnostics import programs
 from regexp.diagnostics.subject import Subject
-from regexp.lazy import jax
 
 LARGEST = 400  # parameters
 ROUNDS = 60  # of Newton's method

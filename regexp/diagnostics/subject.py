@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from regexp.core.errors import RunError, UsageError
+from regexp.core.lazy import jax
 from regexp.datasets.base import Data, Split
 from regexp.datasets.loading import load_data
 from regexp.diagnostics import programs
-from regexp.errors import RunError, UsageError
+from regexp.engine.lanes import Layout, compile_over_lanes, stack
+from regexp.engine.prepare import prepare_lane, prepare_shared, spec_of
+from regexp.engine.saved import nested
+from regexp.engine.step import Lane, Spec, Variables
 from regexp.experiment import Experiment, Trial
 from regexp.inference import SavedRun, data_of, left_out, open_saved, restored_lane, saved_lane, saved_trials
-from regexp.lazy import jax
 from regexp.runs import Run
-from regexp.training.lanes import Layout, compile_over_lanes, stack
-from regexp.training.prepare import prepare_lane, prepare_shared, spec_of
-from regexp.training.saved import nested
-from regexp.training.step import Lane, Spec, Variables
 
 Arrays = dict[str, np.ndarray]
 Tree = Any

@@ -15,9 +15,9 @@ import numpy as np
 from regexp.diagnostics import programs
 from regexp.diagnostics.recorder import Recorder
 from regexp.diagnostics.subject import Subject, call
+from regexp.engine.batches import batch_size, epoch_order
+from regexp.engine.prepare import member_of, prepare_lane, prepare_shared, spec_of
 from regexp.experiment import Experiment
-from regexp.training.batches import batch_size, epoch_order
-from regexp.training.prepare import member_of, prepare_lane, prepare_shared, spec_of
 
 PROBES, BETWEEN = 20, 20  # measurements, and steps from one to the next
 WATCHED = 500  # training examples whose activations are watched, at most

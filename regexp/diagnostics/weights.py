@@ -10,8 +10,8 @@ import numpy as np
 from scipy import stats
 
 from regexp.diagnostics.subject import Subject
-from regexp.explanation import Explanation, Plot, series
 from regexp.regularizers.base import kernels
+from regexp.runs.explanation import Explanation, Plot, series
 
 NEAR = 0.01  # of the layer's root mean square
 BINS, REACH, WIDTH = 21, 3.0, 50  # of the chart: bins, root mean squares on each side, characters
@@ -28,7 +28,7 @@ def explain(subject: Subject) -> Explanation:
     )
     whole, largest = values["all"], max(layers, key=lambda name: layers[name].size)
     own = priors(subject)
-    penalties = ", ".join(map(str, own)) or "no penalty in this run"
+    penalties = ", ".join(map(str, own)) or _without_prior(subject)
     sentence = (
         f"{whole['zero']:.1%} of {whole['weights']} weights are exactly zero and {whole['near']:.1%} lie within "
         f"{NEAR:.0%} of the root mean square; excess kurtosis {whole['kurtosis']:.2f} (Gaussian 0, Laplace 3); "
@@ -41,7 +41,7 @@ def explain(subject: Subject) -> Explanation:
 
 def weights_of(subject: Subject) -> Any:
     """The model's weights as a forward pass uses them."""
-    from regexp.training.step import weights
+    from regexp.engine.step import weights
 
     return weights(subject.experiment, subject.variables.parameters)
 
@@ -87,6 +87,14 @@ def priors(subject: Subject) -> list[Prior]:
             gaussian = Prior("l2", "Gaussian", float(np.sqrt(spread)))
             found.append(gaussian if method.name == "l2" else Prior("l1", "Laplace", float(spread)))
     return found
+
+
+def _without_prior(subject: Subject) -> str:
+    """Return why no density is drawn: the run has no penalty, or one that is neither L1 nor L2 alone."""
+    penalties = [method.name for method in subject.experiment.regularizers if method.acts_on() == "parameters"]
+    if not penalties:
+        return "no penalty in this run"
+    return f"a prior is drawn for l1 and l2 only, and this run has {', '.join(penalties)}"
 
 
 def residual(subject: Subject) -> float:

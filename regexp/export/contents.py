@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from regexp import inert
-from regexp.errors import UsageError
+from regexp.core import escaping
+from regexp.core.errors import UsageError
 from regexp.report.curves import Point, points
 from regexp.report.records import Record
 from regexp.report.rows import shown
@@ -53,18 +53,18 @@ def contents(record: Record) -> Contents:
     keys = distinct(record.config)
     final = {seed: {m: own[seed] for m, own in record.metrics.items() if seed in own} for seed in record.seeds}
     return Contents(
-        name=inert.plain(record.name),
+        name=escaping.plain(record.name),
         config={keys[key]: _value(value) for key, value in record.config.items()},
         metrics=tuple(names.values()),
         curves=tuple(
-            replace(point, stage=inert.plain(point.stage), values=_renamed(point.values, names)) for point in raw
+            replace(point, stage=escaping.plain(point.stage), values=_renamed(point.values, names)) for point in raw
         ),
         final={seed: _renamed(own, final_names) for seed, own in final.items()},
         about={
-            "command": inert.plain(" ".join(record.command), LONGEST),
-            "status": inert.plain(record.status),
-            "reason": inert.plain(record.reason, LONGEST),
-            "commit": inert.plain(record.manifest.get("git_commit") or ""),
+            "command": escaping.plain(" ".join(record.command), LONGEST),
+            "status": escaping.plain(record.status),
+            "reason": escaping.plain(record.reason, LONGEST),
+            "commit": escaping.plain(record.manifest.get("git_commit") or ""),
         },
     )
 
@@ -81,7 +81,7 @@ def fresh(run: Contents, output: Path) -> Path:
     return folder
 
 
-def distinct(names: Iterable[str], harmless: Callable[[str], str] = inert.plain) -> dict[str, str]:
+def distinct(names: Iterable[str], harmless: Callable[[str], str] = escaping.plain) -> dict[str, str]:
     """{name: the same made harmless}, numbered where two would be one."""
     found: dict[str, str] = {}
     taken: set[str] = set()
@@ -106,4 +106,4 @@ def _renamed(values: Mapping[str, float], names: Mapping[str, str]) -> dict[str,
 
 
 def _value(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float) else inert.plain(shown(value), LONGEST)
+    return value if isinstance(value, bool | int | float) else escaping.plain(shown(value), LONGEST)

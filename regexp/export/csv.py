@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from regexp import inert
+from regexp.core import escaping
 from regexp.export.contents import LONGEST, Contents, fresh
 from regexp.export.tables import Columns, tables
 from regexp.runs.files import write_atomic
@@ -25,11 +25,11 @@ def text(columns: Columns) -> str:
     """Texts quoted and no formulas, numbers with all digits."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow([inert.csv(name) for name in columns])
+    writer.writerow([escaping.csv(name) for name in columns])
     for row in zip(*columns.values(), strict=True):
         writer.writerow(map(_cell, row))
     return out.getvalue()
 
 
 def _cell(value: Any) -> Any:
-    return inert.csv(value, LONGEST) if isinstance(value, str) else "" if value is None else value
+    return escaping.csv(value, LONGEST) if isinstance(value, str) else "" if value is None else value

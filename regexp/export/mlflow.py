@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from regexp.errors import UsageError
+from regexp.core.errors import UsageError
 from regexp.export.contents import Contents, distinct, lane_name
 from regexp.runs.files import explained
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regexp.component import Catalogue, Component
+from regexp.core.component import Catalogue, Component
 
 Array = Any
 

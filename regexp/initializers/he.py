@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from regexp.component import component
+from regexp.core.component import component
+from regexp.core.lazy import jax
 from regexp.initializers.base import Array, Initializer, fans
-from regexp.lazy import jax
 
 
 @component

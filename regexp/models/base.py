@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
-from regexp.component import Catalogue, Component, component
-from regexp.errors import UsageError
+from regexp.core.component import Catalogue, Component, component
+from regexp.core.errors import UsageError
 from regexp.initializers.base import Initializer
 from regexp.initializers.he import He
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any, Literal
 
-from regexp.component import Count, component, static
-from regexp.errors import UsageError
-from regexp.lazy import jax
+from regexp.core.component import Count, component, static
+from regexp.core.errors import UsageError
+from regexp.core.lazy import jax
 from regexp.models.base import Activation, At, HasBias, Model, Params
 from regexp.models.layers import activate, add_bias, conv, dense, hidden, init_layer, init_local, local, pool
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import Any, Literal
 
+from regexp.core.lazy import jax, jnp
 from regexp.initializers.base import Initializer
-from regexp.lazy import jax, jnp
 from regexp.models.base import Activation, At, HasBias, Params
 
 Array = Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from regexp.component import component
+from regexp.core.component import component
 from regexp.models.base import At, HasBias, Model, Params
 from regexp.models.layers import dense, init_layer
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import prod
 from typing import Any
 
-from regexp.component import Count, component
+from regexp.core.component import Count, component
 from regexp.models.base import Activation, At, HasBias, Model, Params
 from regexp.models.layers import dense, hidden, init_layer
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from regexp.component import Count, component, static
-from regexp.lazy import jnp
+from regexp.core.component import Count, component, static
+from regexp.core.lazy import jnp
 from regexp.models.base import Activation, At, HasBias, Model, Params
 from regexp.models.layers import activate, add_bias, conv, dense, init_layer
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from regexp.component import Positive, Rate, component
-from regexp.lazy import jax, jnp, optax
+from regexp.core.component import Positive, Rate, component
+from regexp.core.lazy import jax, jnp, optax
 from regexp.optimizers.base import Array, Optimizer
 
 

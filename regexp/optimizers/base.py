@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from regexp.component import Catalogue, Component, NonNegative, component
-from regexp.lazy import optax
+from regexp.core.component import Catalogue, Component, NonNegative, component
+from regexp.core.lazy import optax
 from regexp.schedules.base import Schedule
 from regexp.schedules.constant import Constant
 

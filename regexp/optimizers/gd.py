@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from regexp.component import NonNegative, component
-from regexp.lazy import jax, optax
+from regexp.core.component import NonNegative, component
+from regexp.core.lazy import jax, optax
 from regexp.optimizers.base import Array, Optimizer
 
 

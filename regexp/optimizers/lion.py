@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from regexp.component import NonNegative, Rate, component
-from regexp.lazy import optax
+from regexp.core.component import NonNegative, Rate, component
+from regexp.core.lazy import optax
 from regexp.optimizers.base import Array, Optimizer
 
 

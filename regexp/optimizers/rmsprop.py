@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from regexp.component import Positive, Rate, component
-from regexp.lazy import jax, jnp, optax
+from regexp.core.component import Positive, Rate, component
+from regexp.core.lazy import jax, jnp, optax
 from regexp.optimizers.base import Array, Optimizer
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regexp.lazy import jnp, optax
+from regexp.core.lazy import jnp, optax
 from regexp.optimizers.base import Array
 
 

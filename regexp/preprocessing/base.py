@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from regexp.component import Catalogue, Component
+from regexp.core.component import Catalogue, Component
 
 Array = Any
 Fitted = dict[str, Any]

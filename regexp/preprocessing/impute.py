@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from regexp.component import component
-from regexp.errors import DataError
+from regexp.core.component import component
+from regexp.core.errors import DataError
 from regexp.preprocessing.base import Array, Fitted, Preprocessor
 
 
@@ -38,7 +38,7 @@ class Impute(Preprocessor):
         return {"mean": np.where(present, inputs, 0).sum(0) / count, "keep": keep}
 
     def apply(self, fitted: Fitted, inputs: Array) -> Array:
-        from regexp.lazy import jnp
+        from regexp.core.lazy import jnp
 
         xp = np if isinstance(inputs, np.ndarray) else jnp
         absent = xp.isnan(inputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from regexp.component import component
+from regexp.core.component import component
 from regexp.preprocessing.base import Array, Fitted, Preprocessor
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from regexp.component import Count, Fraction, component, static
-from regexp.errors import DataError
+from regexp.core.component import Count, Fraction, component, static
+from regexp.core.errors import DataError
 from regexp.preprocessing.base import Array, Fitted, Preprocessor, flatten, principal_components
 
 

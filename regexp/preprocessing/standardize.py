@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from regexp.component import component
+from regexp.core.component import component
 from regexp.preprocessing.base import Array, Fitted, Preprocessor
 
 

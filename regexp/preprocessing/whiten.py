@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from regexp.component import Positive, component
+from regexp.core.component import Positive, component
 from regexp.preprocessing.base import Array, Fitted, Preprocessor, flatten, principal_components
 
 

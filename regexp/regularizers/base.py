@@ -33,8 +33,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, NamedTuple
 
-from regexp.component import Catalogue, Component
-from regexp.lazy import jnp, optax
+from regexp.core.component import Catalogue, Component
+from regexp.core.lazy import jnp, optax
 
 Array = Any  # a jax.Array or a tracer of one
 Params = dict[str, dict[str, Array]]  # layer -> {"kernel": ..., "bias": ...}

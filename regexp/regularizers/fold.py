@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from regexp.lazy import jnp, lax
+from regexp.core.lazy import jnp, lax
 from regexp.regularizers.base import Array, Batch, Regularizer
 from regexp.regularizers.inputs.geometry import Geometric, Warp, warp
 

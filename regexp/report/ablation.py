@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regexp.ablation import contributions
-from regexp.errors import RunError
+from regexp.core.errors import RunError
 from regexp.metrics import bounds, smaller_is_better
 from regexp.report.records import Record, checked_list, checked_mapping, checked_number, checked_text
 from regexp.report.words import because, count, interval, number, p_value, signed
 from regexp.runs import Run
 from regexp.statistics import Summary, Verdict, summarize, verdicts
+from regexp.statistics.contrasts import contributions
 from regexp.statistics.intervals import UNBOUNDED, Bounds
 
 WORDS = {"better": "helps", "worse": "hurts"}

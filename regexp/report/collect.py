@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regexp.errors import RegexpError, UsageError
-from regexp.provenance import has_config, settings_hash
+from regexp.core.errors import RegexpError, UsageError
 from regexp.report.records import Record, record
 from regexp.report.sweeps import confirmed, is_sweep
+from regexp.runs.provenance import has_config, settings_hash
 
 CHECKED = "checks.json"  # what `regexp check --save` leaves: no run
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from regexp.errors import RunError, UsageError
+from regexp.core.errors import RunError, UsageError
 from regexp.metrics import bounds, smaller_is_better
 from regexp.report.ablation import Ablation, ablations
 from regexp.report.collect import Skipped

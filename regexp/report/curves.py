@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from regexp.errors import RunError
+from regexp.core.errors import RunError
 from regexp.report.records import Record
 from regexp.runs import Run
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 
-from regexp.inert import html
+from regexp.core.escaping import html
 from regexp.report.look import CSS
 
 

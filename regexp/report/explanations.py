@@ -7,14 +7,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regexp.errors import RunError
-from regexp.explanation import FILE, Explanation, from_json
-from regexp.inert import html
+from regexp.core.errors import RunError
+from regexp.core.escaping import html
 from regexp.report.document import document
 from regexp.report.figures import Chart, inline
 from regexp.report.plots import chart
 from regexp.report.records import Record
 from regexp.runs import Run
+from regexp.runs.explanation import FILE, Explanation, from_json
 
 MOST_RUNS = 12  # explained in a report
 LONG = 1_000  # characters of a sentence

@@ -17,8 +17,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from regexp import inert
-from regexp.errors import RunError
+from regexp.core import escaping
+from regexp.core.errors import RunError
 from regexp.runs.files import write_atomic
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c")
@@ -91,7 +91,7 @@ def inline(chart: Chart) -> str:
     box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', opening)
     assert box is not None  # Matplotlib always writes one
     kind = ' class="tall"' if float(box[2]) > 0.6 * float(box[1]) else ""
-    return f'<svg {box[0]}{kind} role="img" aria-label="{inert.html(chart.title)}">{rest.rstrip()}'
+    return f'<svg {box[0]}{kind} role="img" aria-label="{escaping.html(chart.title)}">{rest.rstrip()}'
 
 
 @contextlib.contextmanager

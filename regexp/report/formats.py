@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from regexp import inert
+from regexp.core import escaping
 from regexp.report.ablation import Ablation
 from regexp.report.compare import Line, Report
 from regexp.report.layout import fit, wrap
@@ -54,9 +54,9 @@ def _lines(shown: Sequence[Table], width: int) -> Iterator[tuple[str, str]]:
     for number, table in enumerate(shown):
         if number:
             yield "", ""
-        yield from ((line, "bold") for line in wrap(inert.plain(table.title), width))
+        yield from ((line, "bold") for line in wrap(escaping.plain(table.title), width))
         yield "", ""
-        cells = [_cells(row, inert.plain) for row in (table.header, *table.rows)]
+        cells = [_cells(row, escaping.plain) for row in (table.header, *table.rows)]
         layout = fit(cells, table.words, width, table.optional)
         styles = ["bold", *map(_style, table.rows)]
         yield from ((line, style) for lines, style in zip(layout.rows, styles, strict=True) for line in lines)
@@ -64,7 +64,7 @@ def _lines(shown: Sequence[Table], width: int) -> Iterator[tuple[str, str]]:
         notes = list(table.notes)
         if layout.left_out:
             notes.append(f"left out at this width: {', '.join(layout.left_out)}; a wider terminal or a file has them")
-        yield from ((line, "dim") for note in notes for line in wrap(inert.plain(note), width))
+        yield from ((line, "dim") for note in notes for line in wrap(escaping.plain(note), width))
 
 
 def _style(row: Sequence[str]) -> str:
@@ -77,10 +77,10 @@ def markdown(report: Report) -> str:
     parts = []
     for table in tables(report):
         lines = ["---" if i in table.words else "---:" for i in range(len(table.header))]
-        rows = [_cells(table.header, inert.markdown), lines, *(_cells(row, inert.markdown) for row in table.rows)]
+        rows = [_cells(table.header, escaping.markdown), lines, *(_cells(row, escaping.markdown) for row in table.rows)]
         body = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-        notes = "".join(f"\n- {inert.markdown(note)}" for note in table.notes)
-        parts.append(f"## {inert.markdown(table.title)}\n\n{body}\n{notes}")
+        notes = "".join(f"\n- {escaping.markdown(note)}" for note in table.notes)
+        parts.append(f"## {escaping.markdown(table.title)}\n\n{body}\n{notes}")
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
@@ -89,11 +89,11 @@ def latex(report: Report) -> str:
     parts = []
     for table in tables(report):
         columns = "".join("l" if i in table.words else "r" for i in range(len(table.header)))
-        rows = [" & ".join(_cells(row, inert.latex)) + r" \\" for row in table.rows]
-        head = " & ".join(_cells(table.header, inert.latex)) + r" \\"
-        notes = "".join(f"\n% {inert.latex(note)}" for note in table.notes)
+        rows = [" & ".join(_cells(row, escaping.latex)) + r" \\" for row in table.rows]
+        head = " & ".join(_cells(table.header, escaping.latex)) + r" \\"
+        notes = "".join(f"\n% {escaping.latex(note)}" for note in table.notes)
         body = "\n".join([r"\toprule", head, r"\midrule", *rows, r"\bottomrule"])
-        title = f"% {inert.latex(table.title)}"
+        title = f"% {escaping.latex(table.title)}"
         parts.append(f"{title}{notes}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}")
     return "% \\usepackage{booktabs}\n" + "\n\n".join(parts) + "\n"
 
@@ -108,9 +108,9 @@ def csv(report: Report) -> str:
     writer = csv_module.writer(out, lineterminator="\n", quoting=csv_module.QUOTE_NONNUMERIC)
     rows = [_flat(report, line) for line in report.lines]
     if rows:
-        writer.writerow([inert.csv(key) for key in rows[0]])
+        writer.writerow([escaping.csv(key) for key in rows[0]])
     for row in rows:
-        writer.writerow([inert.csv(value) if isinstance(value, str) else value for value in row.values()])
+        writer.writerow([escaping.csv(value) if isinstance(value, str) else value for value in row.values()])
     return out.getvalue()
 
 

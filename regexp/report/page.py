@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from regexp.inert import html
+from regexp.core.escaping import html
 from regexp.report.ablation import answer
 from regexp.report.charts import MOST_LINES, MOST_SEARCHES, ablation_charts, search_charts, setting_charts
 from regexp.report.compare import Line, Report, always_shown, drawn

@@ -12,9 +12,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import LogFormatter, StrMethodFormatter
 
-from regexp import inert
-from regexp.explanation import Numbers, Picture, Pictures, Plot, Series
+from regexp.core import escaping
 from regexp.report.figures import COLOURS, DASHES, MARKERS, Chart
+from regexp.runs.explanation import Numbers, Picture, Pictures, Plot, Series
 
 LARGEST = 1e100  # beyond it, axes overflow
 GREYS, SHADES = 16, 6  # levels of a grey pixel and of each colour: few paths draw a picture
@@ -23,15 +23,15 @@ GREYS, SHADES = 16, 6  # levels of a grey pixel and of each colour: few paths dr
 def chart(name: str, shown: Plot | Pictures, run: str) -> Chart:
     """Of one run; `name`: of a file, or of an id in a page."""
     draw = partial(_draw_plot, shown) if isinstance(shown, Plot) else partial(_draw_pictures, shown)
-    title = f"{inert.plain(shown.title, 80)}: {inert.plain(run, 40)}"
-    return Chart(name, title, inert.plain(shown.caption), draw)
+    title = f"{escaping.plain(shown.title, 80)}: {escaping.plain(run, 40)}"
+    return Chart(name, title, escaping.plain(shown.caption), draw)
 
 
 def _draw_plot(plot: Plot, figure: Figure) -> None:
     axes = figure.subplots()
     bars = [one for one in plot.series if one.style == "bars"]
     for index, one in enumerate(plot.series):
-        label, colour = inert.plain(one.name, 40).lstrip("_") or "?", COLOURS[index % len(COLOURS)]
+        label, colour = escaping.plain(one.name, 40).lstrip("_") or "?", COLOURS[index % len(COLOURS)]
         x, y = _array(one.x, "x" in plot.log), _array(one.y, "y" in plot.log)
         if one.style == "bars":
             width = _width(x, bool(plot.ticks)) / (len(bars) if plot.ticks else 1)
@@ -42,11 +42,11 @@ def _draw_plot(plot: Plot, figure: Figure) -> None:
         else:
             _draw_line(axes, one, plot, index, label)
     if plot.ticks:
-        axes.set_xticks(range(len(plot.ticks)), [inert.plain(word, 30) for word in plot.ticks])
+        axes.set_xticks(range(len(plot.ticks)), [escaping.plain(word, 30) for word in plot.ticks])
     for axis in plot.log:
         if any(np.any(_array(getattr(one, axis), True) > 0) for one in plot.series):
             _logarithmic(axes, axis)
-    axes.set(xlabel=inert.plain(plot.x, 60), ylabel=inert.plain(plot.y, 60))
+    axes.set(xlabel=escaping.plain(plot.x, 60), ylabel=escaping.plain(plot.y, 60))
     if len(plot.series) > 1:
         columns = min(3, len(plot.series))
         figure.set_figheight(3.2 + 0.22 * -(-len(plot.series) // columns))
@@ -92,7 +92,7 @@ def _draw_pictures(pictures: Pictures, figure: Figure) -> None:
     for places, row in zip(drawn, pictures.rows, strict=True):
         for axes, one in zip(places, row, strict=True):
             _draw_picture(axes, one)
-            axes.set_title(inert.plain(one.caption, 60), fontsize=8)
+            axes.set_title(escaping.plain(one.caption, 60), fontsize=8)
 
 
 def _draw_picture(axes: Axes, one: Picture) -> None:

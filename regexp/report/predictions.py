@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regexp.errors import RunError
+from regexp.core.errors import RunError
 from regexp.report.records import Record
 from regexp.runs import Run
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from regexp.config.document import flatten
 from regexp.config.document import read as read_document
-from regexp.errors import RunError
+from regexp.core.errors import RunError
 from regexp.runs import Run
 
 FINISHED = {"done", "partly diverged", "diverged"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from regexp.errors import UsageError
+from regexp.core.errors import UsageError
 from regexp.report.records import NOT_COMPARED, Record, identity
 
 OFF = "off"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from regexp.errors import RunError
+from regexp.core.errors import RunError
 from regexp.metrics import smaller_is_better
 from regexp.report.records import (
     Record,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from regexp.errors import RunError
+from regexp.core.errors import RunError
 from regexp.runs.files import mapping, read, to_json, undamaged, write_atomic
 
 MAGIC = b"regexp checkpoint 1\n"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from regexp.errors import RunError
+from regexp.core.errors import RunError
 
 TEMPORARY = ".writing"
 

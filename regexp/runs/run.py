@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from regexp.errors import RunError, UsageError
+from regexp.core.errors import RunError, UsageError
 from regexp.runs import checkpoint, files
 from regexp.runs.checkpoint import Arrays
 

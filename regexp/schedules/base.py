@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from regexp.component import Catalogue, Component, NonNegative, component
-from regexp.lazy import jnp
+from regexp.core.component import Catalogue, Component, NonNegative, component
+from regexp.core.lazy import jnp
 
 Array = Any
 Unit = Literal["steps", "epochs", "fraction"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from regexp.component import component
-from regexp.lazy import jnp
+from regexp.core.component import component
+from regexp.core.lazy import jnp
 from regexp.schedules.base import Array, Schedule
 
 

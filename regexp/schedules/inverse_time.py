@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regexp.component import NonNegative, component
+from regexp.core.component import NonNegative, component
 from regexp.schedules.base import Array, Schedule
 
 

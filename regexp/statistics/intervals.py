@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from regexp.lazy import special
+from regexp.core.lazy import special
 
 LEVEL = 0.95
 BOOTSTRAP_FROM = 10  # values; below, resampling has too few to draw from

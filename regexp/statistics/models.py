@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regexp.lazy import special
+from regexp.core.lazy import special
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from regexp.lazy import special
+from regexp.core.lazy import special
 from regexp.statistics.intervals import LEVEL, SEED, UNBOUNDED, Bounds, Interval, t_interval
 
 ENUMERATED = 20  # pairs; all 2^20 signs of that many, a sample of signs above

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from regexp.lazy import special
+from regexp.core.lazy import special
 from regexp.statistics.intervals import LEVEL, UNBOUNDED, Bounds
 from regexp.statistics.paired import ENUMERATED, Comparison, compare, differences, equivalence_p
 

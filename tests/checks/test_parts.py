@@ -18,9 +18,9 @@ from regexp.checks.initial_loss import ignorance
 from regexp.checks.penalty_value import FORMULAS
 from regexp.checks.range_test import read
 from regexp.config import loads
-from regexp.lazy import jax
+from regexp.core.lazy import jax
+from regexp.engine.step import Variables
 from regexp.regularizers.base import CATALOGUE
-from regexp.training.step import Variables
 from tests import lab
 
 RATES = np.geomspace(1e-6, 10, 100)

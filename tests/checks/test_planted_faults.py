@@ -12,13 +12,13 @@ import pytest
 from regexp.checks.base import CHECKS, Finding
 from regexp.checks.bench import Bench, bench_of
 from regexp.config import loads
+from regexp.engine import lanes, step
 from regexp.models.mlp import MLP
 from regexp.regularizers.activations.batch_norm import BatchNorm
 from regexp.regularizers.activations.dropout import Dropout
 from regexp.regularizers.adversarial.fgsm import FGSM
 from regexp.regularizers.inputs.cutout import Cutout
 from regexp.regularizers.parameters.l2 import L2
-from regexp.training import lanes, step
 
 pytestmark = pytest.mark.slow  # each fault compiles its own programs
 TABLE = """\

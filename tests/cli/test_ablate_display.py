@@ -28,9 +28,9 @@ from regexp.cli.ablate_display import (
 from regexp.cli.progress import Display, JsonLines
 from regexp.config import loads
 from regexp.datasets.loading import load_data
-from regexp.retune import FACTORS, retuned, share_of_work
-from regexp.runner import Advanced, Prepared
 from regexp.runs import Run
+from regexp.study.retune import FACTORS, retuned, share_of_work
+from regexp.study.train import Advanced, Prepared
 from tests.cli.command import CONFIG, ROOT, inside
 
 EXPERIMENT = loads("training: {epochs: 10, seeds: [0, 1]}").experiment

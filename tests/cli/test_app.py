@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from regexp.cli.app import _explained
-from regexp.errors import Interrupted, UsageError
-from regexp.inert import safe
+from regexp.core.errors import Interrupted, UsageError
+from regexp.core.escaping import safe
 from tests.cli.command import ROOT, inside, regexp
 
 

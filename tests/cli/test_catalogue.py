@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from regexp.cli import app as app_module
 from regexp.cli.ranges import accepted
-from regexp.component import Catalogue, Count, Finite, Fraction, Natural, NonNegative, Positive, Rate
 from regexp.config import loads
 from regexp.config.build import CATALOGUES
-from regexp.errors import ConfigError
+from regexp.core.component import Catalogue, Count, Finite, Fraction, Natural, NonNegative, Positive, Rate
+from regexp.core.errors import ConfigError
 from regexp.initializers.base import Initializer
 from tests.cli.command import inside
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regexp.explanation import FILE
 from regexp.runs import Run
+from regexp.runs.explanation import FILE
 from tests.cli.command import inside
 
 CONFIG = """\

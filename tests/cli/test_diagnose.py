@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 
+from regexp.core.errors import RunError
 from regexp.diagnostics.base import DIAGNOSTICS
-from regexp.errors import RunError
-from regexp.explanation import FILE
 from regexp.runs import Run
+from regexp.runs.explanation import FILE
 from tests.cli.command import inside
 
 pytestmark = pytest.mark.slow  # all diagnostics of real runs

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from regexp import inert
+from regexp.core import escaping
 from tests.cli.command import CONFIG, inside, regexp
 
 
@@ -134,4 +134,4 @@ def test_evaluate_counts_no_diverged_seed(trained, tmp_path, capsys):
      ("a\x1b[31m", "a?[31m"), ("[red]", "[red]"), ("", "")],
 )  # fmt: skip
 def test_class_names_are_no_formulas(name, written):
-    assert inert.csv(name) == written
+    assert escaping.csv(name) == written

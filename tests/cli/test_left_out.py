@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from regexp.config import loads
+from regexp.core.errors import Interrupted, RunError
 from regexp.datasets.splits import split
-from regexp.errors import Interrupted, RunError
+from regexp.engine.prepare import members_split
 from regexp.experiment import trials
 from regexp.inference import evaluate, open_saved, predict
 from regexp.runs import Run
-from regexp.training.prepare import members_split
 from tests.cli.command import inside
 from tests.sessions import begin, finish, resumed
 

@@ -16,9 +16,9 @@ from regexp.cli.live import LiveDisplay
 from regexp.cli.progress import Best, JsonLines, Lines, duration
 from regexp.cli.results import closing, conventions, next_commands
 from regexp.config import loads
-from regexp.runner import Advanced, Compiled, Finished, Prepared
 from regexp.runs import Run
-from regexp.summary import summarize
+from regexp.runs.summary import summarize
+from regexp.study.train import Advanced, Compiled, Finished, Prepared
 
 TEXT = """\
 dataset: {name: digits}

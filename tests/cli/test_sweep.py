@@ -15,10 +15,10 @@ from rich.console import Console
 from regexp.cli.sweep_display import SweepLines, SweepLive
 from regexp.config import load
 from regexp.runs import Run
-from regexp.sweep.records import Record
-from regexp.sweep.tasks import Measured
+from regexp.study.sweep.records import Record
+from regexp.study.sweep.tasks import Measured
 from tests.cli.command import ROOT, inside
-from tests.sweep.lab import BASE, SWEEP, optuna_trials, sweeping
+from tests.study.lab import BASE, SWEEP, optuna_trials, sweeping
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_the_live_table_has_a_row_for_each_stage(swept):
 
 def shown(kind, swept):
     """What a display writes of a sweep's events."""
-    from regexp.sweep import events as kinds
+    from regexp.study.sweep import events as kinds
 
     folder, events = swept
     run, out = Run.read(folder / "runs", "wine"), io.StringIO()

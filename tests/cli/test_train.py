@@ -137,8 +137,8 @@ def test_a_model_beyond_all_memory_is_refused(tmp_path, capsys):
 def test_a_caller_that_goes_away_after_the_last_event_leaves_the_run_done(tmp_path):
     """As a display that cannot print its closing table; once the manifest then called the run interrupted."""
     from regexp.config import loads, to_yaml
-    from regexp.runner import Finished, train
     from regexp.runs import Run
+    from regexp.study.train import Finished, train
 
     loaded = loads(CONFIG)
     run = Run.create(tmp_path, "c")

@@ -13,10 +13,10 @@ import pytest
 
 from regexp.config import loads
 from regexp.config.suggest import part_meant
-from regexp.errors import ConfigError, UsageError
+from regexp.core.errors import ConfigError, UsageError
+from regexp.engine import cache
 from regexp.regularizers.base import CATALOGUE
 from regexp.runs import Run
-from regexp.training import cache
 from tests.cli.command import CONFIG, ROOT, inside, regexp
 
 MEANT = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from regexp.config import document, json_schema, loads
-from regexp.errors import ConfigError
+from regexp.core.errors import ConfigError
 
 SCHEMA = Draft202012Validator(json_schema())
 

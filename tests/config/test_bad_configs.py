@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regexp.config import load, loads
-from regexp.errors import ConfigError, UsageError
+from regexp.core.errors import ConfigError, UsageError
 
 BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from regexp.config import loads
-from regexp.errors import ConfigError
+from regexp.core.errors import ConfigError
 
 ADAMW = "optimizer: adamw\nregularizers: "
 

@@ -8,10 +8,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from regexp.cli.results import conventions
-from regexp.component import Component, field_types, in_lecture_form
 from regexp.config import loads, to_yaml
 from regexp.config.catalogues import CATALOGUES
-from regexp.errors import ConfigError
+from regexp.core.component import Component, field_types, in_lecture_form
+from regexp.core.errors import ConfigError
 from regexp.experiment import Experiment
 from regexp.models.base import CATALOGUE as MODELS
 

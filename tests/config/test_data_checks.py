@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from regexp.config import Facts, loads
-from regexp.errors import ConfigError, DataError
+from regexp.core.errors import ConfigError, DataError
 from tests.cli.command import inside
 
 FACTS = Facts("classification", True, (8, 8, 1), train=100, validation=20)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from regexp.component import field_types
 from regexp.config import loads
 from regexp.config.catalogues import CATALOGUES
 from regexp.config.describe import describe
-from regexp.errors import ConfigError
+from regexp.core.component import field_types
+from regexp.core.errors import ConfigError
 
 BY_KIND = {catalogue.kind: catalogue for catalogue in CATALOGUES.values()}
 

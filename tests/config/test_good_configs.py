@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from regexp.config import json_schema, loads, to_yaml
 from regexp.config.document import read
-from regexp.errors import ConfigError
+from regexp.core.errors import ConfigError
 from regexp.optimizers.adam import Adam
 from regexp.regularizers.activations.dropout import Dropout
 from regexp.regularizers.parameters.l2 import L2

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from regexp.config import document, load, loads
-from regexp.errors import ConfigError
+from regexp.core.errors import ConfigError
 
 ANY = st.characters(codec=None, exclude_categories=())  # lone surrogates, too: what argv makes of bytes
 

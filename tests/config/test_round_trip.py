@@ -12,10 +12,10 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regexp.component import Component, field_types
 from regexp.config import loads, to_yaml
 from regexp.config.build import CATALOGUES
 from regexp.config.check import check
+from regexp.core.component import Component, field_types
 from regexp.datasets.base import Dataset
 from regexp.experiment import Experiment
 from regexp.initializers.base import Initializer

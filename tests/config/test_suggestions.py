@@ -9,7 +9,7 @@ import pytest
 from regexp.config import loads
 from regexp.config.catalogues import CATALOGUES
 from regexp.config.suggest import KEY_SYNONYMS, PART_SYNONYMS, unknown_name
-from regexp.errors import ConfigError
+from regexp.core.errors import ConfigError
 from regexp.regularizers.base import CATALOGUE as METHODS
 
 BY_KIND = {catalogue.kind: catalogue for catalogue in CATALOGUES.values()}

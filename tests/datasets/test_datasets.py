@@ -10,6 +10,7 @@ import pytest
 from sklearn.datasets import load_sample_image
 from sklearn.feature_extraction.image import extract_patches_2d
 
+from regexp.core.errors import DataError
 from regexp.datasets.base import CATALOGUE, Dataset, Limit
 from regexp.datasets.csv import CSV
 from regexp.datasets.fashion_mnist import FashionMNIST
@@ -17,7 +18,6 @@ from regexp.datasets.idx import PARTS, read_idx
 from regexp.datasets.mnist import MNIST
 from regexp.datasets.npz import NPZ
 from regexp.datasets.splits import largest_remainder, split
-from regexp.errors import DataError
 from regexp.preprocessing.base import apply_all, fit_all
 from tests.lab import images, table
 

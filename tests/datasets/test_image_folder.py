@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from regexp.core.errors import DataError
 from regexp.datasets.image_folder import ImageFolder
-from regexp.errors import DataError
 from tests.cli.command import regexp
 
 GENERATOR = np.random.default_rng(0)

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from regexp.core.errors import DataError
 from regexp.datasets.csv import CSV
-from regexp.errors import DataError
 from tests.cli.command import inside
 
 

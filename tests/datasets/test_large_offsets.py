@@ -14,10 +14,10 @@ from regexp.config import loads
 from regexp.datasets.base import Data
 from regexp.datasets.loading import coarseness, load_data
 from regexp.datasets.splits import split
+from regexp.engine.prepare import prepare_lane, prepare_shared
 from regexp.experiment import trials
 from regexp.preprocessing.base import apply_all
 from regexp.runs import Run
-from regexp.training.prepare import prepare_lane, prepare_shared
 
 OFFSET = 1.7e9  # seconds of UNIX time: float32 has steps of 128 there
 EXAMPLES = 120

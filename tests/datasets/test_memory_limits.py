@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from regexp.core.errors import DataError
 from regexp.datasets.arrays import Archive
 from regexp.datasets.idx import read_idx
 from regexp.datasets.image_folder import ImageFolder
 from regexp.datasets.memory import physical_bytes
 from regexp.datasets.npz import NPZ
-from regexp.errors import DataError
 
 PEAK = """
 import resource, sys

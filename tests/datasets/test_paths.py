@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from regexp.config import loads, to_yaml
+from regexp.core.errors import DataError
 from regexp.datasets.loading import load_data
-from regexp.errors import DataError
 
 
 @pytest.fixture

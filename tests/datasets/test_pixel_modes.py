@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from regexp.core.errors import DataError
 from regexp.datasets.image_folder import ImageFolder
 from regexp.datasets.pixels import eight_bit
-from regexp.errors import DataError
 
 SIDE = 8
 GENERATOR = np.random.default_rng(0)

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from regexp.core.errors import DataError
 from regexp.datasets import delimited, reading
 from regexp.datasets.cells import CellFormat
 from regexp.datasets.csv import CSV
 from regexp.datasets.delimited import PlainRows, QuotedRows
 from regexp.datasets.reading import FileFormat, read_table
-from regexp.errors import DataError
 
 NUMBERS = [
     "0",

@@ -11,8 +11,8 @@ from scipy import stats
 from regexp.config import loads
 from regexp.datasets.base import Data, Dataset
 from regexp.datasets.splits import split
+from regexp.engine.prepare import prepare_lane, refit_parts
 from regexp.experiment import trials
-from regexp.training.prepare import prepare_lane, refit_parts
 
 CLASSES, PER_CLASS = 4, 600
 PREFIX = 200

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.preprocessing import OneHotEncoder
 
+from regexp.core.errors import DataError
 from regexp.datasets.arrays import Archive, read_array
 from regexp.datasets.base import Data, Dataset, Limit
 from regexp.datasets.csv import CSV
 from regexp.datasets.digits import Digits
 from regexp.datasets.npz import NPZ
 from regexp.datasets.splits import split
-from regexp.errors import DataError
 from regexp.preprocessing.base import apply_all, fit_all
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from regexp.core.lazy import jax
 from regexp.datasets.base import Data
 from regexp.datasets.splits import split
 from regexp.diagnostics.subject import Model, Subject
+from regexp.engine.prepare import members_split, prepare_lane, spec_of
+from regexp.engine.step import Variables, init_variables
 from regexp.experiment import Experiment, trials
-from regexp.lazy import jax
-from regexp.training.prepare import members_split, prepare_lane, spec_of
-from regexp.training.step import Variables, init_variables
 from tests import lab
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import softmax
 
+from regexp.core.lazy import jax
 from regexp.diagnostics import adversarial, programs
 from regexp.experiment import Attacks, Evaluation, Training
-from regexp.lazy import jax
 from regexp.models.linear import Linear
 from tests import lab
 from tests.diagnostics.bodies import separable, subject

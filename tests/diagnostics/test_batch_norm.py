@@ -10,13 +10,13 @@ import pytest
 from regexp.diagnostics import batch_norm_drift, batch_norm_gap, batch_norm_smoothness, trajectory
 from regexp.diagnostics.batch_norm_drift import drift, typical
 from regexp.diagnostics.trajectory import Trajectory, trajectories
+from regexp.engine.step import Variables
 from regexp.experiment import Training
 from regexp.models.linear import Linear
 from regexp.models.mlp import MLP
 from regexp.optimizers.sgd import SGD
 from regexp.regularizers.activations.batch_norm import BatchNorm
 from regexp.regularizers.loop.early_stopping import EarlyStopping
-from regexp.training.step import Variables
 from tests import lab
 from tests.diagnostics.bodies import subject
 

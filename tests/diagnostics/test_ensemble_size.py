@@ -9,10 +9,10 @@ import pytest
 
 from regexp.diagnostics import ensemble_size
 from regexp.diagnostics.ensemble_size import subsets, together
+from regexp.engine.scores import combine
 from regexp.experiment import Training
 from regexp.models.linear import Linear
 from regexp.regularizers.ensembles.deep_ensemble import DeepEnsemble
-from regexp.scores import combine
 from tests import lab
 from tests.diagnostics.bodies import subject
 

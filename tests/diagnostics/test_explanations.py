@@ -14,6 +14,7 @@ from regexp.diagnostics.subject import Subject
 from regexp.models.linear import Linear
 from regexp.models.mlp import MLP
 from regexp.regularizers.activations.dropout import Dropout
+from regexp.regularizers.parameters.elastic_net import ElasticNet
 from regexp.regularizers.parameters.l1 import L1
 from regexp.regularizers.parameters.l2 import L2
 from tests import lab
@@ -55,6 +56,11 @@ def test_the_prior_of_a_regression_counts_the_residuals():
     # the penalty is its negative logarithm, n/(2 s^2) times, up to a constant
     a, b = -stats.norm.logpdf([0.3, 0.1], scale=prior.scale)
     assert a - b == pytest.approx(0.25 * (0.3**2 - 0.1**2) * len(inputs) / (2 * residual))
+
+
+def test_a_penalty_without_a_prior_is_named():
+    sentence = weights.explain(subject(lab.experiment(ElasticNet()), lab.images())).sentence
+    assert "a prior is drawn for l1 and l2 only, and this run has elastic_net" in sentence
 
 
 def test_the_prior_is_drawn_over_the_weights():

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from regexp.config import loads
+from regexp.core.errors import ConfigError, UsageError
 from regexp.datasets.base import Dataset
 from regexp.datasets.splits import split
-from regexp.errors import ConfigError, UsageError
+from regexp.engine.prepare import prepare_lane, spec_of
+from regexp.engine.step import init_variables
 from regexp.experiment import Training, Trial
 from regexp.models.base import with_copies, without_copies
 from regexp.models.mlp import MLP
@@ -19,8 +21,6 @@ from regexp.optimizers.gd import GD
 from regexp.regularizers.activations.batch_norm import BatchNorm
 from regexp.regularizers.parameters.l2 import L2
 from regexp.regularizers.weights.weight_norm import WeightNorm
-from regexp.training.prepare import prepare_lane, spec_of
-from regexp.training.step import init_variables
 from tests.lab import experiment, images, train, weights
 
 TIED = {
@@ -57,7 +57,7 @@ def test_training_is_torchs_with_a_shared_module_and_the_penalty_counts_it_once(
 
 
 def test_methods_that_make_weights_of_others_have_one_of_each_for_both():
-    """One gain; batch norm keeps the statistics of each place. tests/training/test_probe.py trains them together."""
+    """One gain; batch norm keeps the statistics of each place. tests/engine/test_probe.py trains them together."""
     data, what = images(), experiment(WeightNorm(), BatchNorm(), model=TIED["model"])
     lane = prepare_lane(Trial(experiment=what, seed=0), data, split(what.dataset, data, 0))
     parameters = jax.eval_shape(lambda: init_variables(what, spec_of(what, data), lane)).parameters

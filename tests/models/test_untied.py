@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from regexp.errors import UsageError
+from regexp.core.errors import UsageError
 from regexp.initializers.he import He
 from regexp.models.cnn import CNN
 from regexp.models.layers import conv, init_local, local

@@ -10,6 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from regexp.datasets.base import Dataset
 from regexp.datasets.splits import split
+from regexp.engine.prepare import prepare_lane
 from regexp.experiment import Trial
 from regexp.preprocessing.base import CATALOGUE, apply_all, fit_all
 from regexp.preprocessing.center import Center
@@ -19,7 +20,6 @@ from regexp.preprocessing.minmax import MinMax
 from regexp.preprocessing.pca import PCA
 from regexp.preprocessing.standardize import Standardize
 from regexp.preprocessing.whiten import Whiten
-from regexp.training.prepare import prepare_lane
 from tests.lab import experiment, images
 
 GENERATOR = np.random.default_rng(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from regexp.errors import DataError
+from regexp.core.errors import DataError
 from regexp.preprocessing.base import apply_all, fit_all
 from regexp.preprocessing.impute import Impute
 from regexp.preprocessing.pca import PCA

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regexp.core.prng import stream
 from regexp.experiment import Training
 from regexp.models.mlp import MLP
 from regexp.models.resnet import ResNet
-from regexp.random import stream
 from regexp.regularizers.activations.activation_noise import ActivationNoise
 from regexp.regularizers.activations.batch_norm import BatchNorm
 from regexp.regularizers.activations.dropout import Dropout

@@ -8,15 +8,15 @@ import pytest
 from scipy import stats
 
 from regexp.config import loads
-from regexp.errors import ConfigError, Interrupted
+from regexp.core.errors import ConfigError, Interrupted
+from regexp.engine.prepare import members_split
+from regexp.engine.scores import combine
 from regexp.experiment import Training, Trial, trials
 from regexp.inference import evaluate, predict
 from regexp.optimizers.sgd import SGD
 from regexp.regularizers.ensembles.bagging import Bagging
 from regexp.regularizers.ensembles.deep_ensemble import DeepEnsemble
 from regexp.regularizers.ensembles.snapshot_ensemble import SnapshotEnsemble
-from regexp.scores import combine
-from regexp.training.prepare import members_split
 from tests.lab import experiment, flat, group, images, table, train
 from tests.sessions import begin, finish, lasting, resumed
 

@@ -8,15 +8,15 @@ import pytest
 from scipy import stats
 
 from regexp.config import loads
+from regexp.core.errors import ConfigError
 from regexp.datasets.base import Data, Split
-from regexp.errors import ConfigError
+from regexp.engine.prepare import members_split, prepare_lane
 from regexp.experiment import Training, Trial
 from regexp.regularizers.base import Batch
 from regexp.regularizers.ensembles.bagging import Bagging
 from regexp.regularizers.ensembles.deep_ensemble import DeepEnsemble
 from regexp.regularizers.targets.label_noise import LabelNoise
 from regexp.regularizers.targets.label_smoothing import LabelSmoothing
-from regexp.training.prepare import members_split, prepare_lane
 from tests.lab import experiment, train
 
 CLASSES, N = 5, 3000

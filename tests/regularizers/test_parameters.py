@@ -13,6 +13,7 @@ from sklearn.linear_model import ElasticNet as ScikitElasticNet
 from sklearn.linear_model import Lasso, Ridge
 
 from regexp.datasets.base import Dataset
+from regexp.engine.step import optimizer_chain
 from regexp.experiment import Training
 from regexp.models.linear import Linear
 from regexp.models.mlp import MLP
@@ -24,7 +25,6 @@ from regexp.regularizers.parameters.l1 import L1
 from regexp.regularizers.parameters.l2 import L2
 from regexp.regularizers.parameters.max_norm import MaxNorm
 from regexp.regularizers.parameters.weight_decay import WeightDecay
-from regexp.training.step import optimizer_chain
 from tests.lab import experiment, flat, table, train, weights
 
 KERNELS = {

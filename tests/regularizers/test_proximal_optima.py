@@ -116,7 +116,7 @@ def test_max_norm_is_the_minimum_in_the_ball(name):
 @pytest.mark.parametrize("name", sorted(REFUSED))
 @pytest.mark.parametrize("method", ["l1: {proximal: true}", "elastic_net: {proximal: true}", "max_norm: {}"])
 def test_an_optimizer_without_step_sizes_is_refused_at_the_method(name, method):
-    from regexp.errors import ConfigError
+    from regexp.core.errors import ConfigError
 
     text = f"dataset: {{name: diabetes}}\noptimizer: {{name: {name}}}\nregularizers:\n  {method}\n"
     with pytest.raises(ConfigError, match=rf":4:3 .*{name} steps by the sign of the gradient.*choose sgd"):

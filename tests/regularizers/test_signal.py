@@ -11,10 +11,12 @@ import pytest
 from scipy.special import log_softmax
 
 from regexp.config import loads
+from regexp.core.errors import ConfigError, DataError
 from regexp.datasets.base import Data, Dataset, Split
 from regexp.datasets.csv import CSV
 from regexp.datasets.splits import split
-from regexp.errors import ConfigError, DataError
+from regexp.engine.group import Group
+from regexp.engine.prepare import prepare_lane
 from regexp.experiment import Training, Trial
 from regexp.models.mlp import MLP
 from regexp.optimizers.gd import GD
@@ -26,8 +28,6 @@ from regexp.regularizers.base import Batch
 from regexp.regularizers.gradients.sam import SAM
 from regexp.regularizers.signal.auxiliary import Auxiliary
 from regexp.regularizers.signal.semi_supervised import SemiSupervised
-from regexp.training.group import Group
-from regexp.training.prepare import prepare_lane
 from tests.lab import experiment, flat, images, train, weights
 
 # -- which labels are kept --------------------------------------------------------------------------------------------

@@ -12,9 +12,13 @@ import pytest
 from scipy import stats
 
 from regexp.config import loads
+from regexp.core.errors import ConfigError
 from regexp.datasets.base import Dataset
 from regexp.datasets.splits import split
-from regexp.errors import ConfigError
+from regexp.engine import step
+from regexp.engine.prepare import prepare_lane, spec_of
+from regexp.engine.saved import nested_names
+from regexp.engine.step import forward, init_variables
 from regexp.experiment import Training, Trial
 from regexp.models import layers
 from regexp.models.mlp import MLP
@@ -23,10 +27,6 @@ from regexp.regularizers.base import Site
 from regexp.regularizers.weights.dropconnect import DropConnect
 from regexp.regularizers.weights.weight_noise import WeightNoise
 from regexp.regularizers.weights.weight_norm import WeightNorm
-from regexp.training import step
-from regexp.training.prepare import prepare_lane, spec_of
-from regexp.training.saved import nested_names
-from regexp.training.step import forward, init_variables
 from tests.lab import experiment, flat, table, train
 
 KEY = jnp.asarray([1, 2], jnp.uint32)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from regexp.ablation import arms
 from regexp.config import loads
 from regexp.runs import Run
+from regexp.study.ablate import arms
 from tests.report.folders import CONFIG, folder, gathered
 
 REGULARIZERS = (

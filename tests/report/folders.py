@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from regexp.config import loads, to_yaml
-from regexp.manifest import gather
 from regexp.runs import Run
-from regexp.summary import summarize
+from regexp.runs.manifest import gather
+from regexp.runs.summary import summarize
 
 CONFIG = """\
 dataset: {name: %(dataset)s, validation: 0.15}

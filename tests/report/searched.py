@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from regexp.config import loads, to_yaml
+from regexp.config.search.space import Setting, ranges_of
 from regexp.runs import Run
-from regexp.sweep.conclude import conclude, ranked
-from regexp.sweep.narrow import narrow
-from regexp.sweep.records import Record, Store
-from regexp.sweep.samplers import fixed
-from regexp.sweep.space import Setting, ranges_of
-from regexp.sweep.text import description
+from regexp.study.sweep.conclude import conclude, ranked
+from regexp.study.sweep.narrow import narrow
+from regexp.study.sweep.records import Record, Store
+from regexp.study.sweep.samplers import fixed
+from regexp.study.sweep.text import description
 from tests.report.folders import gathered
 
 CONFIG = """\

@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from regexp.errors import RunError
-from regexp.explanation import (
+from regexp.core.errors import RunError
+from regexp.report.collect import collect
+from regexp.report.compare import build
+from regexp.report.explanations import charts, explanations, page, read
+from regexp.report.figures import inline, save
+from regexp.report.page import page as report_page
+from regexp.runs.explanation import (
     FILE,
     Explanation,
     Picture,
@@ -23,11 +28,6 @@ from regexp.explanation import (
     series,
     to_json,
 )
-from regexp.report.collect import collect
-from regexp.report.compare import build
-from regexp.report.explanations import charts, explanations, page, read
-from regexp.report.figures import inline, save
-from regexp.report.page import page as report_page
 from tests.report.browser import browser
 from tests.report.folders import folder
 from tests.report.payloads import PAYLOADS

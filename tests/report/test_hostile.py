@@ -19,8 +19,8 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from regexp import inert
 from regexp.config.resolved import _flow
+from regexp.core import escaping
 from regexp.report import formats
 from regexp.report.collect import collect
 from regexp.report.compare import Report, build
@@ -211,7 +211,7 @@ def test_json_is_ascii(hostile):
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_latex_has_only_our_commands(payload):
-    text = inert.latex(payload)
+    text = escaping.latex(payload)
     assert unseen(text) == set()
     names = "backslash|asciitilde|asciicircum|less|greater|bar|asciigrave|quotedbl"
     ours = rf"\\text({names})\{{\}}|\\[{{}}$&#_%]|\{{[\[\]*]\}}|-\{{\}}-"
@@ -227,6 +227,6 @@ def test_latex_has_as_many_columns_as_the_header(hostile):
 
 
 def test_plain_keeps_what_people_write():
-    assert inert.plain("größe 大きさ 🙂 naïve") == "größe 大きさ 🙂 naïve"
-    assert len(inert.plain("x" * 10_000)) == inert.LONGEST
-    assert inert.csv("-0.5") == "-0.5"
+    assert escaping.plain("größe 大きさ 🙂 naïve") == "größe 大きさ 🙂 naïve"
+    assert len(escaping.plain("x" * 10_000)) == escaping.LONGEST
+    assert escaping.csv("-0.5") == "-0.5"

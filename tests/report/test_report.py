@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from regexp.errors import UsageError
+from regexp.core.errors import UsageError
 from regexp.report import formats
 from regexp.report.collect import collect
 from regexp.report.compare import build

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regexp.errors import RunError
+from regexp.core.errors import RunError
 from regexp.experiment import Experiment
 from regexp.inference import read_experiment
 from regexp.runs import Run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from regexp.errors import RunError, UsageError
+from regexp.core.errors import RunError, UsageError
 from regexp.runs import Run, list_runs
 
 NOBODY = 65534

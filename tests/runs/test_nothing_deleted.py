@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from regexp.errors import RunError
+from regexp.core.errors import RunError
 from regexp.runs import Run
 from regexp.runs import files
-from regexp.training import cache
+from regexp.engine import cache
 from tests.cli.command import inside
 
 CONFIG = """\

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regexp.errors import RunError, UsageError
+from regexp.core.errors import RunError, UsageError
 from regexp.runs import Run, list_runs
 from regexp.runs import files as files_module
 from regexp.runs.checkpoint import load, save

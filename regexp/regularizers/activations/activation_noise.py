@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from regexp.component import NonNegative, component
-from regexp.random import hash_normal
+from regexp.core.component import NonNegative, component
+from regexp.core.prng import hash_normal
 from regexp.regularizers.base import Array, Regularizer, Site
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from regexp.component import Fraction, Positive, component
-from regexp.lazy import jnp, lax
+from regexp.core.component import Fraction, Positive, component
+from regexp.core.lazy import jnp, lax
 from regexp.regularizers.base import Array, Regularizer, Site
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from regexp.component import Rate, component
-from regexp.lazy import jnp
-from regexp.random import drop_mask
+from regexp.core.component import Rate, component
+from regexp.core.lazy import jnp
+from regexp.core.prng import drop_mask
 from regexp.regularizers.base import Array, Regularizer, Site
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from regexp.adversary import ascend
-from regexp.component import Fraction, NonNegative, component
-from regexp.lazy import jax, jnp
+from regexp.core.component import Fraction, NonNegative, component
+from regexp.core.lazy import jax, jnp
+from regexp.regularizers.adversarial.attack import ascend
 from regexp.regularizers.base import Array, Batch, Regularizer
 
 

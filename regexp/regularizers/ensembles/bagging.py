@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from regexp.component import Count, component, static
+from regexp.core.component import Count, component, static
 from regexp.regularizers.ensembles.base import Ensemble
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from regexp.component import Count, component, static
-from regexp.lazy import jax, jnp
+from regexp.core.component import Count, component, static
+from regexp.core.lazy import jax, jnp
 from regexp.regularizers.base import Array
 from regexp.regularizers.ensembles.base import Ensemble
 

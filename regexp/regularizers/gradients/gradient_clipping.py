@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from regexp.component import Positive, component
-from regexp.lazy import jax, jnp, optax
+from regexp.core.component import Positive, component
+from regexp.core.lazy import jax, jnp, optax
 from regexp.regularizers.base import Regularizer
 
 

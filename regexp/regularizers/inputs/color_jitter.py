@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
-from regexp.component import Fraction, component
-from regexp.lazy import jax, jnp
+from regexp.core.component import Fraction, component
+from regexp.core.lazy import jax, jnp
 from regexp.regularizers.base import Array, Batch, Regularizer
 
 

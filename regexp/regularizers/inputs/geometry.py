@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any, Literal
 
-from regexp.lazy import jax, jnp
+from regexp.core.lazy import jax, jnp
 from regexp.regularizers.base import Array, Batch, Regularizer
 
 Fill = Literal["reflect", "zero"]

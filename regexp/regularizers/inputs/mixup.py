@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from regexp.component import NonNegative, component
-from regexp.lazy import jax, jnp
-from regexp.random import symmetric_beta
+from regexp.core.component import NonNegative, component
+from regexp.core.lazy import jax, jnp
+from regexp.core.prng import symmetric_beta
 from regexp.regularizers.base import Array, Batch, Regularizer
 
 

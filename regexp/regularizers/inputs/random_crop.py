@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from regexp.component import Natural, component, static
-from regexp.lazy import jax, jnp
+from regexp.core.component import Natural, component, static
+from regexp.core.lazy import jax, jnp
 from regexp.regularizers.base import Batch, Regularizer
 
 

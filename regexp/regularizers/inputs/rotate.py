@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
-from regexp.component import component
-from regexp.lazy import jnp
+from regexp.core.component import component
+from regexp.core.lazy import jnp
 from regexp.regularizers.base import Array, Batch
 from regexp.regularizers.inputs.geometry import Fill, Warp, affine, symmetric
 

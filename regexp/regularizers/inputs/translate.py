@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regexp.component import NonNegative, component
+from regexp.core.component import NonNegative, component
 from regexp.regularizers.base import Array, Batch
 from regexp.regularizers.inputs.geometry import Fill, Warp, affine, symmetric
 

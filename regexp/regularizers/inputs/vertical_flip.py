@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from regexp.component import Fraction, component
-from regexp.lazy import jax, jnp
+from regexp.core.component import Fraction, component
+from regexp.core.lazy import jax, jnp
 from regexp.regularizers.base import Array, Batch
 from regexp.regularizers.inputs.geometry import Geometric, affine
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from regexp.component import NonNegative, component
-from regexp.lazy import jnp
+from regexp.core.component import NonNegative, component
+from regexp.core.lazy import jnp
 from regexp.regularizers.base import Params, Regularizer, strengths
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from regexp.component import Positive, component
-from regexp.lazy import jnp
+from regexp.core.component import Positive, component
+from regexp.core.lazy import jnp
 from regexp.regularizers.base import Array, Params, Regularizer, kernels, unit_axes, with_kernels
 from regexp.regularizers.parameters.proximal import step_size_conflicts
 

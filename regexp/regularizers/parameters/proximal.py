@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regexp.lazy import jnp
+from regexp.core.lazy import jnp
 from regexp.regularizers.base import Array
 
 

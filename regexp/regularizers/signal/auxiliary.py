@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regexp.component import NonNegative, component
-from regexp.lazy import jnp
+from regexp.core.component import NonNegative, component
+from regexp.core.lazy import jnp
 from regexp.regularizers.base import Array, Regularizer, Site
 from regexp.regularizers.signal.reconstruction import head_errors, head_variables, reconstruction_errors
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from regexp.lazy import jax, jnp
+from regexp.core.lazy import jax, jnp
 from regexp.regularizers.base import Array, Site
 
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from regexp.component import Count, Fraction, NonNegative, component
-from regexp.errors import DataError
-from regexp.lazy import jax, jnp
+from regexp.core.component import Count, Fraction, NonNegative, component
+from regexp.core.errors import DataError
+from regexp.core.lazy import jax, jnp
 from regexp.regularizers.base import Array, Batch, Regularizer, Site
 from regexp.regularizers.signal.reconstruction import head_variables, reconstruction_errors
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from regexp.component import Fraction, component
-from regexp.lazy import jnp
+from regexp.core.component import Fraction, component
+from regexp.core.lazy import jnp
 from regexp.regularizers.base import Array, Batch, Regularizer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from regexp.component import Rate, component
+from regexp.core.component import Rate, component
 from regexp.regularizers.base import Batch, Regularizer
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from regexp.component import Count, Rate, component, static
-from regexp.lazy import jax, jnp
-from regexp.random import drop_mask, stream
+from regexp.core.component import Count, Rate, component, static
+from regexp.core.lazy import jax, jnp
+from regexp.core.prng import drop_mask, stream
 from regexp.regularizers.base import Array, Params, Regularizer, Site, matching
 
 

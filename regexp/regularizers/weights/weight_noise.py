@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from regexp.component import NonNegative, component
-from regexp.random import hash_normal, stream
+from regexp.core.component import NonNegative, component
+from regexp.core.prng import hash_normal, stream
 from regexp.regularizers.base import Array, Params, Regularizer, Site, kernels, with_kernels
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from regexp.component import component
-from regexp.lazy import jnp
+from regexp.core.component import component
+from regexp.core.lazy import jnp
 from regexp.regularizers.base import Array, Params, Regularizer, kernels, unit_axes, with_kernels
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from regexp import inert
+from regexp.core import escaping
 from regexp.report.charts.ablations import of_ablation
 from regexp.report.charts.axes import MOST_LINES
 from regexp.report.charts.epochs import curves
@@ -59,7 +59,7 @@ def setting_charts(report: Report) -> list[Chart]:
     for number, data in enumerate(names):
         lines = [line for line in report.lines if line.row.data == data and line.summary]
         one = [*intervals(report, lines), *curves(report, drawn(lines, MOST_LINES)), *outputs(drawn(lines, MOST_LINES))]
-        where = f" on {inert.plain(data[0], 40)}" if len(names) > 1 else ""
+        where = f" on {escaping.plain(data[0], 40)}" if len(names) > 1 else ""
         suffix = f"-{number + 1}" if len(names) > 1 else ""
         found += [replace(c, name=c.name + suffix, title=c.title + where) for c in one]
     return found

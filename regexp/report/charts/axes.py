@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regexp import inert
+from regexp.core import escaping
 from regexp.report.compare import Line
 from regexp.report.figures import COLOURS
 
@@ -32,7 +32,7 @@ def labelled(lines: Sequence[Line]) -> list[tuple[str, Line]]:
 
 def short(text: object, longest: int = LONGEST) -> str:
     """A user's text on a chart, cut in the middle; a space first where matplotlib would hide it."""
-    made = inert.plain(text)
+    made = escaping.plain(text)
     folder, slash, name = made.rpartition("/")
     room = longest - len(name) - 1
     if slash and len(folder) > room >= 5:  # of an ablation's arm its own name is whole

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from regexp import inert
+from regexp.core import escaping
 from regexp.report.charts.axes import Named, labelled, legend
 from regexp.report.compare import Line, Report
 from regexp.report.curves import Table, curve, difference, read
@@ -52,7 +52,7 @@ def _parts(name: str, metric: str, tables: Named, caption: str) -> list[Chart]:
     if not panels:
         return []
     draw = partial(_draw_panels, [name for name, _ in tables], panels)
-    return [Chart(name, f"Learning curves: {inert.plain(metric, 40)}", caption, draw)]
+    return [Chart(name, f"Learning curves: {escaping.plain(metric, 40)}", caption, draw)]
 
 
 def _of(tables: Named, key: str) -> list[tuple[str, Table]]:
@@ -69,7 +69,7 @@ def _draw_panels(
     for axes, (key, own) in zip(drawn, panels, strict=True):
         for name, table in own:
             handles[name] = _draw_curve(axes, table, names.index(name))
-        axes.set_title(inert.plain(key, 40))
+        axes.set_title(escaping.plain(key, 40))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_xlabel("epoch")
     legend(figure, handles)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from regexp import inert
+from regexp.core import escaping
 from regexp.report.charts.axes import Named, labelled, rows_of
 from regexp.report.compare import Line, Report
 from regexp.report.figures import COLOURS, INK, Chart
@@ -26,10 +26,10 @@ def intervals(report: Report, lines: Sequence[Line]) -> list[Chart]:
             "Mean difference, row - baseline, over shared seeds, with its 95% interval; the word is the verdict after "
             "Holm's correction, the interval is uncorrected."
         )
-        title = f"Difference to {inert.plain(report.baseline, 40)} in {inert.plain(report.metric, 40)}"
+        title = f"Difference to {escaping.plain(report.baseline, 40)} in {escaping.plain(report.metric, 40)}"
         found.append(Chart("differences", title, caption, partial(_draw_differences, compared)))
     if shown:
-        title = f"{inert.plain(report.metric, 40)} of every seed"
+        title = f"{escaping.plain(report.metric, 40)} of every seed"
         caption = "Every dot is a seed, the diamond their mean, the bar its 95% interval."
         found.append(Chart("values", title, caption, partial(_draw_values, shown, report.metric)))
     return found
@@ -59,4 +59,4 @@ def _draw_values(rows: Named, metric: str, figure: Figure) -> None:
             axes.plot([s.interval.low, s.interval.high], [place, place], color=COLOURS[1], linewidth=2)
         axes.plot([s.mean], [place], "D", color=COLOURS[1], markersize=6)
     axes.locator_params(axis="x", nbins=6)
-    axes.set_xlabel(inert.plain(metric, 60))
+    axes.set_xlabel(escaping.plain(metric, 60))

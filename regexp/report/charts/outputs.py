@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regexp.errors import RunError
+from regexp.core.errors import RunError
 from regexp.report.charts.axes import Named, labelled, legend
 from regexp.report.compare import Line
 from regexp.report.figures import COLOURS, DASHES, GRID, INK, MARKERS, Chart

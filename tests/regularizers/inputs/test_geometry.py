@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from regexp.random import stream
+from regexp.core.prng import stream
 from regexp.regularizers.base import Batch
 from regexp.regularizers.fold import runs, transform_batches
 from regexp.regularizers.inputs.blur import Blur

@@ -1,0 +1,1 @@
+"""The `sweep:` section of a config: its words, its parameters and their checks."""

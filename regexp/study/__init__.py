@@ -1,0 +1,1 @@
+"""Studies: settings x seeds, trained and recorded."""

@@ -1,0 +1,161 @@
+"""Settings to try. Those that do not look at results are a pure function of (space, number, stage); Optuna's learn."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from regexp.config.search.space import Parameter, Setting, Space
+from regexp.core.errors import UsageError
+
+ADAPTIVE = ("tpe", "gp", "cma_es")
+NEEDS = {"gp": ("torch", "pip install '.[samplers]'"), "cma_es": ("cmaes", "pip install '.[samplers]'")}
+BATCHES = 8  # an adaptive stage asks so many times
+MOST_DRAWS = 64  # times the trials: so long a sampler looks for settings of a small space that it has not drawn yet
+
+
+def check_installed(sampler: str) -> None:
+    """Raises UsageError with what to install."""
+    package, command = NEEDS.get(sampler, ("optuna", ""))
+    if find_spec(package) is None:
+        raise UsageError(f"the sampler {sampler} needs {package}: {command}")
+
+
+def fixed(sampler: str, space: Space, trials: int, stage: int, known: Sequence[Setting] = ()) -> list[Setting]:
+    """Different settings of a sampler that does not look at results; of a grid as many as fit below `trials`.
+
+    known: settings that are not drawn again
+    """
+    if sampler == "grid":
+        return different(space, grid(space, trials), trials, known)
+    seed = [stage, zlib.crc32(b"sweep")]
+    drawn, factor = different(space, _points(sampler, space, trials, seed), trials, known), 1
+    while len(drawn) < trials and factor < MOST_DRAWS:  # a small space repeats itself
+        factor *= 2
+        drawn = different(space, _points(sampler, space, factor * trials, seed), trials, known)
+    return drawn
+
+
+def _points(sampler: str, space: Space, count: int, seed: Sequence[int]) -> list[Setting]:
+    if sampler == "random":
+        points = np.random.default_rng(seed).random((count, len(space)))
+    else:
+        points = _sobol(len(space), count, seed)
+    return [{p.path: p.at(float(share)) for p, share in zip(space, point, strict=True)} for point in points]
+
+
+def different(space: Space, settings: Sequence[Setting], most: int, known: Sequence[Setting] = ()) -> list[Setting]:
+    """The first `most` settings that train different networks, in their order, without those that are known."""
+    seen = {space.key(setting) for setting in known}
+    kept: list[Setting] = []
+    for setting in settings:
+        key = space.key(setting)
+        if key not in seen and len(kept) < most:
+            seen.add(key)
+            kept.append(setting)
+    return kept
+
+
+def _sobol(dimensions: int, trials: int, seed: Sequence[int]) -> np.ndarray:
+    from scipy.stats import qmc
+
+    sequence = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(seed))
+    return np.asarray(sequence.random_base2(max(0, (trials - 1).bit_length()))[:trials])
+
+
+def grid(space: Space, trials: int) -> list[Setting]:
+    """All combinations of levels: all of each choice, of the ranges as many as `trials` allow, in turn one more."""
+    counts = {p.path: 1 if p.is_range else len(p.choices) for p in space}
+    ranges = [p for p in space if p.is_range]
+    while ranges:
+        for parameter in list(ranges):
+            more = counts | {parameter.path: counts[parameter.path] + 1}
+            useful = len(parameter.levels(more[parameter.path])) == more[parameter.path]
+            if not useful or prod(more.values()) > trials:
+                ranges.remove(parameter)
+            else:
+                counts = more
+    levels = [p.levels(counts[p.path]) for p in space]
+    return [dict(zip(counts, values, strict=True)) for values in product(*levels)]
+
+
+class AskAndTell:
+    """An Optuna sampler on a study of its own, in memory; it sees the trials of one stage.
+
+    What it asks next depends on what it was told and on how much, so that a resumed stage goes on in the same way
+    (cma_es, which keeps its state in the trials it asked for itself, begins anew).
+    """
+
+    def __init__(self, sampler: str, space: Space, trials: int, stage: int, smaller: bool):
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.name, self.space, self.stage, self.first = sampler, space, stage, max(4, min(10, trials // 4))
+        self.distributions = {p.path: distribution(p) for p in space}
+        direction: Any = "minimize" if smaller else "maximize"
+        self.study = optuna.create_study(direction=direction, sampler=self._sampler())
+        self.asked: list[Any] = []
+
+    def _sampler(self) -> Any:
+        import optuna
+
+        seed = 1000 * self.stage + len(self.study.trials) if hasattr(self, "study") else self.stage
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # experimental options
+            kinds, first = optuna.samplers, self.first
+            if self.name == "tpe":
+                return kinds.TPESampler(seed=seed, n_startup_trials=first, multivariate=True, constant_liar=True)
+            if self.name == "gp":
+                return kinds.GPSampler(seed=seed, n_startup_trials=first)
+            return kinds.CmaEsSampler(seed=seed, n_startup_trials=first, warn_independent_sampling=False)
+
+    def ask(self, count: int) -> list[Setting]:
+        """The next settings; `tell` answers them in this order."""
+        if self.name != "cma_es":
+            self.study.sampler = self._sampler()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.asked = [self.study.ask(self.distributions) for _ in range(count)]
+        return [{p.path: _tidy(p, trial.params[p.path]) for p in self.space} for trial in self.asked]
+
+    def tell(self, values: Sequence[float | None]) -> None:
+        """The scores of what was asked; None of a trial that failed, which ranks last."""
+        from optuna.trial import TrialState
+
+        for trial, value in zip(self.asked, values, strict=True):
+            self.study.tell(trial, value, None if value is not None else TrialState.PRUNED)
+
+    def know(self, setting: Setting, value: float | None) -> None:
+        """A trial that was not asked for here: carried, or asked for before this process. Raises ValueError where it is
+        outside the ranges."""
+        from optuna.trial import TrialState, create_trial
+
+        state = TrialState.PRUNED if value is None else TrialState.COMPLETE
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            known = create_trial(params=setting, distributions=self.distributions, value=value, state=state)
+            self.study.add_trial(known)
+
+
+def _tidy(parameter: Parameter, value: Any) -> Any:
+    return parameter.from_scale(parameter.to_scale(value)) if parameter.is_range else value
+
+
+def distribution(parameter: Parameter, *values: Any) -> Any:
+    """The parameter as Optuna has it; a range that holds `values`, too."""
+    import optuna
+
+    if not parameter.is_range:
+        everything: list[Any] = [text for text, _ in parameter.values] or [False, True]
+        return optuna.distributions.CategoricalDistribution(everything if values else list(parameter.choices))
+    low, high = min(parameter.low, *values, parameter.high), max(parameter.high, *values, parameter.low)
+    if parameter.scale == "int":
+        return optuna.distributions.IntDistribution(int(low), int(high))
+    return optuna.distributions.FloatDistribution(low, high, log=parameter.scale == "log")
