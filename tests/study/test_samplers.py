@@ -14,12 +14,19 @@ from regexp.study.sweep import samplers
 from regexp.study.sweep.samplers import AskAndTell, check_installed, fixed
 from tests.study.lab import BASE, SWEEP
 
-RATE, STRENGTH = "optimizer.learning_rate", "regularizers.l2.strength"
+RATE, STRENGTH, METHOD = "optimizer.learning_rate", "regularizers.l2.strength", "regularizers.l2"
 
 
 @pytest.fixture(scope="module")
 def space():
     return loads(BASE + SWEEP).search.space
+
+
+@pytest.fixture(scope="module")
+def optional_space():
+    """A learning rate, and L2 that may be out."""
+    method = "    regularizers.l2: {optional: true}\n"
+    return loads(BASE + SWEEP.replace("    regularizers.dropout: {optional: true}\n", method)).search.space
 
 
 @pytest.mark.parametrize("sampler", ["random", "sobol", "grid"])
@@ -83,8 +90,22 @@ def test_a_resumed_tpe_asks_the_same(space):
     whole.tell([s[STRENGTH] for s in first])
     resumed = AskAndTell("tpe", space, 16, 0, smaller=True)
     for setting in first:
-        resumed.know(setting, setting[STRENGTH])
+        resumed.add(setting, setting[STRENGTH])
     assert resumed.ask(8) == whole.ask(8)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", pytest.param("gp", marks=pytest.mark.slow)])
+def test_values_of_a_method_that_is_out_do_not_matter(sampler, optional_space):
+    """Trials without the method have one score whatever its strength would be; strengths far from the best are added."""
+    pytest.importorskip(samplers.NEEDS.get(sampler, ("optuna",))[0], reason="an extra of Optuna")
+    proposals = []
+    for unused in (1e-6, 1e-2):
+        asking = AskAndTell(sampler, optional_space, 16, 0, smaller=True)
+        for setting in fixed("sobol", optional_space, 16, 0):
+            unused_value = {} if setting[METHOD] else {STRENGTH: unused}
+            asking.add(setting | unused_value, abs(np.log10(setting[RATE]) + 2))
+        proposals.append(asking.ask(8))
+    assert proposals[0] == proposals[1]
 
 
 def test_a_sampler_that_is_not_installed_says_what_to_do(monkeypatch):

@@ -150,7 +150,7 @@ class Sweeping:
             else:
                 for setting, value in told:
                     with contextlib.suppress(ValueError):  # carried from outside these ranges
-                        asking.know(setting, value)
+                        asking.add(setting, value)
             proposed, batch = proposed + len(proposals), batch + 1
 
     def _next(

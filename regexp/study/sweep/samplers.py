@@ -8,12 +8,18 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import product
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from regexp.config.search.space import Parameter, Setting, Space
 from regexp.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna import Trial as OptunaTrial
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial, TrialState
 
 ADAPTIVE = ("tpe", "gp", "cma_es")
 NEEDS = {"gp": ("torch", "pip install '.[samplers]'"), "cma_es": ("cmaes", "pip install '.[samplers]'")}
@@ -87,61 +93,85 @@ def grid(space: Space, trials: int) -> list[Setting]:
 
 
 class AskAndTell:
-    """An Optuna sampler on a study of its own, in memory; it sees the trials of one stage.
+    """An adaptive sampler of Optuna, in memory, over the trials of one stage.
 
-    What it asks next depends on what it was told and on how much, so that a resumed stage goes on in the same way
-    (cma_es, which keeps its state in the trials it asked for itself, begins anew).
+    TPE and the Gaussian process propose from the ended trials alone, each with the values of the methods that were in:
+    a value that changed nothing says nothing about the score. So a resumed stage continues as if it had not stopped.
+    CMA-ES keeps its state in the trials it proposed; resumed, it begins a new search.
     """
 
     def __init__(self, sampler: str, space: Space, trials: int, stage: int, smaller: bool):
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.name, self.space, self.stage, self.first = sampler, space, stage, max(4, min(10, trials // 4))
+        self.name, self.space, self.stage = sampler, space, stage
+        self.startup_trials = max(4, min(10, trials // 4))
+        self.direction: Literal["minimize", "maximize"] = "minimize" if smaller else "maximize"
         self.distributions = {p.path: distribution(p) for p in space}
-        direction: Any = "minimize" if smaller else "maximize"
-        self.study = optuna.create_study(direction=direction, sampler=self._sampler())
-        self.asked: list[Any] = []
+        self.ended: list[FrozenTrial] = []
+        self.study = self._new_study()
+        self.proposals: list[OptunaTrial] = []
 
-    def _sampler(self) -> Any:
+    def _new_study(self) -> Study:
+        """Return a study of the ended trials, with a sampler seeded by their number."""
         import optuna
 
-        seed = 1000 * self.stage + len(self.study.trials) if hasattr(self, "study") else self.stage
+        seed, startup, kinds = 1000 * self.stage + len(self.ended), self.startup_trials, optuna.samplers
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # experimental options
-            kinds, first = optuna.samplers, self.first
+            warnings.simplefilter("ignore")  # multivariate, constant_liar and the Gaussian process are experimental
+            sampler: BaseSampler
             if self.name == "tpe":
-                return kinds.TPESampler(seed=seed, n_startup_trials=first, multivariate=True, constant_liar=True)
-            if self.name == "gp":
-                return kinds.GPSampler(seed=seed, n_startup_trials=first)
-            return kinds.CmaEsSampler(seed=seed, n_startup_trials=first, warn_independent_sampling=False)
+                sampler = kinds.TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, constant_liar=True)
+            elif self.name == "gp":
+                sampler = kinds.GPSampler(seed=seed, n_startup_trials=startup)
+            else:
+                sampler = kinds.CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
+            study = optuna.create_study(direction=self.direction, sampler=sampler)
+            study.add_trials(self.ended)
+        return study
 
     def ask(self, count: int) -> list[Setting]:
-        """The next settings; `tell` answers them in this order."""
+        """Return the next settings; `tell` answers them in this order."""
         if self.name != "cma_es":
-            self.study.sampler = self._sampler()
+            self.study = self._new_study()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.asked = [self.study.ask(self.distributions) for _ in range(count)]
-        return [{p.path: _tidy(p, trial.params[p.path]) for p in self.space} for trial in self.asked]
+            self.proposals = [self.study.ask(self.distributions) for _ in range(count)]
+        return [self._setting(trial) for trial in self.proposals]
 
-    def tell(self, values: Sequence[float | None]) -> None:
-        """The scores of what was asked; None of a trial that failed, which ranks last."""
-        from optuna.trial import TrialState
+    def _setting(self, trial: OptunaTrial) -> Setting:
+        return {p.path: _tidy(p, trial.params[p.path]) for p in self.space}
 
-        for trial, value in zip(self.asked, values, strict=True):
-            self.study.tell(trial, value, None if value is not None else TrialState.PRUNED)
+    def tell(self, scores: Sequence[float | None]) -> None:
+        """Add the scores of the last proposals; None for a trial that failed, which ranks last."""
+        for trial, score in zip(self.proposals, scores, strict=True):
+            if self.name == "cma_es":
+                self.study.tell(trial, score, _state(score))
+            else:
+                self.add(self._setting(trial), score)
 
-    def know(self, setting: Setting, value: float | None) -> None:
-        """A trial that was not asked for here: carried, or asked for before this process. Raises ValueError where it is
-        outside the ranges."""
-        from optuna.trial import TrialState, create_trial
+    def add(self, setting: Setting, score: float | None) -> None:
+        """Add a trial that this object did not propose: carried over, or proposed before a resume.
 
-        state = TrialState.PRUNED if value is None else TrialState.COMPLETE
+        Raises ValueError where a value is outside the ranges.
+        """
+        from optuna.trial import create_trial
+
+        values = self.space.active_part(setting) if self.name != "cma_es" else setting
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            known = create_trial(params=setting, distributions=self.distributions, value=value, state=state)
-            self.study.add_trial(known)
+            distributions = {path: self.distributions[path] for path in values}
+            trial = create_trial(params=values, distributions=distributions, value=score, state=_state(score))
+        if self.name == "cma_es":
+            self.study.add_trial(trial)
+        else:
+            self.ended.append(trial)
+
+
+def _state(score: float | None) -> TrialState:
+    from optuna.trial import TrialState
+
+    return TrialState.PRUNED if score is None else TrialState.COMPLETE
 
 
 def _tidy(parameter: Parameter, value: Any) -> Any:
