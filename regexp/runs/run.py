@@ -10,16 +10,18 @@ import os
 import shlex
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from regexp.core import escaping
 from regexp.core.errors import RunError, UsageError
 from regexp.runs import checkpoint, files
 from regexp.runs.checkpoint import Arrays
 
+LONGEST_COMMENT = 1000  # characters of a line of config.yaml that says what was inferred
 # Every file that this package writes into a run's folder, and into its checkpoints/; nothing else is ever removed.
 FILES = (
     "config.yaml", "manifest.json", "metrics.jsonl", "summary.json", "predictions.npz", "diagnostics.json",
@@ -242,9 +244,14 @@ class Run:
 
     # -- whole files --------------------------------------------------------------------------------------------------
 
-    def write_config(self, text: str) -> None:
-        """The resolved config. A folder is a run once this is there."""
-        files.write_atomic(self.path / "config.yaml", text.encode())
+    def write_config(self, text: str, inferred: Sequence[str] = ()) -> None:
+        """Write the resolved config; the lines that say what was inferred from the data become comments at its end.
+
+        A folder is a run once this file is there.
+        """
+        comments = [f"#   {escaping.plain(line, LONGEST_COMMENT)}\n" for line in inferred]
+        heading = ["# Inferred from the data:\n"] if inferred else []
+        files.write_atomic(self.path / "config.yaml", "".join([text, *heading, *comments]).encode())
 
     def write_text(self, name: str, text: str) -> None:
         """A file for people or for another command."""

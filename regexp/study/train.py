@@ -407,6 +407,8 @@ def train(
         session.notes = (*map(str, loaded.check_data(facts)), *data.notes)
         for event in session.events(resume):
             if isinstance(event, Prepared):
+                if not resume:
+                    run.write_config(to_yaml(loaded.experiment), data.inferred)
                 manifest |= record(to_yaml(loaded.experiment), data, session.data_hash)
                 run.write_json("manifest.json", manifest)
             elif isinstance(event, Finished):

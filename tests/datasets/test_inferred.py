@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from regexp.config import load
 from regexp.core.errors import DataError
 from regexp.datasets.csv import CSV
 from tests.cli.command import inside
@@ -423,3 +424,19 @@ def test_every_command_shows_once_what_was_inferred(command, tmp_path, capsys):
     if name == "train":
         manifest = json.loads((tmp_path / "runs" / "c" / "manifest.json").read_text())
         assert manifest["data"]["inferred"][0].endswith("the first line names the columns (dataset.header)")
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "ablate"])
+def test_the_resolved_config_says_what_was_inferred(command, tmp_path, capsys):
+    table(tmp_path, "x,y\n" + rows(60, fraction, lambda row: row % 3))
+    (tmp_path / "c.yaml").write_text(CONFIG.replace("FOLDER", str(tmp_path)))
+    options = ("--no-cost",) if command == "ablate" else ()
+    assert inside(command, tmp_path / "c.yaml", "--runs-dir", tmp_path / "runs", *options) == 0
+    configs = list((tmp_path / "runs").rglob("config.yaml"))
+    assert configs
+    for config in configs:
+        _, _, comments = config.read_text().partition("# Inferred from the data:\n")
+        assert "t.csv: the first line names the columns (dataset.header)" in comments
+        load(config)
+    if command == "train":  # its comments change no hash
+        assert inside("evaluate", "c", "--runs-dir", tmp_path / "runs") == 0

@@ -96,7 +96,7 @@ def test_a_resumed_tpe_asks_the_same(space):
 
 @pytest.mark.parametrize("sampler", ["tpe", pytest.param("gp", marks=pytest.mark.slow)])
 def test_values_of_a_method_that_is_out_do_not_matter(sampler, optional_space):
-    """Trials without the method have one score whatever its strength would be; strengths far from the best are added."""
+    """Trials without the method carry a strength that changes nothing: two strengths, the same proposals."""
     pytest.importorskip(samplers.NEEDS.get(sampler, ("optuna",))[0], reason="an extra of Optuna")
     proposals = []
     for unused in (1e-6, 1e-2):

@@ -97,6 +97,8 @@ def run_sweep(
         if notice := _same(store, description(loaded), sweeping.data, digest, run):
             planned = replace(planned, notes=(*planned.notes, notice))
         _check_complete(store, manifest["trials"], run)
+        if not resume:
+            run.write_config(description(loaded), sweeping.data.inferred)
         manifest |= record(description(loaded), sweeping.data, digest)
         run.write_json("manifest.json", manifest)
         for event in sweeping.events(store, planned):
