@@ -57,15 +57,21 @@ class Attacks(Component):
 class Evaluation(Component):
     """What is measured.
 
+    every: epochs between two evaluations during training; the last epoch is always evaluated. Only an evaluated epoch
+        can be the best one; early stopping's patience counts all epochs
     ece_bins: equal-width confidence bins of the expected calibration error
     train_limit: training examples (the first of the split) measured in evaluation mode after each epoch; at the end all
+    validation_limit: validation examples (the first of the split) measured after each epoch; null measures all; at the
+        end all
     mc_samples: passes with noise drawn (dropout on, running statistics) whose mean predicts the test split at the end
         beside the usual prediction; 0 is off
     attacks: robust accuracy at the end; null is off
     """
 
+    every: Count = 1
     ece_bins: Count = static(default=15)
     train_limit: Count = static(default=2000)
+    validation_limit: Count | None = static(default=None)
     mc_samples: Natural = static(default=0)
     attacks: Attacks | None = None
 

@@ -298,10 +298,10 @@ def compare(expected: Record, measured: Record) -> tuple[str, bool]:
 
 
 def difference(before: float, after: float) -> float:
-    """Return the absolute difference; 0 for two missing numbers."""
+    """Return the difference, relative where the number is above 1; 0 for two missing numbers."""
     if math.isnan(before) and math.isnan(after):
         return 0.0
-    return math.inf if math.isnan(before) or math.isnan(after) else abs(after - before)
+    return math.inf if math.isnan(before) or math.isnan(after) else abs(after - before) / max(1.0, abs(before))
 
 
 def main() -> None:

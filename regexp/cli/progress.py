@@ -215,7 +215,13 @@ def headline(event: Any) -> str:
     members = f" x {event.lanes // event.seeds} members" if event.lanes > event.seeds else ""
     lanes = f"{event.lanes} trial{'s' * (event.lanes > 1)} (1 setting x {event.seeds} {seeds}{members})"
     sizes = f"{event.train:,} train, {event.validation:,} validation, {event.test:,} test examples"
-    return f"{lanes} -> {event.programs} {programs}; {sizes}; {event.parameters:,} parameters"
+    return f"{lanes} -> {event.programs} {programs}; {sizes}; {event.parameters:,} parameters; {evaluation_work(event)}"
+
+
+def evaluation_work(event: Any) -> str:
+    """Return `evaluation about 12% of the work`; above one half with the keys that reduce it."""
+    advice = " (evaluation.every, evaluation.validation_limit)" if event.evaluation_share > 0.5 else ""
+    return f"evaluation about {event.evaluation_share:.0%} of the work{advice}"
 
 
 def duration(seconds: float) -> str:

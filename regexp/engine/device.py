@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import warnings
@@ -63,7 +64,7 @@ def set_up(device: Device = "auto", cpu_devices: int | None = None) -> None:
         )
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
-    if not _initialised():
+    with contextlib.suppress(RuntimeError):  # JAX's devices exist already, and their number no longer changes
         jax.config.update("jax_num_cpu_devices", cpu_devices or cores())
     on_cpu = device == "cpu" or jax.default_backend() == "cpu"
     (cache.use if on_cpu else cache.use_jax)(cache.folder_of_user(cores()))
@@ -88,9 +89,3 @@ def check_memory(numbers: int) -> None:
             f"out of memory: the weights and their gradient need {needed}, this machine has {there}; "
             "lower the model's size or the number of training.seeds"
         )
-
-
-def _initialised() -> bool:
-    from jax._src import xla_bridge
-
-    return bool(xla_bridge.backends_are_initialized())

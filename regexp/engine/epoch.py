@@ -81,35 +81,50 @@ def predict(
     lane: Lane,
     variables: Variables,
     rows: Array,
+    is_due: Array | bool = True,
 ) -> Array:
-    """Outputs (n, outputs) in evaluation mode for some rows, in blocks that fit the cache."""
+    """Return the outputs (n, outputs) in evaluation mode for some rows, in blocks that fit the cache.
+
+    Without `is_due` no block is computed, and the outputs are 0.
+    """
     block = max(1, min(EVALUATION_BLOCK, rows.shape[0]))
     blocks = -(-rows.shape[0] // block)
-    padded = jnp.pad(rows, (0, blocks * block - rows.shape[0])).reshape(blocks, block)
+    padded = jnp.pad(rows, (0, blocks * block - rows.shape[0]))
 
-    def one(part: Array) -> Array:
-        inputs, _ = gather(spec, shared, lane, part)
-        return forward(experiment, spec, lane, variables, inputs, "eval").outputs
+    def add(index: Array, outputs: Array) -> Array:
+        inputs, _ = gather(spec, shared, lane, lax.dynamic_slice_in_dim(padded, index * block, block))
+        values = forward(experiment, spec, lane, variables, inputs, "eval").outputs
+        return lax.dynamic_update_slice_in_dim(outputs, values, index * block, 0)
 
-    return lax.map(one, padded).reshape(blocks * block, spec.outputs)[: rows.shape[0]]
+    zeros = jnp.zeros((blocks * block, spec.outputs), jnp.float32)
+    return lax.fori_loop(0, jnp.where(is_due, blocks, 0), add, zeros)[: rows.shape[0]]
 
 
 EVALUATION_BLOCK = 512
 
 
 def measured(
-    experiment: Experiment,
-    spec: Spec,
-    shared: Shared,
-    lane: Lane,
-    variables: Variables,
-    rows: Array,
+    experiment: Experiment, spec: Spec, shared: Shared, lane: Lane, variables: Variables, is_due: Array
 ) -> dict[str, Array]:
-    """The metrics of some rows in evaluation mode."""
-    outputs = predict(experiment, spec, shared, lane, variables, rows)
+    """Return the metrics of the measured training rows and of the validation rows, from one forward pass over both.
+
+    Where they are not due there is no forward pass, and the metrics are NaN. The forward pass stands in the program
+    once: compiling takes its time for the number of operations.
+    """
+    rows = jnp.concatenate([lane.measured, lane.validation])
+    outputs = predict(experiment, spec, shared, lane, variables, rows, is_due)
     targets = shared.targets.at[rows].get(mode="promise_in_bounds")
-    bins = experiment.evaluation.ece_bins
-    return measure(spec.task, spec.loss, outputs, targets, lane.target_mean, lane.target_scale, bins)
+    count = lane.measured.shape[0]
+    parts = {"train": slice(None, count), "validation": slice(count, None)}
+    return {
+        f"{part}/{name}": jnp.where(is_due, value, jnp.nan)
+        for part, place in parts.items()
+        if outputs[place].shape[0]
+        for name, value in measure(
+            spec.task, spec.loss, outputs[place], targets[place], lane.target_mean, lane.target_scale,
+            experiment.evaluation.ece_bins,
+        ).items()
+    }  # fmt: skip
 
 
 def epoch_metrics(
@@ -120,18 +135,23 @@ def epoch_metrics(
     state: State,
     steps_per_epoch: int,
 ) -> dict[str, Array]:
-    """One row of metrics.jsonl: losses as trained, and train and validation metrics in evaluation mode."""
+    """Return a row of metrics.jsonl: losses as trained, and train and validation metrics in evaluation mode.
+
+    The metrics of an epoch that is not evaluated are NaN.
+    """
     data = state.loss_sum / steps_per_epoch
     params = weights(experiment, state.variables.parameters)
     terms = {m.name: m.penalty(params) for m in experiment.regularizers if m.overrides("penalty")}
     row = {"loss/data": data, **{f"loss/{name}": value for name, value in terms.items()}}
     row["loss/total"] = data + sum(terms.values(), jnp.zeros(()))
-    variables = evaluated(experiment, state)
-    for part, rows in (("train", lane.measured), ("validation", lane.validation)):
-        if rows.shape[0]:
-            values = measured(experiment, spec, shared, lane, variables, rows)
-            row |= {f"{part}/{name}": value for name, value in values.items()}
-    return row
+    is_due = is_evaluated(experiment, lane, state.epoch + 1)
+    return row | measured(experiment, spec, shared, lane, evaluated(experiment, state), is_due)
+
+
+def is_evaluated(experiment: Experiment, lane: Lane, epoch: Array) -> Array:
+    """Return whether metrics are measured after an epoch: every `evaluation.every` epochs, and after the last."""
+    last = jnp.minimum(experiment.training.epochs, lane.epochs)
+    return (epoch % experiment.evaluation.every == 0) | (epoch >= last)
 
 
 def evaluated(experiment: Experiment, state: State) -> Variables:
@@ -226,21 +246,3 @@ def chunk(
 
 def _where(condition: Array, new: Tree, old: Tree) -> Tree:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
-
-
-def final(
-    experiment: Experiment,
-    spec: Spec,
-    shared: Shared,
-    lane: Lane,
-    variables: Variables,
-    test: Array,
-) -> tuple[dict[str, Array], Array]:
-    """Metrics of the whole train, validation and test splits in evaluation mode, and the test outputs."""
-    metrics: dict[str, Array] = {}
-    outputs = predict(experiment, spec, shared, lane, variables, test)
-    for part, rows in (("train", lane.train), ("validation", lane.validation), ("test", test)):
-        if rows.shape[0]:
-            values = measured(experiment, spec, shared, lane, variables, rows)
-            metrics |= {f"{part}/{name}": value for name, value in values.items()}
-    return metrics, outputs

@@ -15,6 +15,7 @@ from regexp.engine import epoch as programs
 from regexp.engine.batches import batch_size, epoch_order
 from regexp.engine.device import check_memory
 from regexp.engine.epoch import Segments, State
+from regexp.engine.evaluate import metrics_by_part, rows_of
 from regexp.engine.lanes import Layout, Program, choose_layout, compile_over_lanes, stack
 from regexp.engine.prepare import member_of, prepare_shared, spec_of
 from regexp.engine.probe import probed, wanted
@@ -181,18 +182,38 @@ class Group:
                 epoch = (starts[index] - self.began[lane]) // self.steps_per_epoch + 1
                 if epoch <= finished[lane]:  # later rows of a stopped lane mean nothing
                     values = {name: float(value[lane, index]) for name, value in rows.items()}
+                    if not self._is_evaluated(lane, epoch):
+                        values = {name: value for name, value in values.items() if name.startswith("loss/")}
                     who = {"seed": trial.seed} if self.alone else {"seed": trial.seed, "member": trial.member}
                     found.append({"epoch": epoch, **who, **values})
         return found
 
+    def _is_evaluated(self, lane: int, epoch: int) -> bool:
+        return bool(programs.is_evaluated(self.trials[lane].experiment, self._prepared[lane], epoch))
+
     # -- results ------------------------------------------------------------------------------------------------------
 
-    def evaluate(self, variables: Variables) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Metrics {name: (lanes,)} on whole train, validation and test, and test outputs (lanes, n, outputs)."""
-        final, lanes = self._evaluation(variables)
-        metrics, outputs = final.call(self.shared, *lanes)
-        count = len(self.trials)
-        return {k: np.asarray(v)[:count] for k, v in metrics.items()}, np.asarray(outputs)[:count]
+    def evaluate(
+        self, variables: Variables, lanes: Sequence[int] | None = None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return metrics {name: (lanes,)} on whole train, validation and test, and test outputs (lanes, n, outputs).
+
+        lanes: those to measure; by default all
+        """
+        program, arguments = self._evaluation(variables)
+        outputs = np.asarray(program.call(self.shared, *arguments))
+        chosen = range(len(self.trials)) if lanes is None else lanes
+        metrics = [self._metrics(lane, outputs[lane]) for lane in chosen]
+        test = len(self.splits[0].test)
+        by_name = {name: np.asarray([values[name] for values in metrics]) for name in metrics[0]}
+        return by_name, outputs[list(chosen), outputs.shape[1] - test :]
+
+    def _metrics(self, lane: int, outputs: np.ndarray) -> dict[str, float]:
+        constants = self._prepared[lane]
+        experiment, split = self.trials[lane].experiment, self.splits[lane]
+        return metrics_by_part(
+            experiment, self.data, split, outputs, np.asarray(constants.target_mean), np.asarray(constants.target_scale)
+        )
 
     def predict(self, variables: Variables, rows: np.ndarray) -> np.ndarray:
         """Outputs (lanes, n, outputs) in the target's units for rows (lanes, n) of the dataset."""
@@ -207,7 +228,7 @@ class Group:
         evaluation = self.trials[0].experiment.evaluation
         if not wanted(self.trials[0].experiment) or not len(self.splits[0].test):
             return {}  # a program without results has no devices: read from the cache it cannot be called
-        _, lanes = self._evaluation(variables)
+        lanes = (self.experiments, self.lane, variables, self._test_rows())
         program = compile_over_lanes(_probed, self.layout, (self.shared,), lanes, (self.spec,))
         found: dict[str, np.ndarray] = {}
         for name, values in program.call(self.shared, *lanes).items():
@@ -238,8 +259,9 @@ class Group:
         self._evaluation(self.state.variables)
 
     def _evaluation(self, variables: Variables) -> tuple[Program, tuple[Tree, ...]]:
-        lanes = (self.experiments, self.lane, variables, self._test_rows())
-        return compile_over_lanes(_final, self.layout, (self.shared,), lanes, (self.spec,)), lanes
+        rows = self._lanes(np.stack([rows_of(split) for split in self.splits]))
+        lanes = (self.experiments, self.lane, variables, rows)
+        return compile_over_lanes(_predict, self.layout, (self.shared,), lanes, (self.spec,)), lanes
 
     def selected(self) -> list[Variables]:
         """The variables to measure: of the best epoch, where one is selected, else of the last; several of an ensemble
@@ -392,7 +414,3 @@ def _probed(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, 
 
 def _recomputed(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, batches: Any) -> Any:
     return recomputed(experiment, spec, shared, lane, variables, batches)
-
-
-def _final(spec: Any, shared: Any, experiment: Any, lane: Any, variables: Any, test: Any) -> Any:
-    return programs.final(experiment, spec, shared, lane, variables, test)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from regexp.datasets.base import Data, Split
+from regexp.engine.evaluate import metrics_by_part, metrics_of_rows, rows_of
 from regexp.engine.group import Group
 from regexp.engine.prepare import target_units
 from regexp.engine.step import Variables
 from regexp.experiment import Experiment, Trial
-from regexp.losses import loss_for
-from regexp.metrics import measure, names
+from regexp.metrics import names
 
 TINY = 1e-7  # the least probability that a vote leaves a class, so that the likelihood stays finite
 
@@ -85,7 +85,7 @@ def _score_ensembles(
     models: Sequence[Models], base: dict[int, Split],
 ) -> Scores:  # fmt: skip
     predicted: dict[int, list[tuple[int, dict[str, float], np.ndarray]]] = {seed: [] for seed in base}
-    rows = {seed: np.concatenate([split.train, split.validation, split.test]) for seed, split in base.items()}
+    rows = {seed: rows_of(split) for seed, split in base.items()}
     for one in models:
         found, _ = one.group.evaluate(one.variables)
         outputs = one.group.predict(one.variables, np.stack([rows[trials[i].seed] for i in one.trials]))
@@ -96,7 +96,7 @@ def _score_ensembles(
     for seed, members in predicted.items():
         split, (mean, scale) = base[seed], target_units(data, base[seed].train)
         whole = combine(experiment, data, np.stack([outputs for _, _, outputs in members]))
-        metrics = _by_split(experiment, data, split, whole, mean, scale)
+        metrics = metrics_by_part(experiment, data, split, (whole - mean) / scale, mean, scale)
         scores.metrics.append(metrics)
         scores.outputs.append(whole[len(split.train) + len(split.validation) :])
         best = min(members, key=lambda m: m[1].get("validation/loss", m[1]["train/loss"]))[1]
@@ -130,19 +130,6 @@ def combine(experiment: Experiment, data: Data, outputs: np.ndarray) -> np.ndarr
     return np.log(np.maximum(probabilities.mean(0), TINY)).astype(np.float32)
 
 
-def _by_split(
-    experiment: Experiment, data: Data, split: Split, outputs: np.ndarray, mean: np.ndarray, scale: np.ndarray
-) -> dict[str, float]:
-    found: dict[str, float] = {}
-    begin = 0
-    for part in ("train", "validation", "test"):
-        rows = getattr(split, part)
-        values = _measured(experiment, data, rows, outputs[begin : begin + len(rows)], mean, scale) if len(rows) else {}
-        found |= {f"{part}/{name}": value for name, value in values.items()}
-        begin += len(rows)
-    return found
-
-
 def _out_of_bag(
     experiment: Experiment, data: Data, rows: np.ndarray, seen: list[np.ndarray], outputs: np.ndarray,
     mean: np.ndarray, scale: np.ndarray,
@@ -157,13 +144,5 @@ def _out_of_bag(
         alike = (unseen == who[:, None]).all(0)
         together[alike] = combine(experiment, data, outputs[who][:, alike])
     together = together[some]
-    return {**_measured(experiment, data, rows[some], together, mean, scale), "share": float(some.mean())}
-
-
-def _measured(
-    experiment: Experiment, data: Data, rows: np.ndarray, outputs: np.ndarray, mean: np.ndarray, scale: np.ndarray
-) -> dict[str, float]:
-    loss = experiment.training.loss or loss_for(data.task)
-    bins = experiment.evaluation.ece_bins
-    found = measure(data.task, loss, (outputs - mean) / scale, data.targets[rows], mean, scale, bins)
-    return {name: float(value) for name, value in found.items()}
+    metrics = metrics_of_rows(experiment, data, rows[some], (together - mean) / scale, mean, scale)
+    return {**metrics, "share": float(some.mean())}

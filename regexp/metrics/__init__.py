@@ -1,6 +1,7 @@
-"""What is measured in evaluation mode, from the outputs over a whole split; jittable and vmappable.
+"""What is measured in evaluation mode, from the outputs over a whole split.
 
-METRICS describes each; `measure` computes all of a task.
+METRICS describes each; `measure` computes all of a task: on JAX arrays inside compiled training, on NumPy arrays, in
+their precision, for the final metrics.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from regexp.core.lazy import jax, jnp
+import numpy as np
+
+from regexp.core.lazy import jax, jnp, special
 from regexp.losses import LOSSES
 
 Array = Any
@@ -69,48 +72,51 @@ def measure(
     outputs: (n, K) logits with targets (n,) class numbers, or (n, outputs) of the scaled targets with targets
     (n, outputs) as read; mean, scale: (outputs,) of the target's standardisation; bins: of the ECE.
     """
+    xp = np if isinstance(outputs, np.ndarray) else jnp
     if task == "classification":
-        return _classification(loss, outputs, targets, bins)
-    return _regression(loss, outputs, targets, mean, scale)
+        return _classification(xp, loss, outputs, targets, bins)
+    return _regression(xp, loss, outputs, targets, mean, scale)
 
 
-def _classification(loss: str, logits: Array, labels: Array, bins: int) -> dict[str, Array]:
+def _classification(xp: Any, loss: str, logits: Array, labels: Array, bins: int) -> dict[str, Array]:
     classes = logits.shape[-1]
-    one_hot = jax.nn.one_hot(labels, classes, dtype=logits.dtype)
-    probabilities = jax.nn.softmax(logits)
-    correct = (jnp.argmax(logits, -1) == labels).astype(logits.dtype)
-    correct = jnp.where(jnp.all(jnp.isfinite(logits), -1), correct, jnp.nan)
-    count = jnp.sum(one_hot, 0)
-    recall = jnp.sum(one_hot * correct[:, None], 0) / jnp.maximum(count, 1)
+    one_hot = (labels[:, None] == xp.arange(classes)).astype(logits.dtype)
+    probabilities = special.softmax(logits, axis=-1) if xp is np else jax.nn.softmax(logits)
+    correct = (xp.argmax(logits, -1) == labels).astype(logits.dtype)
+    correct = xp.where(xp.all(xp.isfinite(logits), -1), correct, xp.nan)
+    count = xp.sum(one_hot, 0)
+    recall = xp.sum(one_hot * correct[:, None], 0) / xp.maximum(count, 1)
     return {
-        "loss": jnp.mean(LOSSES[loss](logits, one_hot)),
-        "accuracy": jnp.mean(correct),
-        "balanced_accuracy": jnp.sum(recall) / jnp.sum(count > 0),
-        "nll": jnp.mean(LOSSES["cross_entropy"](logits, one_hot)),
-        "brier": jnp.mean(jnp.sum(jnp.square(probabilities - one_hot), -1)),
-        "ece": expected_calibration_error(jnp.max(probabilities, -1), correct, bins),
+        "loss": xp.mean(LOSSES[loss](logits, one_hot)),
+        "accuracy": xp.mean(correct),
+        "balanced_accuracy": xp.sum(recall) / xp.sum(count > 0),
+        "nll": xp.mean(LOSSES["cross_entropy"](logits, one_hot)),
+        "brier": xp.mean(xp.sum(xp.square(probabilities - one_hot), -1)),
+        "ece": expected_calibration_error(xp.max(probabilities, -1), correct, bins),
     }
 
 
 def expected_calibration_error(confidence: Array, correct: Array, bins: int) -> Array:
     """sum_b n_b/n |mean correct_b - mean confidence_b| over equal-width bins (lower, upper] (Guo et al. 2017)."""
-    index = jnp.clip(jnp.ceil(confidence * bins).astype(jnp.int32) - 1, 0, bins - 1)
-    inside = jax.nn.one_hot(index, bins, dtype=confidence.dtype)
-    gaps = jnp.sum(inside * (correct - confidence)[:, None], 0)
-    return jnp.sum(jnp.abs(gaps)) / confidence.shape[0]
+    xp = np if isinstance(confidence, np.ndarray) else jnp
+    # The confidence of a diverged model is NaN: in bin 0, as in a conversion by XLA, it makes the sum NaN all the same.
+    index = xp.clip(xp.nan_to_num(xp.ceil(confidence * bins)).astype(xp.int32) - 1, 0, bins - 1)
+    inside = (index[:, None] == xp.arange(bins)).astype(confidence.dtype)
+    gaps = xp.sum(inside * (correct - confidence)[:, None], 0)
+    return xp.sum(xp.abs(gaps)) / confidence.shape[0]
 
 
-def _regression(loss: str, outputs: Array, targets: Array, mean: Array, scale: Array) -> dict[str, Array]:
-    errors = jnp.square(outputs * scale + mean - targets)
-    spread = jnp.mean(jnp.square(targets - jnp.mean(targets, 0)), 0)
+def _regression(xp: Any, loss: str, outputs: Array, targets: Array, mean: Array, scale: Array) -> dict[str, Array]:
+    errors = xp.square(outputs * scale + mean - targets)
+    spread = xp.mean(xp.square(targets - xp.mean(targets, 0)), 0)
     return {
-        "loss": jnp.mean(LOSSES[loss](outputs, (targets - mean) / scale)),
-        "rmse": jnp.sqrt(jnp.mean(errors)),
-        "r2": jnp.mean(_determination(jnp.mean(errors, 0), spread)),
+        "loss": xp.mean(LOSSES[loss](outputs, (targets - mean) / scale)),
+        "rmse": xp.sqrt(xp.mean(errors)),
+        "r2": xp.mean(_determination(xp, xp.mean(errors, 0), spread)),
     }
 
 
-def _determination(error: Array, spread: Array) -> Array:
+def _determination(xp: Any, error: Array, spread: Array) -> Array:
     """1 - error/spread; where the targets are constant 1 for no error, else 0 (scikit-learn's convention)."""
     constant = spread == 0
-    return jnp.where(constant, jnp.where(error == 0, 1.0, 0.0), 1 - error / jnp.where(constant, 1.0, spread))
+    return xp.where(constant, xp.where(error == 0, 1.0, 0.0), 1 - error / xp.where(constant, 1.0, spread))

@@ -22,6 +22,7 @@ from regexp.datasets.base import Data
 from regexp.datasets.loading import load_data
 from regexp.datasets.splits import split
 from regexp.engine.device import Device, describe_device, set_up
+from regexp.engine.evaluate import evaluation_share
 from regexp.engine.group import select
 from regexp.engine.lanes import compilations, compile_seconds
 from regexp.engine.prepare import refit_parts, refits
@@ -61,6 +62,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     seeds: int = 1
     inferred: tuple[str, ...] = ()  # how the data was read, where its file does not say
+    evaluation_share: float = 0.0  # of the work of an epoch, about
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ class Session:
             len(self.trials), len(first.groups), self.train_size, self.validation_size, len(first.splits[0].test),
             first.groups[0].parameters, self.experiment.training.epochs, restored["epoch"] if restored else 0,
             self.notes, len(self.experiment.training.seeds), self.data.inferred,
+            evaluation_share(self.experiment, self.train_size, self.validation_size),
         )  # fmt: skip
         before, seconds = compilations(), compile_seconds()
         first.compile()

@@ -115,13 +115,7 @@ def run_sweep(
         if isinstance(error, UsageError | DataError) and not resume and store is None:
             run.discard()  # nothing was trained: the name is free again
             raise
-        status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt | GeneratorExit) else "failed"
-        with contextlib.suppress(RegexpError):
-            if store is not None:
-                store.flush(patience=LAST_PATIENCE)
-                manifest["trials"] = len(store.records())
-        with contextlib.suppress(RunError):
-            _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0])
+        _record_failure(run, manifest, store, error)
         if isinstance(error, Interrupted):
             message = f"stopped by a signal; go on with: {run.resume_command('sweep')}"
             raise Interrupted(message, error.exit_code - 128) from None
@@ -131,6 +125,17 @@ def run_sweep(
         if store is not None:
             store.close()
         run.close()
+
+
+def _record_failure(run: Run, manifest: dict[str, Any], store: Store | None, error: BaseException) -> None:
+    """Write the trials that have ended and the reason, as far as the storage and the disk allow."""
+    status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt | GeneratorExit) else "failed"
+    with contextlib.suppress(RegexpError):
+        if store is not None:
+            store.flush(patience=LAST_PATIENCE)
+            manifest["trials"] = len(store.records())
+    with contextlib.suppress(RunError):
+        _end(run, manifest, status, f"{type(error).__name__}: {error}".splitlines()[0])
 
 
 def _same(store: Store, text: str, data: Data, digest: str, run: Run) -> str | None:

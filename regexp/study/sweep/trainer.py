@@ -54,8 +54,8 @@ class Lanes:
     def lane(self, trial: Trial) -> Lane:
         """Rows, fitted preprocessing, key."""
         own = tuple(m for m in trial.experiment.regularizers if m.overrides("prepare"))
-        limit = trial.experiment.evaluation.train_limit
-        key = (trial.seed, repr(own), limit)
+        evaluation = trial.experiment.evaluation
+        key = (trial.seed, repr(own), evaluation.train_limit, evaluation.validation_limit)
         if key not in self.lanes:
             self.lanes[key] = prepare_lane(trial, self.data, self.split(trial.seed))
         return self.lanes[key]
@@ -226,14 +226,14 @@ def _outcomes(made: Group, seats: Sequence[int]) -> Iterator[Outcome]:
     (variables,) = made.selected()
     if made.has_statistics and uses_population(made.trials[0].experiment):
         variables = made.recomputed(variables)
-    metrics, _ = made.evaluate(variables)
+    metrics, _ = made.evaluate(variables, seats)
     epochs, steps = np.asarray(made.state.epoch).tolist(), np.asarray(made.state.diverged_at).tolist()
-    for seat in seats:
+    for place, seat in enumerate(seats):
         if steps[seat] >= 0:
             reason = f"the loss is not finite at step {steps[seat]}"
             yield Outcome("diverged", epochs[seat], {}, steps[seat], reason)
         else:
-            yield Outcome("done", epochs[seat], {name: float(values[seat]) for name, values in metrics.items()})
+            yield Outcome("done", epochs[seat], {name: float(values[place]) for name, values in metrics.items()})
 
 
 def _states(made: Group, seats: Sequence[int], rung: int) -> Iterator[State]:
