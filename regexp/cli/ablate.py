@@ -317,7 +317,7 @@ def _show(
     from regexp.report.collect import collect
     from regexp.report.compare import build
     from regexp.report.page import page
-    from regexp.report.tables import ablation
+    from regexp.report.tables import ablation_table
     from regexp.runs.files import write_named
 
     records, skipped = collect(folder.parent, [folder.name])
@@ -325,7 +325,7 @@ def _show(
     if as_json:
         JsonLines(None, Display()).event(Concluded(json_module.loads(formats.json(report))["ablations"]))
     elif not quiet:
-        formats.terminal([ablation(one) for one in report.ablations], Console())
+        formats.terminal([ablation_table(one) for one in report.ablations], Console())
     if html is not None:
         write_named(html, page(report).encode())
         if not quiet:

@@ -1,4 +1,4 @@
-"""An ablation's run folders -> what each method contributes, paired by seed, with verdicts; and the answer in words."""
+"""Compute what each method of an ablation contributes, paired by seed, with a verdict; summarize it in words."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ from regexp.statistics.intervals import UNBOUNDED, Bounds
 WORDS = {"better": "helps", "worse": "hurts"}
 PAIR_WORDS = {"better": "more together", "worse": "less together", "equivalent": "adds up"}
 ORDER = ("helps", "more together", "hurts", "less together", "equivalent", "adds up", "undecided", "no pairs")
-MOST_METHODS = 100  # there are no more
-MOST_NAMED = 10  # in a sentence; the table has all
+MOST_METHODS = 100  # a manifest that lists more is damaged: the catalogue is smaller
+MOST_NAMED = 10  # methods listed in a sentence; the table lists all
 Values = Mapping[int, float]  # {seed: metric}
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """One contrast of arms. family: together, leave one out, alone or interaction; methods: whose it is."""
+    """The contribution of one or more methods: a contrast of arms and its verdict.
+
+    family: `together`, `leave one out`, `alone` or `interaction`
+    methods: the methods whose contribution this is
+    """
 
     family: str
     methods: tuple[str, ...]
@@ -34,24 +38,24 @@ class Contribution:
 
     @property
     def what(self) -> str:
-        """`l2`, `l2 x dropout`, `all`."""
+        """Return the label of the contribution: `l2`, `l2 x dropout` or `all`."""
         return "all" if self.family == "together" else " x ".join(self.methods)
 
     @property
     def word(self) -> str:
-        """The verdict on it: helps, hurts, equivalent, undecided, no pairs; of an interaction whether it adds up."""
+        """Return the verdict in the words of its family: `helps` or `hurts`, for an interaction `more together`, ..."""
         return (PAIR_WORDS if self.family == "interaction" else WORDS).get(self.verdict.word, self.verdict.word)
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """Every contribution to one metric.
+    """The contributions of all methods of an ablation to one metric.
 
-    everything, nothing: of the arms with all methods and with none; None where there is no value
-    step_time: of each method, the time of a training step with it over one without; {} where it was not measured
-    retuned: the value searched again for every arm, or none
-    at_edge: arms whose best of the values tried was the least or the greatest
-    missing: arms that have no value
+    everything, nothing: summaries of the arms with all methods and with none; None if the arm has no value
+    step_time: {method: time of a training step with the method / without it}; {} if it was not measured
+    retuned: the hyperparameter that was retuned for every arm, or None
+    at_edge: arms whose best value of that hyperparameter was the smallest or the largest one tried
+    missing: arms without a value of the metric
     """
 
     name: str
@@ -67,17 +71,20 @@ class Ablation:
     missing: tuple[str, ...]
 
     def family(self, name: str) -> list[Contribution]:
-        """Those that were corrected together."""
-        return [one for one in self.contributions if one.family == name]
+        """Return the contributions of one family, which share one Holm correction."""
+        return [contribution for contribution in self.contributions if contribution.family == name]
 
 
 def ablations(records: Sequence[Record], metric: str, delta: float) -> list[Ablation]:
-    """Of the ablations that these records are arms of. Where a manifest cannot be read, the arms are rows alone."""
+    """Return the ablations whose arms are among the records.
+
+    An ablation whose manifest cannot be read is left out; its arms are still rows of the report.
+    """
     folders: dict[Path, list[Record]] = {}
     for record in records:
         folders.setdefault(record.path.parent, []).append(record)
-    found = [_ablation(folder, arms, metric, delta) for folder, arms in folders.items()]
-    return [one for one in found if one is not None]
+    candidates = [_ablation(folder, arms, metric, delta) for folder, arms in folders.items()]
+    return [candidate for candidate in candidates if candidate is not None]
 
 
 def _ablation(folder: Path, records: Sequence[Record], metric: str, delta: float) -> Ablation | None:
@@ -86,7 +93,7 @@ def _ablation(folder: Path, records: Sequence[Record], metric: str, delta: float
         if manifest.get("kind") != "ablation":
             return None
         methods = _names(manifest.get("methods"))
-        names = {arm: frozenset(_names(own)) for arm, own in checked_mapping(manifest.get("arms")).items()}
+        methods_by_arm = {arm: frozenset(_names(raw)) for arm, raw in checked_mapping(manifest.get("arms")).items()}
         at_edge = _names(manifest.get("at_edge") or [])
         times = {m: checked_number(t) for m, t in checked_mapping(manifest.get("step_time") or {}).items()}
     except (RunError, ValueError):
@@ -94,49 +101,56 @@ def _ablation(folder: Path, records: Sequence[Record], metric: str, delta: float
     if len(methods) > MOST_METHODS:
         return None
     measured = {record.path.name: record.metrics.get(metric, {}) for record in records}
-    values = {own: measured.get(arm, {}) for arm, own in names.items()}
+    values = {arm_methods: measured.get(arm, {}) for arm, arm_methods in methods_by_arm.items()}
     smaller = smaller_is_better(metric)
     return Ablation(
         name=folder.name,
         metric=metric,
         smaller_is_better=smaller,
         methods=methods,
-        contributions=tuple(judged(methods, values, smaller, delta, bounds(metric))),
+        contributions=tuple(judge_contrasts(methods, values, smaller, delta, bounds(metric))),
         everything=_summary(values.get(frozenset(methods), {}), metric),
         nothing=_summary(values.get(frozenset(), {}), metric),
         step_time={m: time for m, time in times.items() if m in methods and time is not None and 0 < time < 1e6},
         retuned=str(manifest["retune"]) if manifest.get("retune") else None,
         at_edge=at_edge,
-        missing=tuple(arm for arm, own in names.items() if not values[own]),
+        missing=tuple(arm for arm, arm_methods in methods_by_arm.items() if not values[arm_methods]),
     )
 
 
-def judged(
+def judge_contrasts(
     methods: Sequence[str],
     values: Mapping[frozenset[str], Values],
     smaller: bool,
     delta: float = 0.0,
     limits: Bounds = UNBOUNDED,
 ) -> list[Contribution]:
-    """Every contrast whose arms are there, with its verdict; Holm's correction within a family.
+    """Return the verdict on every contrast whose arms have values, with Holm's correction within each family.
 
-    values: {methods of an arm: {seed: metric}}; limits: what the metric can be
+    values: {methods of an arm: {seed: metric}}
+    limits: the range of the metric
     """
-    found = [one for one in contributions(methods) if values.keys() >= one[2].keys()]
-    made = []
-    for family in dict.fromkeys(kind for kind, _, _ in found):
-        own = [(what, weights) for kind, what, weights in found if kind == family]
-        arms = max(sum(weight > 0 for weight in weights.values()) for _, weights in own)  # summed on each side
-        sides = (arms * limits[0], arms * limits[1])
-        said = verdicts([contrast(weights, values) for _, weights in own], smaller, delta, bounds=sides)
-        made += [Contribution(family, what, verdict) for (what, _), verdict in zip(own, said, strict=True)]
-    return made
+    contrasts = [
+        (family, subset, arms) for family, subset, arms in contributions(methods) if values.keys() >= arms.keys()
+    ]
+    judgements = []
+    for family in dict.fromkeys(family for family, _, _ in contrasts):
+        subsets = [subset for kind, subset, _ in contrasts if kind == family]
+        weights = [arms for kind, _, arms in contrasts if kind == family]
+        # A side of an interaction sums two arms, so its values range over twice the limits of the metric.
+        terms = max(sum(weight > 0 for weight in by_arm.values()) for by_arm in weights)
+        sides = (terms * limits[0], terms * limits[1])
+        family_verdicts = verdicts([contrast(by_arm, values) for by_arm in weights], smaller, delta, bounds=sides)
+        judgements += [
+            Contribution(family, subset, verdict) for subset, verdict in zip(subsets, family_verdicts, strict=True)
+        ]
+    return judgements
 
 
 def contrast(
     weights: Mapping[frozenset[str], int], values: Mapping[frozenset[str], Values]
 ) -> tuple[dict[int, float], dict[int, float]]:
-    """(sum of the arms with weight +1, sum of those with -1), each {seed: value}, on the seeds that all arms have."""
+    """Return {seed: sum of the arms with weight +1} and {seed: sum of the arms with -1}, on the seeds of all arms."""
     seeds = sorted(set.intersection(*(set(values[arm]) for arm in weights)))
 
     def side(sign: int) -> dict[int, float]:
@@ -150,50 +164,53 @@ def contrast(
 VERBS = {
     "helps": "help",
     "hurts": "hurt",
-    "equivalent": "make no difference that matters",
-    "undecided": "may help or hurt, which is undecided",
+    "equivalent": "make no relevant difference",
+    "undecided": "may help or hurt (undecided)",
 }
 LEADS = {
-    "leave one out": "Among the others (all, against all without it)",
-    "alone": "By itself (against none)",
-    "interaction": "Two together (against the sum of each)",
+    "leave one out": "Added to the others (all methods, against all without it)",
+    "alone": "Alone (against no method)",
+    "interaction": "Pairs (both, against the sum of their separate effects)",
 }
 
 
-def answer(found: Ablation) -> list[str]:
-    """Does it help, by how much, how sure: a sentence on all methods together, and one on each family."""
-    said = [_together(one, found) for one in found.family("together")]
+def answer(ablation: Ablation) -> list[str]:
+    """Summarize an ablation: one sentence on all methods together, and one on each family."""
+    sentences = [_together(contribution, ablation) for contribution in ablation.family("together")]
     for family, lead in LEADS.items():
         groups: dict[str, list[str]] = {}
-        for one in found.family(family):
-            groups.setdefault(one.word, []).append(_amount(one))
-        told = [f"{word}: {_listed(groups[word])}" for word in ORDER if word in groups]
-        said += [f"{lead}, {'; '.join(told)}."] if told else []
-    return said
+        for contribution in ablation.family(family):
+            groups.setdefault(contribution.word, []).append(_amount(contribution))
+        parts = [f"{word}: {_listed(groups[word])}" for word in ORDER if word in groups]
+        sentences += [f"{lead}, {'; '.join(parts)}."] if parts else []
+    return sentences
 
 
 def _listed(amounts: Sequence[str]) -> str:
     return ", ".join(amounts) if len(amounts) <= MOST_NAMED else f"{len(amounts)} of them"
 
 
-def _together(one: Contribution, found: Ablation) -> str:
-    c = one.verdict.comparison
-    if c is None or found.everything is None or found.nothing is None:
-        return "Whether the methods help together cannot be told: the arms with all and with none share no seed."
-    means = f"{found.metric} {number(found.everything.mean)} with them, {number(found.nothing.mean)} without"
+def _together(contribution: Contribution, ablation: Ablation) -> str:
+    c = contribution.verdict.comparison
+    if c is None or ablation.everything is None or ablation.nothing is None:
+        return "Unknown whether the methods help together: the arms with all methods and with none share no seed."
+    means = (
+        f"{ablation.metric} {number(ablation.everything.mean)} with them, {number(ablation.nothing.mean)} without them"
+    )
     difference = f"difference {signed(c.difference)} {interval(c.interval.low, c.interval.high)}"
-    sure = f"p = {p_value(one.verdict.p)} over {count(c.pairs, 'seed')}"
-    why = f"; {because(one.verdict)}" if one.word == "undecided" else ""
-    return f"All {len(found.methods)} methods together {VERBS[one.word]}: {means}, {difference}, {sure}{why}."
+    evidence = f"p = {p_value(contribution.verdict.p)} over {count(c.pairs, 'seed')}"
+    why = f"; {because(contribution.verdict)}" if contribution.word == "undecided" else ""
+    effect = f"All {len(ablation.methods)} methods together {VERBS[contribution.word]}"
+    return f"{effect}: {means}, {difference}, {evidence}{why}."
 
 
-def _amount(one: Contribution) -> str:
-    """`l2 (+0.0120, about 9 more seeds)`."""
-    c, more = one.verdict.comparison, one.verdict.more_seeds
+def _amount(contribution: Contribution) -> str:
+    """Return a contribution in a few words: `l2 (+0.0120, about 9 more seeds)`."""
+    c, more = contribution.verdict.comparison, contribution.verdict.more_seeds
     if c is None:
-        return one.what
+        return contribution.what
     seeds = f", about {count(more, 'more seed')}" if more else ""
-    return f"{one.what} ({signed(c.difference)}{seeds})"
+    return f"{contribution.what} ({signed(c.difference)}{seeds})"
 
 
 # -- manifest.json, checked -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Run folders -> records; a folder that cannot be read is skipped with its reason and hides no other."""
+"""Collect the records of run folders. A folder that cannot be read is skipped, with a reason; the others remain."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from regexp.report.records import Record, record
 from regexp.report.sweeps import confirmed, is_sweep
 from regexp.runs.provenance import has_config, settings_hash
 
-CHECKED = "checks.json"  # what `regexp check --save` leaves: no run
+CHECKED = "checks.json"  # a folder with this file holds the result of `regexp check --save`, not a run
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A folder that is no readable run, and why."""
+    """A folder that is not a readable run, and the reason."""
 
     name: str
     reason: str
 
 
 def collect(root: Path, names: Sequence[str] = ()) -> tuple[list[Record], list[Skipped]]:
-    """The named runs, or all below `root`, sorted by name.
+    """Read the named runs, or all runs in `root` sorted by name; return their records and the folders skipped.
 
-    Raises UsageError where a named one is not there, or nothing is.
+    Raises UsageError if a named run does not exist, or if `root` has no runs.
     """
-    there = [_named(root, name) for name in names] if names else _all(root)
+    paths = [_named(root, name) for name in names] if names else _all(root)
     records: list[Record] = []
     skipped = []
-    for folder in dict.fromkeys(run for one in there for run in _runs(one)):
+    for folder in dict.fromkeys(run for path in paths for run in _runs(path)):
         name = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.name
         try:
             records += confirmed(folder, name) if is_sweep(folder) else [record(folder, name)]
@@ -41,23 +41,23 @@ def collect(root: Path, names: Sequence[str] = ()) -> tuple[list[Record], list[S
 
 
 def edited(records: Sequence[Record]) -> list[str]:
-    """A sentence for each run whose config.yaml is not the config that it was trained with.
+    """Return a warning for each run whose config.yaml is not the config it was trained with.
 
-    Runs of older versions, whose manifest has no hash of the config, are not judged.
+    Runs of older versions, whose manifest has no hash of the config, are not checked.
     """
-    sentences = {}
-    for one in records:
-        known = one.manifest.get("config")
-        if not isinstance(known, dict) or one.path in sentences:
+    warnings = {}
+    for run in records:
+        recorded = run.manifest.get("config")
+        if not isinstance(recorded, dict) or run.path in warnings:
             continue
-        sha256 = str(known.get("sha256"))
-        if settings_hash(one.config) != sha256 and not has_config(one.path, sha256):
-            sentences[one.path] = f"{one.path / 'config.yaml'} is not the config that the run was trained with"
-    return list(sentences.values())
+        sha256 = str(recorded.get("sha256"))
+        if settings_hash(run.config) != sha256 and not has_config(run.path, sha256):
+            warnings[run.path] = f"{run.path / 'config.yaml'} is not the config the run was trained with"
+    return list(warnings.values())
 
 
 def _runs(folder: Path) -> list[Path]:
-    """The run, or the runs inside of a folder that is none itself: the arms of an ablation."""
+    """Return the folder itself if it is a run, else the runs inside it: the arms of an ablation."""
     inside = []
     if not (folder / "config.yaml").exists():
         with contextlib.suppress(OSError):
@@ -78,12 +78,12 @@ def _named(root: Path, name: str) -> Path:
 
 def _all(root: Path) -> list[Path]:
     try:
-        found = [folder for folder in _folders(root) if not (folder / CHECKED).exists()]
+        folders = [folder for folder in _folders(root) if not (folder / CHECKED).exists()]
     except OSError as error:
         raise UsageError(f"{root}: cannot be read: {error.strerror}") from None
-    if not found:
-        raise UsageError(f"no runs in {root}; regexp train makes one")
-    return found
+    if not folders:
+        raise UsageError(f"no runs in {root}; create one with `regexp train`")
+    return folders
 
 
 def _reason(error: Exception, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Rows -> a Report: a summary of each, verdicts against a baseline, several data sets together."""
+"""Build a Report from rows: a summary of each, verdicts against a baseline, a comparison across datasets."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from regexp.report.searches import Search, searches
 from regexp.statistics import Aggregate, McNemar, Summary, Verdict, iqm, mcnemar, mean_ranks, summarize, wilcoxon_holm
 from regexp.statistics import verdicts as judge
 
-# The first that was measured is compared: without a test split the validation's, without that the training's.
+# The default metric is the first of these that was measured: on test, else on validation, else on training data.
 PREFERRED = tuple(f"{part}/{name}" for part in ("test", "validation", "train") for name in ("accuracy", "rmse", "loss"))
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the report.
+    """A row of the report with its statistics.
 
-    verdict: None for a baseline and where there is none
-    models: McNemar, where the row and the baseline are single runs of one seed
+    verdict: against the baseline; None for the baseline itself and in a report without one
+    models: McNemar's test, if the row and the baseline are single runs of the same seed
     """
 
     row: Row
@@ -41,9 +41,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Datasets:
-    """Methods that were measured on every data set.
+    """The methods that were measured on every dataset.
 
-    means: (data sets, methods); p: Holm's, of Wilcoxon's test against the baseline's column, NaN without one
+    means: (datasets, methods)
+    p: (methods,) Holm-adjusted p of Wilcoxon's test against the baseline; NaN for the baseline or without one
     """
 
     names: tuple[str, ...]
@@ -56,9 +57,13 @@ class Datasets:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that any format shows.
+    """Everything a report shows, independent of the format.
 
-    assumed_baseline: whether the baseline was not named: of two settings that differ in one method, the one without it
+    chosen: how the epoch was selected at which the metric is reported
+    delta: the equivalence margin; 0 for none
+    keys: the config keys of --group-by
+    columns: the config keys shown as columns
+    assumed_baseline: whether the user named no baseline, and the setting without the one differing method became it
     """
 
     metric: str
@@ -77,7 +82,7 @@ class Report:
 
     @cached_property
     def names_data(self) -> bool:
-        """Whether the rows are of several data sets and no config column says which."""
+        """Whether the rows span several datasets and no config column names them."""
         return "dataset.name" not in self.columns and len({line.row.data for line in self.lines}) > 1
 
 
@@ -90,9 +95,9 @@ def build(
     delta: float = 0.0,
     first: str | None = None,
 ) -> Report:
-    """The report. Raises UsageError for a metric, key or baseline that is not there.
+    """Build the report. Raises UsageError for an unknown metric, key or baseline.
 
-    first: where there is no baseline, the run whose row leads the table and the charts
+    first: in a report without a baseline, the run whose row comes first in the table and the charts
     """
     metric = _metric(records, metric)
     rows = group(records, keys)
@@ -119,11 +124,11 @@ def build(
 
 
 def _metric(records: Sequence[Record], metric: str | None) -> str:
-    there = sorted({name for record in records for name in record.metrics})
+    available = sorted({name for record in records for name in record.metrics})
     if metric is None:
-        return next((name for name in PREFERRED if name in there), PREFERRED[0])
-    if metric not in there:
-        raise UsageError(f"no run has the metric {metric!r}; there are {', '.join(there) or 'none'}")
+        return next((name for name in PREFERRED if name in available), PREFERRED[0])
+    if metric not in available:
+        raise UsageError(f"no run has the metric {metric!r}; available: {', '.join(available) or 'none'}")
     return metric
 
 
@@ -133,11 +138,11 @@ def _baseline(rows: Sequence[Row], name: str | None) -> Row | None:
     for row in rows:
         if any(name in (record.name, str(record.path)) for record in row.records):
             return row
-    raise UsageError(f"--baseline {name}: not among the runs of this report")
+    raise UsageError(f"--baseline {name}: no run of this report has this name")
 
 
 def without_switch(rows: Sequence[Row]) -> Row | None:
-    """The row with a method off, where the rows are two settings that differ in this method alone; else None."""
+    """Return the row without the method if the rows are two settings that differ in one method only; else None."""
     by_method = {row.method: row for row in rows}
     columns = differing(rows)
     methods = {".".join(column.split(".")[:2]) for column in columns}
@@ -154,7 +159,7 @@ def _line(row: Row, metric: str) -> Line:
 
 
 def _ordered(lines: Sequence[Line], base: Row | None, smaller: bool) -> list[Line]:
-    """By data set, the baseline's first; in it the baseline first, then the best mean; what has no value last."""
+    """Sort by dataset, the baseline's first; then the baseline, then by mean, best first; rows without values last."""
     measured = {line.row.data for line in lines if line.summary}
 
     def place(line: Line) -> tuple[Any, ...]:
@@ -175,27 +180,27 @@ def _ordered(lines: Sequence[Line], base: Row | None, smaller: bool) -> list[Lin
 
 
 def _judged(lines: list[Line], base: Row | None, metric: str, smaller: bool, delta: float) -> list[Line]:
-    """Against the baseline's setting on the same data."""
+    """Compare every row with the baseline's setting on the same data; rows without such a baseline get no verdict."""
     if base is None:
         return lines
     bases = {line.row.data: line.row for line in lines if line.row.method == base.method}
-    asked = [line for line in lines if line.row.data in bases and line.row.method != base.method]
-    pairs = [(line.row.values(metric), bases[line.row.data].values(metric)) for line in asked]
-    found = dict(zip(map(id, asked), judge(pairs, smaller, delta, bounds=bounds(metric)), strict=True))
+    compared = [line for line in lines if line.row.data in bases and line.row.method != base.method]
+    pairs = [(line.row.values(metric), bases[line.row.data].values(metric)) for line in compared]
+    verdict_by_line = dict(zip(map(id, compared), judge(pairs, smaller, delta, bounds=bounds(metric)), strict=True))
     return [
         Line(
             line.row,
             line.summary,
             line.row.method == base.method,
-            found.get(id(line)),
-            _models(line.row, bases[line.row.data]) if id(line) in found else None,
+            verdict_by_line.get(id(line)),
+            _models(line.row, bases[line.row.data]) if id(line) in verdict_by_line else None,
         )
         for line in lines
     ]
 
 
 def _models(row: Row, base: Row) -> McNemar | None:
-    """McNemar of two single runs of one and the same seed; None where they are not or nothing is stored."""
+    """Return McNemar's test of two single runs of one seed; None for other rows, or if predictions are not stored."""
     if [len(r.records) for r in (row, base)] != [1, 1] or len(base.records[0].seeds) != 1:
         return None
     if row.records[0].seeds != base.records[0].seeds:
@@ -210,37 +215,37 @@ def _models(row: Row, base: Row) -> McNemar | None:
 
 
 def always_shown(line: Line) -> bool:
-    """Whether a row is the baseline or an ablation's arm with all methods or with none."""
+    """Whether charts always include a row: the baseline, and the arms of an ablation with all methods and with none."""
     return line.is_baseline or any(record.path.name in ("all", "none") for record in line.row.records)
 
 
 def drawn(lines: Sequence[Line], most: int) -> list[Line]:
-    """Return the rows that a chart shows: the first ones, and always the baseline and the ends of an ablation."""
+    """Return the rows a chart shows: those of `always_shown`, then the first others, at most `most`, in table order."""
     always = sorted(filter(always_shown, lines), key=lambda line: not line.is_baseline)[:most]
     first = [line for line in lines if line not in always][: max(0, most - len(always))]
-    kept = {id(line) for line in [*always, *first]}
-    return [line for line in lines if id(line) in kept]
+    shown = {id(line) for line in [*always, *first]}
+    return [line for line in lines if id(line) in shown]
 
 
 def _method(by_data: Mapping[tuple[str, str], Line]) -> str:
-    """What the names of its rows share besides the data set's, `l2` of digits-l2 and wine-l2; else the first."""
+    """Return what the run names share apart from the dataset: `l2` for digits-l2 and wine-l2; else the first name."""
     names = [line.row.records[0].name for line in by_data.values()]
     rest = {name.replace(data, "").strip("-_/. ") for name, (data, _) in zip(names, by_data, strict=True) if data}
     return rest.pop() if len(rest) == 1 and rest != {""} else names[0]
 
 
 def _datasets(lines: Sequence[Line], metric: str, smaller: bool) -> Datasets | None:
-    """The methods measured on all of two or more data sets, where there are two or more such methods."""
+    """Compare the methods measured on every dataset; None with fewer than two datasets or two such methods."""
     names = list(dict.fromkeys(line.row.data for line in lines if line.summary))
-    found: dict[str, dict[tuple[str, str], Line]] = {}
+    lines_by_method: dict[str, dict[tuple[str, str], Line]] = {}
     for line in lines:
         if line.summary:
-            found.setdefault(line.row.method, {})[line.row.data] = line
-    methods = [by_data for by_data in found.values() if len(by_data) == len(names)]
+            lines_by_method.setdefault(line.row.method, {})[line.row.data] = line
+    methods = [by_data for by_data in lines_by_method.values() if len(by_data) == len(names)]
     if len(names) < 2 or len(methods) < 2:
         return None
     values = [[list(by_data[name].row.values(metric).values()) for name in names] for by_data in methods]
-    means = np.asarray([[np.mean(own) for own in by_method] for by_method in values]).T
+    means = np.asarray([[np.mean(seed_values) for seed_values in by_method] for by_method in values]).T
     base = next((i for i, by_data in enumerate(methods) if by_data[names[0]].is_baseline), None)
     return Datasets(
         names=tuple(name for name, _ in names),

@@ -1,4 +1,4 @@
-"""metrics.jsonl of a row's runs, checked: the values of each seed, epoch by epoch."""
+"""Read and validate metrics.jsonl: the metrics of each seed by epoch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from regexp.core.errors import RunError
 from regexp.report.records import Record
 from regexp.runs import Run
 
-GREATEST = 2**31  # of an epoch, a seed, a member
+GREATEST = 2**31  # exclusive bound of an epoch, a seed and a member
 Lane = tuple[int, int]  # a seed, and the member of an ensemble
 Table = Mapping[int, Mapping[Lane, float]]  # {epoch: {lane: value}}
 
 
 @dataclass(frozen=True)
 class Point:
-    """What one lane measured at the end of one epoch. stage: `refit` where it trains again on all data, else empty."""
+    """The metrics of one model after one epoch.
+
+    stage: `refit` if the model was retrained on all data, else empty
+    """
 
     epoch: int
     seed: int
@@ -31,7 +34,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """Over epochs: mean, least and greatest over the seeds still training."""
+    """The mean, minimum and maximum over the seeds still training, all (epochs,)."""
 
     epochs: np.ndarray
     mean: np.ndarray
@@ -40,7 +43,7 @@ class Curve:
 
 
 def points(record: Record) -> Iterator[Point]:
-    """Every line of a run's metrics.jsonl; lines that are none of ours are passed over."""
+    """Yield every valid line of a run's metrics.jsonl; malformed lines are ignored."""
     try:
         lines, _ = Run(record.path).metrics()
     except (RunError, RecursionError):
@@ -57,23 +60,26 @@ def _count(value: Any) -> int | None:
 
 
 def read(records: Sequence[Record]) -> dict[str, dict[int, dict[Lane, float]]]:
-    """{metric: {epoch: {lane: value}}} of all the runs of a row, without a refit: it measures nothing on validation."""
-    found: dict[str, dict[int, dict[Lane, float]]] = {}
+    """Return {metric: {epoch: {lane: value}}} over all runs of a row, without refits, which have no validation data."""
+    values_by_metric: dict[str, dict[int, dict[Lane, float]]] = {}
     for point in (point for record in records for point in points(record) if not point.stage):
         for name, value in point.values.items():
-            found.setdefault(name, {}).setdefault(point.epoch, {})[point.seed, point.member] = value
-    return found
+            values_by_metric.setdefault(name, {}).setdefault(point.epoch, {})[point.seed, point.member] = value
+    return values_by_metric
 
 
 def curve(table: Table) -> Curve:
-    """The curve of one metric."""
+    """Return the curve of one metric."""
     epochs = sorted(table)
     values = [list(table[epoch].values()) for epoch in epochs]
     mean, least, greatest = ([reduce(v) for v in values] for reduce in (np.mean, np.min, np.max))
     return Curve(np.asarray(epochs), np.asarray(mean), np.asarray(least), np.asarray(greatest))
 
 
-def difference(left: Table, right: Table) -> dict[int, dict[Lane, float]]:
-    """left - right, where both have the epoch and the lane."""
-    found = {e: {s: left[e][s] - right[e][s] for s in left[e].keys() & right[e].keys()} for e in left.keys() & right}
-    return {epoch: by_seed for epoch, by_seed in found.items() if by_seed}
+def difference(first: Table, second: Table) -> dict[int, dict[Lane, float]]:
+    """Return first - second, for the epochs and lanes present in both."""
+    differences = {
+        epoch: {lane: first[epoch][lane] - second[epoch][lane] for lane in first[epoch].keys() & second[epoch].keys()}
+        for epoch in first.keys() & second
+    }
+    return {epoch: by_seed for epoch, by_seed in differences.items() if by_seed}

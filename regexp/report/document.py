@@ -1,4 +1,4 @@
-"""The frame of a page: one HTML file that needs nothing else, no server, no network, no script but the one it names."""
+"""Build a self-contained HTML page: no server, no network, and no script other than the one allowed by its hash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from regexp.report.look import CSS
 
 
 def document(title: str, lead: str, sections: Sequence[tuple[str, str, str]], script: str = "") -> str:
-    """title, lead: text; sections: (id, heading, HTML); script: the only one that may run."""
+    """Return the HTML of a page.
+
+    title, lead: plain text, escaped here
+    sections: (id, heading, HTML); the HTML is inserted as it is, so its author escapes it
+    script: the only script that the page's content security policy allows
+    """
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     scripts = f"script-src 'sha256-{digest}'; " if script else ""
     policy = f"default-src 'none'; style-src 'unsafe-inline'; {scripts}base-uri 'none'"

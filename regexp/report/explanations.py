@@ -1,4 +1,4 @@
-"""What `regexp diagnose` says of runs -> a part of the report's page, a page of its own, and charts."""
+"""Render the results of `regexp diagnose`: a section of the report, a page of their own, and charts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from regexp.report.records import Record
 from regexp.runs import Run
 from regexp.runs.explanation import FILE, Explanation, from_json
 
-MOST_RUNS = 12  # explained in a report
-LONG = 1_000  # characters of a sentence
+MOST_RUNS = 12  # runs with explanations in one report
+LONG = 1_000  # characters shown of a sentence
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One answer: the run, the diagnostic, what it says."""
+    """The explanation that one diagnostic gives of one run."""
 
     run: str
     diagnostic: str
@@ -30,7 +30,7 @@ class Explained:
 
 
 def read(folder: Path, name: str) -> list[Explained]:
-    """What stands in a run's folder. Raises RunError where it is damaged."""
+    """Read the explanations stored in a run folder. Raises RunError for a damaged file."""
     if not (folder / FILE).is_file():
         return []
     stored = Run(folder).read_json(FILE)
@@ -41,73 +41,80 @@ def read(folder: Path, name: str) -> list[Explained]:
 
 
 def _plain(diagnostic: str) -> str:
-    """The name of a diagnostic, which is to be an id. Raises ValueError."""
+    """Return the name of a diagnostic if it is safe as an HTML id. Raises ValueError otherwise."""
     if not re.fullmatch("[a-z_]{1,40}", diagnostic):
-        raise ValueError("no name of a diagnostic")
+        raise ValueError("not the name of a diagnostic")
     return diagnostic
 
 
 def explanations(records: Sequence[Record], first: Collection[Record] = ()) -> list[tuple[str, str, str]]:
-    """Return the report's section about runs that have been explained, without diagnostics that do not apply.
+    """Return the report's section about runs with explanations, without diagnostics that do not apply.
 
-    first: the runs that are shown whatever their place, as the baseline
+    first: runs that take precedence under the limit, such as the baseline
     """
-    found: list[Explained] = []
-    said: list[str] = []
+    entries: list[Explained] = []
+    notes: list[str] = []
     explained = [record for record in records if (record.path / FILE).is_file()]
     leading = {record.path for record in first}
     for record in sorted(explained, key=lambda record: record.path not in leading)[:MOST_RUNS]:
         try:
-            found += [one for one in read(record.path, record.name) if one.explanation.rows]
+            entries += [entry for entry in read(record.path, record.name) if entry.explanation.rows]
         except RunError as error:
-            said.append(f'<p class="warning">{html(error)}</p>')
+            notes.append(f'<p class="warning">{html(error)}</p>')
     if len(explained) > MOST_RUNS:
-        said.append(f"<p>{len(explained) - MOST_RUNS} more are explained in their folders.</p>")
-    names = list(dict.fromkeys(one.diagnostic for one in found))
-    parts = [f"<h3>{html(name)}</h3>{section([one for one in found if one.diagnostic == name])}" for name in names]
-    body = "".join(parts + said)
+        notes.append(f"<p>{len(explained) - MOST_RUNS} more runs have explanations in their folders.</p>")
+    names = list(dict.fromkeys(entry.diagnostic for entry in entries))
+    parts = [
+        f"<h3>{html(name)}</h3>{section([entry for entry in entries if entry.diagnostic == name])}" for name in names
+    ]
+    body = "".join(parts + notes)
     return [("explanations", "Explanations", body)] if body else []
 
 
-def page(found: Sequence[Explained]) -> str:
-    """A page of its own; every diagnostic is a section."""
-    names = list(dict.fromkeys(one.diagnostic for one in found))
-    runs = ", ".join(dict.fromkeys(one.run for one in found))
-    sections = [(name, name, section([one for one in found if one.diagnostic == name])) for name in names]
-    return document(f"What explains {runs}", "Each sentence says what its numbers support, and no more.", sections)
+def page(entries: Sequence[Explained]) -> str:
+    """Return a page with one section per diagnostic."""
+    names = list(dict.fromkeys(entry.diagnostic for entry in entries))
+    runs = ", ".join(dict.fromkeys(entry.run for entry in entries))
+    sections = [(name, name, section([entry for entry in entries if entry.diagnostic == name])) for name in names]
+    return document(f"Explanations of {runs}", "Each sentence claims no more than its numbers support.", sections)
 
 
-def charts(found: Sequence[Explained]) -> list[Chart]:
-    """All of them; names count the plots of a diagnostic over its runs: weights-1, weights-2, ..."""
-    made: list[Chart] = []
-    for one in found:
-        before = sum(c.name.rpartition("-")[0] == one.diagnostic for c in made)
-        made += [chart(f"{one.diagnostic}-{before + k + 1}", s, one.run) for k, s in enumerate(one.explanation.shown)]
-    return made
+def charts(entries: Sequence[Explained]) -> list[Chart]:
+    """Return all charts, numbered within a diagnostic over all its runs: weights-1, weights-2, ..."""
+    collected: list[Chart] = []
+    for entry in entries:
+        before = sum(c.name.rpartition("-")[0] == entry.diagnostic for c in collected)
+        collected += [
+            chart(f"{entry.diagnostic}-{before + k + 1}", s, entry.run) for k, s in enumerate(entry.explanation.shown)
+        ]
+    return collected
 
 
-def section(found: Sequence[Explained]) -> str:
-    """One diagnostic of several runs: their rows in one table, each one's sentence, and the charts side by side."""
-    numbers = "".join(_table(columns, rows) for columns, rows in tables(found).items())
+def section(entries: Sequence[Explained]) -> str:
+    """Return the HTML of one diagnostic of several runs: one table, a sentence per run, and the charts side by side."""
+    numbers = "".join(_table(columns, rows) for columns, rows in tables(entries).items())
     sentences = "".join(
-        f"<p><strong>{html(one.run)}, seed {one.explanation.seed}</strong>: {html(one.explanation.sentence, LONG)}</p>"
-        for one in found
+        f"<p><strong>{html(entry.run)}, seed {entry.explanation.seed}</strong>: "
+        f"{html(entry.explanation.sentence, LONG)}</p>"
+        for entry in entries
     )
     figures = "".join(
         f'<figure><h4>{html(c.title)}</h4><div class="chart" tabindex="0" role="group" aria-label="{html(c.title)}">'
         f"{inline(c)}</div><figcaption>{html(c.caption)}</figcaption></figure>"
-        for c in charts(found)
+        for c in charts(entries)
     )
     return numbers + sentences + (f'<div class="side">{figures}</div>' if figures else "")
 
 
-def tables(found: Sequence[Explained]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
-    """{columns: rows, each with its run's name first}: one table, where all have the first one's form."""
-    made: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for one in found:
-        if one.explanation.rows:
-            made.setdefault(one.explanation.columns, []).extend((one.run, *row) for row in one.explanation.rows)
-    return made
+def tables(entries: Sequence[Explained]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return {columns: rows with the run name first}, a table for each distinct set of columns."""
+    rows_by_columns: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for entry in entries:
+        if entry.explanation.rows:
+            rows_by_columns.setdefault(entry.explanation.columns, []).extend(
+                (entry.run, *row) for row in entry.explanation.rows
+            )
+    return rows_by_columns
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,6 @@
-"""How a figure looks and becomes bytes: PNG, SVG, or SVG inside the page. Deterministic; no text of a user is obeyed.
+"""Style figures and render them as PNG, SVG or inline SVG, deterministically; user text is never interpreted as markup.
 
-Colours are Okabe and Ito's, told apart by colour-blind readers; a line has its own dashes and marker too, for print.
+The colours are those of Okabe and Ito, safe for colour-blind readers; lines also differ in dashes and markers.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from regexp.runs.files import write_atomic
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)), (0, (10, 3)), (0, (1, 1)), (0, (4, 1)))
 MARKERS = "osD^vPX"
-INK, GRID = "#1b1b1f", "#c8c8d0"  # the page has its own in their place, in light and in dark
+INK, GRID = "#1b1b1f", "#c8c8d0"  # placeholders: `inline` replaces them by the colours of the page's theme
 STYLE: dict[Any, Any] = {
-    "text.parse_math": False,  # a name with dollars is a name
+    "text.parse_math": False,  # a name with dollar signs is not a formula
     "svg.fonttype": "none",
     "svg.hashsalt": "regexp",
     "font.size": 10,
@@ -46,7 +46,11 @@ STYLE |= dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtic
 
 @dataclass(frozen=True)
 class Chart:
-    """name: of a file; title and caption: for a reader; draw: fills a figure."""
+    """A chart to render.
+
+    name: file name without extension, also the prefix of its ids in a page
+    draw: draws the chart into an empty figure
+    """
 
     name: str
     title: str
@@ -55,9 +59,10 @@ class Chart:
 
 
 def rendered(chart: Chart, kind: str, **options: Any) -> bytes:
-    """The bytes of a `png` or `svg`; the same chart gives the same."""
+    """Render a chart as `png` or `svg`; equal charts give equal bytes."""
     metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
     out = io.BytesIO()
+    # The metadata would hold the date and the version of Matplotlib, and differ between equal charts.
     with _style():
         figure = Figure(figsize=(7.2, 3.4), layout="constrained")
         chart.draw(figure)
@@ -66,11 +71,11 @@ def rendered(chart: Chart, kind: str, **options: Any) -> bytes:
 
 
 def save(charts: Sequence[Chart], folder: Path) -> list[Path]:
-    """Every chart as PNG and SVG. Raises RunError where the folder cannot be written."""
+    """Write every chart as PNG and SVG. Raises RunError if the folder cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{folder}: cannot be made: {error.strerror}") from None
+        raise RunError(f"{folder}: cannot create the folder: {error.strerror}") from None
     paths = []
     for chart in charts:
         for kind in ("png", "svg"):
@@ -80,13 +85,14 @@ def save(charts: Sequence[Chart], folder: Path) -> list[Path]:
 
 
 def inline(chart: Chart) -> str:
-    """SVG to stand in HTML: the page's colours, ids of its own, words for who cannot see it."""
+    """Return SVG to embed in HTML: with the page's colours, unique ids, and a label for screen readers."""
     svg = rendered(chart, "svg", transparent=True).decode()
     opening, rest = svg[svg.index("<svg") :].split(">", 1)
     rest = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", rest, flags=re.DOTALL)
+    # Ids are global in a page: without a prefix, a chart would use the clip paths of another.
     rest = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{chart.name}-", rest)
     rest = rest.replace(INK, "currentColor").replace(GRID, "var(--grid)")
-    for index, colour in enumerate(COLOURS):  # brighter on a dark page
+    for index, colour in enumerate(COLOURS):  # the page brightens them in its dark theme
         rest = rest.replace(colour, f"var(--line-{index})")
     box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', opening)
     assert box is not None  # Matplotlib always writes one
@@ -97,5 +103,5 @@ def inline(chart: Chart) -> str:
 @contextlib.contextmanager
 def _style() -> Iterator[None]:
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the font may lack the script of a user's name
         yield

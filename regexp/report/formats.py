@@ -1,4 +1,4 @@
-"""A Report as text for a terminal, Markdown, LaTeX, CSV or JSON. The same report gives the same bytes."""
+"""Format a Report as terminal text, Markdown, LaTeX, CSV or JSON. Equal reports give equal bytes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COLOURS = {
 
 
 def terminal(shown: Sequence[Table], console: Console) -> None:
-    """Print at the terminal's width, in colour; elsewhere `text`, a line per row however wide."""
+    """Print tables in colour at the width of the terminal; to a file or pipe, print them as `text`."""
     if not console.is_terminal:
         console.file.write(text(shown))
         return
@@ -45,12 +45,12 @@ def terminal(shown: Sequence[Table], console: Console) -> None:
 
 
 def text(shown: Sequence[Table]) -> str:
-    """Aligned columns."""
+    """Return tables as text with aligned columns, one line per row however wide."""
     return "".join(f"{line}\n" for line, _ in _lines(shown, UNLIMITED))
 
 
 def _lines(shown: Sequence[Table], width: int) -> Iterator[tuple[str, str]]:
-    """(line, style). A table that is wider wraps its text and leaves out columns, which a note names."""
+    """Yield (line, style). A table wider than `width` wraps its text and omits columns, which a note then lists."""
     for number, table in enumerate(shown):
         if number:
             yield "", ""
@@ -63,17 +63,19 @@ def _lines(shown: Sequence[Table], width: int) -> Iterator[tuple[str, str]]:
         yield "", ""
         notes = list(table.notes)
         if layout.left_out:
-            notes.append(f"left out at this width: {', '.join(layout.left_out)}; a wider terminal or a file has them")
+            notes.append(
+                f"columns hidden at this width: {', '.join(layout.left_out)}; widen the terminal or write to a file"
+            )
         yield from ((line, "dim") for note in notes for line in wrap(escaping.plain(note), width))
 
 
 def _style(row: Sequence[str]) -> str:
-    """The colour of the row's verdict."""
+    """Return the colour of a row's verdict."""
     return next((COLOURS[word] for word in row if word in COLOURS), "")
 
 
 def markdown(report: Report) -> str:
-    """GitHub's tables."""
+    """Return the tables in GitHub-flavoured Markdown."""
     parts = []
     for table in tables(report):
         lines = ["---" if i in table.words else "---:" for i in range(len(table.header))]
@@ -85,7 +87,7 @@ def markdown(report: Report) -> str:
 
 
 def latex(report: Report) -> str:
-    """Tabulars with the rules of booktabs."""
+    """Return the tables as LaTeX tabulars with booktabs rules."""
     parts = []
     for table in tables(report):
         columns = "".join("l" if i in table.words else "r" for i in range(len(table.header)))
@@ -103,7 +105,7 @@ def _cells(row: Iterable[str], escape: Callable[[object], str]) -> list[str]:
 
 
 def csv(report: Report) -> str:
-    """One line per row with all digits; texts quoted, so that no separator splits them."""
+    """Return one CSV line per row, with all digits. Text is quoted, so that separators in it do not split cells."""
     out = io.StringIO()
     writer = csv_module.writer(out, lineterminator="\n", quoting=csv_module.QUOTE_NONNUMERIC)
     rows = [_flat(report, line) for line in report.lines]
@@ -124,7 +126,7 @@ def _flat(report: Report, line: Line) -> dict[str, Any]:
 
 
 def values(report: Report, line: Line) -> dict[str, Any]:
-    """The numbers of one row, by name."""
+    """Return the numbers of one row by name."""
     s, v = line.summary, line.verdict
     c = v.comparison if v else None
     return {
@@ -149,7 +151,7 @@ def values(report: Report, line: Line) -> dict[str, Any]:
 
 
 def comparison(c: Comparison | None) -> dict[str, Any]:
-    """The numbers of two settings on shared seeds, by name."""
+    """Return the numbers of a comparison on shared seeds by name, all None without one."""
     return {
         "pairs": c.pairs if c else None,
         "correlation": c.correlation if c else None,
@@ -163,8 +165,8 @@ def comparison(c: Comparison | None) -> dict[str, Any]:
 
 
 def json(report: Report) -> str:
-    """Everything; characters beyond ASCII escaped, so that printing it obeys none of them."""
-    made = {
+    """Return the whole report as JSON, in ASCII: escaped control characters cannot affect a terminal that prints it."""
+    contents = {
         "metric": report.metric,
         "smaller_is_better": report.smaller_is_better,
         "epoch_chosen_by": report.chosen,
@@ -172,16 +174,16 @@ def json(report: Report) -> str:
         "delta": report.delta,
         "rows": [_row(report, line) for line in report.lines],
         "datasets": _datasets(report),
-        "ablations": [_ablation(one) for one in report.ablations],
-        "sweeps": [_sweep(one) for one in report.searches],
+        "ablations": [_ablation(ablation) for ablation in report.ablations],
+        "sweeps": [_sweep(search) for search in report.searches],
         "expected_best": [
-            {"sweep": one.name, "objective": one.objective, "of_1_2_3_trials": one.best}
-            for one in report.searches
-            if one.best
+            {"sweep": search.name, "objective": search.objective, "of_1_2_3_trials": search.best}
+            for search in report.searches
+            if search.best
         ],
-        "skipped": [{"folder": one.name, "reason": one.reason} for one in report.skipped],
+        "skipped": [{"folder": folder.name, "reason": folder.reason} for folder in report.skipped],
     }
-    return json_module.dumps(finite(made), indent=1) + "\n"
+    return json_module.dumps(finite(contents), indent=1) + "\n"
 
 
 def _row(report: Report, line: Line) -> dict[str, Any]:
@@ -197,30 +199,31 @@ def _row(report: Report, line: Line) -> dict[str, Any]:
     }
 
 
-def _ablation(found: Ablation) -> dict[str, Any]:
+def _ablation(ablation: Ablation) -> dict[str, Any]:
     rows = [
-        {"family": one.family, "methods": one.methods, "verdict": one.word, "reason": one.verdict.reason,
-         "more_seeds": one.verdict.more_seeds, "p_holm": one.verdict.p, **comparison(one.verdict.comparison)}
-        for one in found.contributions
+        {"family": contribution.family, "methods": contribution.methods, "verdict": contribution.word,
+         "reason": contribution.verdict.reason, "more_seeds": contribution.verdict.more_seeds,
+         "p_holm": contribution.verdict.p, **comparison(contribution.verdict.comparison)}
+        for contribution in ablation.contributions
     ]  # fmt: skip
     return {
-        "ablation": found.name,
-        "metric": found.metric,
-        "answer": answer(found),
+        "ablation": ablation.name,
+        "metric": ablation.metric,
+        "answer": answer(ablation),
         "contributions": rows,
-        "step_time": dict(found.step_time),
-        "retuned": found.retuned,
-        "without_values": found.missing,
+        "step_time": dict(ablation.step_time),
+        "retuned": ablation.retuned,
+        "without_values": ablation.missing,
     }
 
 
-def _sweep(found: Search) -> dict[str, Any]:
+def _sweep(search: Search) -> dict[str, Any]:
     return {
-        "sweep": found.name,
-        "objective": found.objective,
-        "winner": found.winner,
-        "stages": [vars(stage) | {"trials": [vars(trial) for trial in stage.trials]} for stage in found.stages],
-        "notes": found.notes,
+        "sweep": search.name,
+        "objective": search.objective,
+        "winner": search.winner,
+        "stages": [vars(stage) | {"trials": [vars(trial) for trial in stage.trials]} for stage in search.stages],
+        "notes": search.notes,
     }
 
 
@@ -234,5 +237,5 @@ def _datasets(report: Report) -> dict[str, Any] | None:
         "means": d.means.tolist(),
         "mean_ranks": d.ranks.tolist(),
         "p_wilcoxon_holm": d.p.tolist(),
-        "iqm": [vars(one) for one in d.aggregates],
+        "iqm": [vars(aggregate) for aggregate in d.aggregates],
     }

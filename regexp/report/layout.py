@@ -1,4 +1,4 @@
-"""A table as lines of a given width: it stays one table. Text wraps, and columns that find no room are left out."""
+"""Lay out a table in lines of a given width: text wraps, and columns that do not fit are omitted."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from rich.cells import cell_len, chop_cells
 
 GAP = "  "
-LONG_WORD = 10  # characters from which a word may break after _, -, / and .
+LONG_WORD = 10  # longer words may break after _, -, / and .
 _PARTS = re.compile(r"[^_/.-]*[_/.-]?")
-NAME = 30  # characters of a row's name for which columns are left out
-LEAST = 4  # characters of a column that has to break words anywhere
+NAME = 30  # width of the first column that takes precedence over optional columns
+LEAST = 4  # minimum width of a column, even if it breaks words anywhere
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A table that fits.
+    """A table that fits the width.
 
-    rows: the lines of each row, the header's first
-    left_out: the headings of the columns that found no room
+    rows: the lines of each row, starting with the header
+    left_out: headings of the columns that did not fit
     """
 
     rows: tuple[tuple[str, ...], ...]
@@ -34,21 +34,25 @@ def fit(
     optional: Sequence[str] = (),
     wrapped: Collection[int] = (),
 ) -> Layout:
-    """Lay out rows of cells, the header's first, in lines of at most `width` characters.
+    """Lay out rows of cells, starting with the header, in lines of at most `width` characters.
 
-    words: the columns of text, to the left; they wrap, numbers do not; wrapped: others that do, to the right
-    optional: headings of the columns that may be left out, the least important first; after them, those on the right.
-    The first column stays, and so does one more.
+    words: indices of text columns, left-aligned and wrapped; number columns are right-aligned and not wrapped
+    wrapped: indices of right-aligned columns that wrap nevertheless
+    optional: headings of the columns to omit first, the least important first; then columns go from the right
+    At least two columns remain: the first, and one other.
     """
     columns = list(range(len(cells[0])))
     header = cells[0]
     natural = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     narrowest = [_narrowest(column, i in words or i in wrapped) for i, column in enumerate(zip(*cells, strict=True))]
-    wanted = [max(narrowest[0], min(natural[0], NAME)), *narrowest[1:]]  # a name in one line is worth a column
+    preferred = [
+        max(narrowest[0], min(natural[0], NAME)),
+        *narrowest[1:],
+    ]  # the name of a row wraps only after optional columns are gone
     order = [header.index(name) for name in optional if name in header]
     order += [i for i in reversed(columns) if i not in order]
     for dropped in (i for i in order if i > 0):
-        needed = wanted if header[dropped] in optional else narrowest
+        needed = preferred if header[dropped] in optional else narrowest
         if _total([needed[i] for i in columns]) <= width or len(columns) <= 2:
             break
         columns.remove(dropped)
@@ -58,7 +62,7 @@ def fit(
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Break text into lines between words, and within a word only where it is longer than a line."""
+    """Break text into lines between words; break a word only if it is longer than a line."""
     lines = [""]
     for word in text.split(" "):
         for number, piece in enumerate(_pieces(word, width)):
@@ -71,7 +75,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def _pieces(word: str, width: int) -> list[str]:
-    """Cut a word that is longer than a line, after punctuation where that is enough."""
+    """Split a word that is longer than a line, after punctuation if possible."""
     if cell_len(word) <= width:
         return [word]
     pieces: list[str] = []
@@ -84,12 +88,12 @@ def _pieces(word: str, width: int) -> list[str]:
 
 
 def _narrowest(column: Sequence[str], is_text: bool) -> int:
-    """The width below which a column would break a number, or a word anywhere."""
+    """Return the minimum width at which no number breaks, and words break only where allowed."""
     heading, *body = column
-    whole = [] if is_text else body
+    unbreakable = [] if is_text else body
     words = [word for cell in (column if is_text else [heading]) for word in cell.split()]
     parts = [part for word in words for part in (_PARTS.findall(word) if len(word) > LONG_WORD else [word])]
-    return max(map(cell_len, (*whole, *parts, "")))
+    return max(map(cell_len, (*unbreakable, *parts, "")))
 
 
 def _total(widths: Sequence[int]) -> int:
@@ -97,7 +101,7 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def _widths(narrowest: Sequence[int], natural: Sequence[int], width: int) -> list[int]:
-    """Share what the narrowest widths leave of a line: one character at a time to the column that lacks most."""
+    """Widen columns to fill the line, one character at a time where most is missing; shrink them if it overflows."""
     widths = list(narrowest)
     while _total(widths) < width and widths != list(natural):
         lacking = [n - w for n, w in zip(natural, widths, strict=True)]
@@ -112,9 +116,9 @@ def _row(cells: Sequence[str], widths: Sequence[int], is_text: Sequence[bool]) -
     lines = []
     for number in range(max(map(len, wrapped))):
         padded = []
-        for own, width, left in zip(wrapped, widths, is_text, strict=True):
-            piece = own[number] if number < len(own) else ""
+        for cell_lines, width, is_left in zip(wrapped, widths, is_text, strict=True):
+            piece = cell_lines[number] if number < len(cell_lines) else ""
             space = " " * (width - cell_len(piece))
-            padded.append(piece + space if left else space + piece)
+            padded.append(piece + space if is_left else space + piece)
         lines.append(GAP.join(padded).rstrip())
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""The page's style and its one script: sorting and filtering, which the page can be read without."""
+"""The style sheet of a page and its only script, which sorts and filters; the page is readable without it."""
 
 from __future__ import annotations
 

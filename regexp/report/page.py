@@ -1,4 +1,4 @@
-"""A Report -> one HTML file that needs nothing else: no server, no network, no script but the one it names by hash."""
+"""Render a Report as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -18,21 +18,32 @@ from regexp.report.look import SCRIPT
 from regexp.report.methods import paragraph
 from regexp.report.records import Record
 from regexp.report.rows import cell, shown
-from regexp.report.tables import Table, ablation, better, left_out, measured, name, others, search, trials, why
+from regexp.report.tables import (
+    Table,
+    ablation_table,
+    better,
+    left_out,
+    measured,
+    name,
+    other_tables,
+    search_table,
+    trial_table,
+    why,
+)
 from regexp.report.words import count, heading, interval, number, p_value, signed
 from regexp.statistics import Summary, Verdict
 
-MOST_VERDICTS = 50  # in the summary; the table has all
-MOST_TRIALS = 1_000  # listed of a sweep
+MOST_VERDICTS = 50  # verdicts in the summary; the table lists all
+MOST_TRIALS = 1_000  # trials listed of a sweep
 MARKS = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?", "no pairs": "–"}
 OF_ABLATIONS = {"helps": "better", "hurts": "worse", "more together": "better", "less together": "worse",
                 "adds up": "equivalent"}  # fmt: skip
-LONG = 5_000  # characters of a command
+LONG = 5_000  # characters shown of a command, a note or a paragraph
 NUMERIC = ' class="number"'
 
 
 def page(report: Report) -> str:
-    """The whole page; the same report gives the same bytes."""
+    """Return the HTML of the page; equal reports give equal bytes."""
     title = f"{report.metric}: {count(len(report.lines), 'setting')}"
     sections = [
         *_ablations(report),
@@ -40,9 +51,9 @@ def page(report: Report) -> str:
         ("table", "All settings", _table(report)),
         *_charts(report),
         *_searches(report),
-        *((f"more-{i + 1}", table.title, _listed(table)) for i, table in enumerate(others(report))),
+        *((f"more-{i + 1}", table.title, _listed(table)) for i, table in enumerate(other_tables(report))),
         *_explanations(report),
-        ("config", "What differs in the configs", _config(report)),
+        ("config", "Config differences", _config(report)),
         ("runs", "Runs", "".join(_run(r) for line in report.lines for r in line.row.records)),
         ("methods", "Methods", f"<p>{html(paragraph(report), LONG)}</p>"),
     ]
@@ -56,8 +67,8 @@ def _summary(report: Report) -> str:
     judged = [(line.verdict, line) for line in report.lines if line.verdict]
     if not judged:
         return f"<p>{html(_unjudged(report))}</p>{_lost(report)}"
-    found = [(word, sum(verdict.word == word for verdict, _ in judged)) for word in MARKS]
-    words = ", ".join(f"{number_} {word}" for word, number_ in found if number_)
+    counts = [(word, sum(verdict.word == word for verdict, _ in judged)) for word in MARKS]
+    words = ", ".join(f"{number_} {word}" for word, number_ in counts if number_)
     items = "".join(_judgement(verdict, line) for verdict, line in judged[:MOST_VERDICTS])
     more = f"<p>{len(judged) - MOST_VERDICTS} more in the table.</p>" if len(judged) > MOST_VERDICTS else ""
     against = html(f"Against {report.baseline}, paired by seed: {words}.")
@@ -65,12 +76,12 @@ def _summary(report: Report) -> str:
 
 
 def _unjudged(report: Report) -> str:
-    """Instead of verdicts."""
+    """Return the text that replaces the verdicts in a report without a baseline."""
     if report.ablations:
-        return "What each method contributes stands above; the arms are rows below."
+        return "The contribution of each method is shown above; each arm is a row of the table below."
     best = next((line for line in report.lines if line.summary), None)
-    said = f"The best mean is {_score(best)}. " if best else ""
-    return f"{said}No verdicts: name a baseline with --baseline RUN."
+    best_mean = f"The best mean is {_score(best)}. " if best else ""
+    return f"{best_mean}No verdicts: name a baseline with --baseline RUN."
 
 
 def _score(line: Line) -> str:
@@ -82,19 +93,19 @@ def _judgement(verdict: Verdict, line: Line) -> str:
     c = verdict.comparison
     ends = interval(c.interval.low, c.interval.high) if c else ""
     numbers = f"difference {signed(c.difference)} {ends}, {count(c.pairs, 'pair')}; " if c else ""
-    said = html(f": {numbers}{why(line)}")
-    return f"<li>{_word(verdict.word)} <strong>{html(line.row.name)}</strong>{said}</li>"
+    details = html(f": {numbers}{why(line)}")
+    return f"<li>{_word(verdict.word)} <strong>{html(line.row.name)}</strong>{details}</li>"
 
 
 def _word(word: str) -> str:
-    """The verdict, told by sign and word, and by colour besides."""
+    """Return a verdict as a sign and a word; colour only adds to them."""
     kind = OF_ABLATIONS.get(word, word)
     return f'<span class="word {kind.replace(" ", "-")}"><span aria-hidden="true">{MARKS[kind]}</span> {word}</span>'
 
 
 def _lost(report: Report) -> str:
     lost = left_out(report)
-    return f'<p class="warning">Left out: {html(", ".join(lost))}.</p>' if lost else ""
+    return f'<p class="warning">Excluded: {html(", ".join(lost))}.</p>' if lost else ""
 
 
 # -- the table --------------------------------------------------------------------------------------------------------
@@ -180,20 +191,24 @@ def _number(value: float | None, text: str) -> str:
 
 
 def _ablations(report: Report) -> Iterator[tuple[str, str, str]]:
-    """The answer, its charts, and the numbers."""
-    for i, (found, pictures) in enumerate(zip(report.ablations, ablation_charts(report), strict=True)):
-        words, table = answer(found), ablation(found)
-        said = "".join(f"<p>{html(line, LONG)}</p>" for line in words).replace("<p>", '<p class="lead">', 1)
-        numbers = replace(table, notes=table.notes[len(words) :])  # the answer stands above
-        yield f"ablation-{i + 1}", f"Ablation {found.name}", f"{said}{_figures(pictures)}{_listed(numbers)}"
+    """Yield a section for each ablation: the summary in words, charts, and the numbers."""
+    for i, (ablation, pictures) in enumerate(zip(report.ablations, ablation_charts(report), strict=True)):
+        words, table = answer(ablation), ablation_table(ablation)
+        paragraphs = "".join(f"<p>{html(line, LONG)}</p>" for line in words).replace("<p>", '<p class="lead">', 1)
+        numbers = replace(table, notes=table.notes[len(words) :])  # the section begins with them
+        yield f"ablation-{i + 1}", f"Ablation {ablation.name}", f"{paragraphs}{_figures(pictures)}{_listed(numbers)}"
 
 
 def _searches(report: Report) -> Iterator[tuple[str, str, str]]:
-    """Stages, why their ranges changed, charts, and every trial."""
-    for i, (found, pictures) in enumerate(zip(report.searches, search_charts(report), strict=True)):
-        few = "" if pictures or not found.stages else f"<p>Charts are of the first {MOST_SEARCHES} sweeps.</p>"
-        every = _folded(trials(found)) if found.stages else ""
-        yield f"sweep-{i + 1}", f"Sweep {found.name}", f"{_listed(search(found))}{few}{_figures(pictures)}{every}"
+    """Yield a section for each sweep: its stages, why their ranges changed, charts, and every trial."""
+    for i, (search, pictures) in enumerate(zip(report.searches, search_charts(report), strict=True)):
+        few = "" if pictures or not search.stages else f"<p>Only the first {MOST_SEARCHES} sweeps have charts.</p>"
+        every = _folded(trial_table(search)) if search.stages else ""
+        yield (
+            f"sweep-{i + 1}",
+            f"Sweep {search.name}",
+            f"{_listed(search_table(search))}{few}{_figures(pictures)}{every}",
+        )
 
 
 def _explanations(report: Report) -> list[tuple[str, str, str]]:
@@ -202,29 +217,29 @@ def _explanations(report: Report) -> list[tuple[str, str, str]]:
 
 
 def _folded(table: Table) -> str:
-    """A table that opens."""
+    """Return a collapsed table."""
     more = len(table.rows) - MOST_TRIALS
-    rest = f"<p>{more} more are not listed.</p>" if more > 0 else ""
+    rest = f"<p>{more} more trials are not listed.</p>" if more > 0 else ""
     listed = _listed(replace(table, rows=table.rows[:MOST_TRIALS]))
     return f"<details><summary>{html(table.title)}</summary>{listed}{rest}</details>"
 
 
 def _charts(report: Report) -> list[tuple[str, str, str]]:
-    few = f"<p>Curves and predictions: of each data set the first rows of the table, {MOST_LINES} at most.</p>"
+    few = f"<p>Curves and predictions show the first rows of the table, at most {MOST_LINES} per dataset.</p>"
     figures = _figures(setting_charts(report))
     return [("charts", "Charts", few + figures)] if figures else []
 
 
-def _figures(found: Sequence[Chart]) -> str:
+def _figures(charts: Sequence[Chart]) -> str:
     return "".join(
         f'<figure id="chart-{chart.name}"><h3>{html(chart.title)}</h3><div class="chart" tabindex="0" role="group" '
         f'aria-label="{html(chart.title)}">{inline(chart)}</div><figcaption>{html(chart.caption)}</figcaption></figure>'
-        for chart in found
+        for chart in charts
     )
 
 
 def _listed(table: Table) -> str:
-    """A table as the other formats have it."""
+    """Return a table with its notes as HTML."""
     head = "".join(
         f'<th scope="col"{"" if i in table.words else NUMERIC}>{html(text)}</th>' for i, text in enumerate(table.header)
     )
@@ -243,13 +258,13 @@ def _listed_cells(table: Table, row: Sequence[str]) -> Iterator[str]:
 
 
 def _config(report: Report) -> str:
-    """The rows drawn in charts, key by key, where they differ at all."""
+    """Return a table of the config keys in which the rows shown in charts differ."""
     lines = drawn([line for line in report.lines if line.summary], MOST_LINES)
     configs = [line.row.config for line in lines]
     keys = dict.fromkeys(key for config in configs for key in config if not key.startswith("run."))
     different = [key for key in keys if len({repr(config.get(key)) for config in configs}) > 1]
     if not different:
-        return "<p>The rows have one config.</p>"
+        return "<p>All rows have the same config.</p>"
     head = "".join(f'<th scope="col">{html(name(line))}</th>' for line in lines)
     rows = "".join(
         f'<tr><th scope="row">{html(key)}</th>'
@@ -262,9 +277,9 @@ def _config(report: Report) -> str:
 
 
 def _run(record: Record) -> str:
-    """A run's command and manifest, folded."""
-    kept = [(key, shown(value)) for key, value in record.manifest.items() if key != "command"]
-    rows = "".join(f'<tr><th scope="row">{html(key)}</th><td>{html(text)}</td></tr>' for key, text in kept)
+    """Return the command and the manifest of a run, collapsed."""
+    entries = [(key, shown(value)) for key, value in record.manifest.items() if key != "command"]
+    rows = "".join(f'<tr><th scope="row">{html(key)}</th><td>{html(text)}</td></tr>' for key, text in entries)
     command = html(shlex.join(record.command), LONG)
     return (
         f"<details><summary>{html(record.name)}: {html(record.status)}</summary><pre><code>{command}</code></pre>"

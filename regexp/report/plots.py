@@ -1,4 +1,4 @@
-"""Plots and pictures of a diagnostic -> charts. Their numbers and words may be anybody's."""
+"""Draw the plots and pictures of a diagnostic as charts. Their content comes from a file and is not trusted."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from regexp.core import escaping
 from regexp.report.figures import COLOURS, DASHES, MARKERS, Chart
 from regexp.runs.explanation import Numbers, Picture, Pictures, Plot, Series
 
-LARGEST = 1e100  # beyond it, axes overflow
-GREYS, SHADES = 16, 6  # levels of a grey pixel and of each colour: few paths draw a picture
+LARGEST = 1e100  # axes overflow beyond it
+GREYS, SHADES = 16, 6  # levels of grey and of each colour channel; few levels need few paths
 
 
 def chart(name: str, shown: Plot | Pictures, run: str) -> Chart:
-    """Of one run; `name`: of a file, or of an id in a page."""
+    """Return a chart of one run; `name` is its file name, or the prefix of its ids in a page."""
     draw = partial(_draw_plot, shown) if isinstance(shown, Plot) else partial(_draw_pictures, shown)
     title = f"{escaping.plain(shown.title, 80)}: {escaping.plain(run, 40)}"
     return Chart(name, title, escaping.plain(shown.caption), draw)
@@ -29,22 +29,22 @@ def chart(name: str, shown: Plot | Pictures, run: str) -> Chart:
 
 def _draw_plot(plot: Plot, figure: Figure) -> None:
     axes = figure.subplots()
-    bars = [one for one in plot.series if one.style == "bars"]
-    for index, one in enumerate(plot.series):
-        label, colour = escaping.plain(one.name, 40).lstrip("_") or "?", COLOURS[index % len(COLOURS)]
-        x, y = _array(one.x, "x" in plot.log), _array(one.y, "y" in plot.log)
-        if one.style == "bars":
+    bars = [series for series in plot.series if series.style == "bars"]
+    for index, series in enumerate(plot.series):
+        label, colour = escaping.plain(series.name, 40).lstrip("_") or "?", COLOURS[index % len(COLOURS)]
+        x, y = _array(series.x, "x" in plot.log), _array(series.y, "y" in plot.log)
+        if series.style == "bars":
             width = _width(x, bool(plot.ticks)) / (len(bars) if plot.ticks else 1)
-            offset = (bars.index(one) - (len(bars) - 1) / 2) * width if plot.ticks else 0.0
+            offset = (bars.index(series) - (len(bars) - 1) / 2) * width if plot.ticks else 0.0
             axes.bar(x + offset, y, 0.95 * width, color=colour, label=label)
-        elif one.style == "points":
+        elif series.style == "points":
             axes.plot(x, y, "o", color=colour, markersize=4, alpha=0.6, markeredgewidth=0, label=label)
         else:
-            _draw_line(axes, one, plot, index, label)
+            _draw_line(axes, series, plot, index, label)
     if plot.ticks:
         axes.set_xticks(range(len(plot.ticks)), [escaping.plain(word, 30) for word in plot.ticks])
     for axis in plot.log:
-        if any(np.any(_array(getattr(one, axis), True) > 0) for one in plot.series):
+        if any(np.any(_array(getattr(series, axis), True) > 0) for series in plot.series):
             _logarithmic(axes, axis)
     axes.set(xlabel=escaping.plain(plot.x, 60), ylabel=escaping.plain(plot.y, 60))
     if len(plot.series) > 1:
@@ -54,18 +54,18 @@ def _draw_plot(plot: Plot, figure: Figure) -> None:
 
 
 def _logarithmic(axes: Axes, name: str) -> None:
-    """With plain numbers beside its ticks: those that are usual are formulas, and here no text is one."""
+    """Make an axis logarithmic, with plain tick labels: the default ones are formulas, and formulas are disabled."""
     axes.set(**{f"{name}scale": "log"})
     axis = axes.xaxis if name == "x" else axes.yaxis
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
 
 
-def _draw_line(axes: Axes, one: Series, plot: Plot, index: int, label: str) -> None:
-    x, y = _array(one.x, "x" in plot.log), _array(one.y, "y" in plot.log)
+def _draw_line(axes: Axes, series: Series, plot: Plot, index: int, label: str) -> None:
+    x, y = _array(series.x, "x" in plot.log), _array(series.y, "y" in plot.log)
     colour = COLOURS[index % len(COLOURS)]
-    if one.low and one.high:
-        low, high = (_array(ends, "y" in plot.log) for ends in (one.low, one.high))
+    if series.low and series.high:
+        low, high = (_array(ends, "y" in plot.log) for ends in (series.low, series.high))
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     few = len(x) <= 40
     axes.plot(x, y, color=colour, linestyle=DASHES[index % len(DASHES)], linewidth=1.8, label=label,
@@ -73,14 +73,14 @@ def _draw_line(axes: Axes, one: Series, plot: Plot, index: int, label: str) -> N
 
 
 def _array(numbers: Numbers, positive: bool) -> np.ndarray:
-    """NaN, which is drawn as a gap, for what an axis cannot show."""
-    found = np.asarray([np.nan if v is None else v for v in numbers], float)
-    shown = np.abs(np.nan_to_num(found, nan=np.inf)) < LARGEST
-    return np.where(shown & ((found > 0) | (not positive)), found, np.nan)
+    """Return the numbers as an array, with NaN, drawn as a gap, for those that an axis cannot show."""
+    values = np.asarray([np.nan if v is None else v for v in numbers], float)
+    shown = np.abs(np.nan_to_num(values, nan=np.inf)) < LARGEST
+    return np.where(shown & ((values > 0) | (not positive)), values, np.nan)
 
 
 def _width(x: np.ndarray, named: bool) -> float:
-    """Of a bar: from one to the next."""
+    """Return the width of a bar: the distance to the next one."""
     steps = np.diff(np.unique(x[np.isfinite(x)]))
     return 0.8 if named or not len(steps) else float(steps.min())
 
@@ -90,27 +90,29 @@ def _draw_pictures(pictures: Pictures, figure: Figure) -> None:
     figure.set_size_inches(7.2, 2.3 * len(pictures.rows))
     drawn = figure.subplots(len(pictures.rows), columns, squeeze=False)
     for places, row in zip(drawn, pictures.rows, strict=True):
-        for axes, one in zip(places, row, strict=True):
-            _draw_picture(axes, one)
-            axes.set_title(escaping.plain(one.caption, 60), fontsize=8)
+        for axes, picture in zip(places, row, strict=True):
+            _draw_picture(axes, picture)
+            axes.set_title(escaping.plain(picture.caption, 60), fontsize=8)
 
 
-def _draw_picture(axes: Axes, one: Picture) -> None:
-    """One path for each colour there is: an image inside SVG would need an address, and a page has none."""
-    pixels = np.clip(np.asarray(one.pixels, float), 0, 255)
+def _draw_picture(axes: Axes, picture: Picture) -> None:
+    """Draw one path per colour: an embedded image in SVG needs a URL, which the page's security policy forbids."""
+    pixels = np.clip(np.asarray(picture.pixels, float), 0, 255)
     levels = (GREYS if pixels.shape[2] == 1 else SHADES) - 1
-    found = np.rint(pixels / 255 * levels).astype(int)
-    height, width = found.shape[:2]
-    for colour in np.unique(found.reshape(-1, found.shape[2]), axis=0):
+    quantized = np.rint(pixels / 255 * levels).astype(int)
+    height, width = quantized.shape[:2]
+    for colour in np.unique(quantized.reshape(-1, quantized.shape[2]), axis=0):
         shade: Any = tuple(np.broadcast_to(colour / levels, 3))
-        path = _squares(np.all(found == colour, -1))
-        axes.add_patch(PathPatch(path, facecolor=shade, edgecolor=shade, linewidth=0.3))  # the edge hides seams
+        path = _squares(np.all(quantized == colour, -1))
+        axes.add_patch(
+            PathPatch(path, facecolor=shade, edgecolor=shade, linewidth=0.3)
+        )  # the edge hides seams between pixels
     axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal", xticks=[], yticks=[])
     axes.spines[["left", "bottom"]].set_visible(False)
 
 
 def _squares(inside: np.ndarray) -> Path:
-    """The pixels of a mask as one path; neighbours in a row are one rectangle."""
+    """Return the pixels of a mask (H, W) as one path; adjacent pixels of a row form one rectangle."""
     edges = np.diff(np.pad(inside.astype(int), ((0, 0), (1, 1))), axis=1)
     (rows, begins), (_, ends) = np.nonzero(edges == 1), np.nonzero(edges == -1)
     corners = np.stack([[begins, rows], [ends, rows], [ends, rows + 1], [begins, rows + 1], [begins, rows]])

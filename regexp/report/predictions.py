@@ -1,4 +1,4 @@
-"""Stored test predictions, checked: for McNemar, confusion matrix and reliability."""
+"""Read and validate stored test predictions, for McNemar's test, confusion matrices and reliability diagrams."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from regexp.runs import Run
 
 @dataclass(frozen=True)
 class Classified:
-    """Of one seed: the test rows, their labels, the most probable class and its probability; all (n,)."""
+    """The predictions of one seed on n test examples.
+
+    rows, labels, predicted, confidence: (n,) row, label, most probable class and its probability
+    """
 
     rows: np.ndarray
     labels: np.ndarray
@@ -23,7 +26,7 @@ class Classified:
 
 
 def classified(record: Record) -> dict[int, Classified]:
-    """{seed: predictions} of a classification, without diverged seeds; {} where there are none.
+    """Return {seed: predictions} of a classification, without diverged seeds; {} if none are stored.
 
     Raises RunError for a damaged file.
     """
@@ -31,7 +34,7 @@ def classified(record: Record) -> dict[int, Classified]:
         return {}
     try:
         return _checked(Run(record.path).read_predictions())
-    except Exception:  # NumPy and zipfile raise half a dozen kinds for a damaged file
+    except Exception:  # NumPy and zipfile raise many types for a damaged file
         raise RunError(f"{record.path / 'predictions.npz'}: damaged") from None
 
 
@@ -43,9 +46,9 @@ def _checked(arrays: dict[str, np.ndarray]) -> dict[int, Classified]:
         return {}  # a run without a test split
     fits = outputs.ndim == 3 and targets.shape == rows.shape == outputs.shape[:2] and len(seeds) == len(rows)
     if not fits or not np.issubdtype(targets.dtype, np.integer):
-        raise ValueError("shapes do not fit")
+        raise ValueError("array shapes do not match")
     if not 0 <= targets.min() <= targets.max() < outputs.shape[2]:
-        raise ValueError("a label is no class")
+        raise ValueError("a label is out of range")
     return {
         int(seed): _classified(rows[i], targets[i], np.asarray(outputs[i], np.float64))
         for i, seed in enumerate(seeds)

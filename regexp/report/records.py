@@ -1,4 +1,4 @@
-"""A run's folder -> a Record. What stands there is somebody else's: every value is checked before it is used."""
+"""Read a run folder into a Record. The folder may come from elsewhere: every value is validated before use."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from regexp.runs import Run
 
 FINISHED = {"done", "partly diverged", "diverged"}
 EMPTY: Mapping[str, Any] = MappingProxyType({})
-NOT_COMPARED = ("training.seeds", "run.", "sweep.")  # keys that do not make another setting
+NOT_COMPARED = ("training.seeds", "run.", "sweep.")  # prefixes of keys that do not distinguish settings
 
 
 @dataclass(frozen=True)
 class Record:
-    """A run: what it was asked (`config`: dotted key -> value), how it ended and what it measured.
+    """A run: its config, how it ended and what it measured.
 
-    metrics: {metric: {seed: value}} at the epoch chosen, without diverged seeds; empty unless the run is finished
-    data: the data set's name and hash; only runs on the same data are compared
-    chosen: what the epoch was chosen by
+    config: {dotted key: value}
+    data: name and hash of the dataset; only runs on the same data are compared
+    metrics: {metric: {seed: value}} at the selected epoch, without diverged seeds; empty unless the run is finished
+    chosen: how the epoch was selected
     """
 
     name: str
@@ -44,12 +45,12 @@ class Record:
 
     @property
     def finished(self) -> bool:
-        """Whether it came to its end, diverged or not."""
+        """Whether the run completed, including runs whose seeds diverged."""
         return self.status in FINISHED
 
 
 def record(folder: Path, name: str) -> Record:
-    """One run. Raises RunError or ValueError for what is missing or damaged."""
+    """Read one run. Raises RunError or ValueError if a file is missing or damaged."""
     run = Run(folder)
     config = read_config(folder / "config.yaml")
     manifest = run.read_json("manifest.json")
@@ -65,7 +66,7 @@ def compose(
     seeds: tuple[int, ...] = (), diverged: tuple[int, ...] = (),
     metrics: Mapping[str, Mapping[int, float]] = EMPTY, chosen: str = "",
 ) -> Record:  # fmt: skip
-    """The record of what a manifest and a config say of a run. Raises ValueError for a damaged manifest."""
+    """Return the record of a run from its manifest and config. Raises ValueError for a damaged manifest."""
     data = checked_mapping(manifest.get("data", {})).get("sha256", "")
     return Record(
         name=name,
@@ -84,7 +85,7 @@ def compose(
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Dotted key -> value. Raises RunError."""
+    """Read a config as {dotted key: value}. Raises RunError if it is missing or damaged."""
     if not path.is_file():
         raise RunError(f"no {path.name}: not a run")
     try:
@@ -98,13 +99,13 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def _data_name(config: Mapping[str, Any]) -> str:
-    """The data set's name, with its file where it is a user's own: `csv wine.csv`."""
+    """Return the name of the dataset, with the file name for a user's own data: `csv wine.csv`."""
     name, path = str(config.get("dataset.name", "")), config.get("dataset.path")
     return f"{name} {PurePath(str(path)).name}" if path else name
 
 
 def identity(config: Mapping[str, Any], without: Iterable[str] = NOT_COMPARED) -> str:
-    """The same text for two configs that differ at most in the keys left out."""
+    """Return a text that is equal for two configs that differ only in keys with the prefixes `without`."""
     left_out = tuple(without)
     return json.dumps({key: value for key, value in config.items() if not key.startswith(left_out)}, sort_keys=True)
 
@@ -113,7 +114,7 @@ def identity(config: Mapping[str, Any], without: Iterable[str] = NOT_COMPARED) -
 
 
 def _summary(run: Run) -> dict[str, Any]:
-    """{"seeds", "diverged", "metrics": {metric: {seed: value}}, "chosen"}"""
+    """Return the arguments of `compose` that summary.json holds: seeds, diverged, metrics, chosen."""
     raw = run.read_json("summary.json")
     seeds = checked_seeds(raw.get("seeds"))
     diverged = _diverged(raw, seeds)
@@ -122,9 +123,10 @@ def _summary(run: Run) -> dict[str, Any]:
         values = checked_list(checked_mapping(numbers).get("values"), f"summary.json: {name}")
         if len(values) != len(seeds):
             raise ValueError(f"summary.json: {name} has {len(values)} values for {len(seeds)} seeds")
-        found = dict(zip(seeds, map(checked_number, values), strict=True))
-        metrics[name] = {s: v for s, v in found.items() if v is not None and s not in diverged}
-    diverged |= {seed for seed in seeds if metrics and all(seed not in own for own in metrics.values())}  # in a refit
+        values_by_seed = dict(zip(seeds, map(checked_number, values), strict=True))
+        metrics[name] = {s: v for s, v in values_by_seed.items() if v is not None and s not in diverged}
+    # A seed that diverges in its refit has lanes marked as done, but no values.
+    diverged |= {seed for seed in seeds if metrics and all(seed not in by_seed for by_seed in metrics.values())}
     selection = checked_mapping(raw.get("selection", {}))
     best = selection.get("epoch") == "best"
     chosen = f"best {selection.get('monitor')}" if best else "last epoch"
@@ -132,14 +134,15 @@ def _summary(run: Run) -> dict[str, Any]:
 
 
 def _diverged(raw: dict[str, Any], seeds: tuple[int, ...]) -> set[int]:
-    """The seeds of which a lane diverged; an ensemble has several lanes for each."""
+    """Return the seeds with a diverged lane; an ensemble has several lanes per seed."""
     lanes = [checked_mapping(lane) for lane in checked_list(raw.get("lanes"), "summary.json: lanes")]
     if {lane.get("seed") for lane in lanes} != set(seeds) or not all("status" in lane for lane in lanes):
-        raise ValueError("summary.json: its lanes are not those of its seeds")
+        raise ValueError("summary.json: lanes and seeds do not match")
     return {lane["seed"] for lane in lanes if lane["status"] == "diverged"}
 
 
 def checked_number(value: Any) -> float | None:
+    """Return a JSON number as float, None for null or a number that is not finite. Raises ValueError."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -152,22 +155,26 @@ def checked_number(value: Any) -> float | None:
 
 
 def checked_seeds(value: Any) -> tuple[int, ...]:
+    """Return a JSON list of integers. Raises ValueError."""
     return tuple(checked_list(value, "seeds", lambda item: isinstance(item, int) and not isinstance(item, bool)))
 
 
 def checked_list(value: Any, what: str, good: Callable[[Any], bool] = lambda item: True) -> list[Any]:
+    """Return a JSON list whose elements all satisfy `good`. Raises ValueError naming `what`."""
     if not isinstance(value, list | tuple) or not all(map(good, value)):
         raise ValueError(f"damaged: {what}")
     return list(value)
 
 
 def checked_mapping(value: Any) -> dict[str, Any]:
+    """Return a JSON object. Raises ValueError."""
     if not isinstance(value, dict):
         raise ValueError("damaged: not a mapping")
     return value
 
 
 def checked_text(value: Any, what: str) -> str:
+    """Return a JSON string. Raises ValueError naming `what`."""
     if not isinstance(value, str):
         raise ValueError(f"damaged: {what}")
     return value

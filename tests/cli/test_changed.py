@@ -157,7 +157,7 @@ def test_a_report_warns_of_an_edited_config(trained, tmp_path, capsys):
     assert capsys.readouterr().err == ""
     (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("epochs: 3", "epochs: 30"))
     assert inside("report", "c", "--runs-dir", run.parent) == 0
-    assert f"warning: {run / 'config.yaml'} is not the config that the run was trained with" in capsys.readouterr().err
+    assert f"warning: {run / 'config.yaml'} is not the config the run was trained with" in capsys.readouterr().err
 
 
 def test_a_refused_resume_does_not_change_what_the_manifest_records(trained, tmp_path, capsys):

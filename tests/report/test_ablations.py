@@ -14,14 +14,13 @@ from matplotlib.figure import Figure
 from regexp.report import formats
 from regexp.report.ablation import answer
 from regexp.report.charts import charts, write
-from regexp.report.charts.ablations import of_ablation
+from regexp.report.charts.ablations import charts_of_ablation
 from regexp.report.collect import collect
 from regexp.report.compare import build
 from regexp.report.figures import rendered
 from regexp.report.methods import paragraph
 from regexp.report.page import page
-from regexp.report.tables import ablation as ablation_table
-from regexp.report.tables import tables
+from regexp.report.tables import ablation_table, tables
 from tests.report.ablated import ablated
 from tests.report.folders import edit
 from tests.report.reader import Reader
@@ -66,11 +65,11 @@ def test_differences_are_those_of_the_arms(written):
 def test_the_answer_says_whether_how_much_and_how_sure(written):
     first, *families = answer(ablation_of(written))
     assert first.startswith(
-        "All 4 methods together help: test/accuracy 0.9409 with them, 0.9009 without, difference +0."
+        "All 4 methods together help: test/accuracy 0.9409 with them, 0.9009 without them, difference +0."
     )
     assert first.endswith("p = 0.00781 over 8 seeds.")
     helps = "helps: l2 (+0.0500), dropout (+0.0300)"
-    lead = "Among the others (all, against all without it)"
+    lead = "Added to the others (all methods, against all without it)"
     assert families[0].startswith(f"{lead}, {helps}; hurts: label_smoothing (-0.0200); undecided: gaussian_noise")
 
 
@@ -91,27 +90,27 @@ def test_retuned_or_not_the_table_says_so(root):
     assert any(note.startswith("arms were not retuned") for note in notes)
     edit(root / "digits-ablation" / "manifest.json", lambda m: m.update(retune="learning_rate"))
     notes = ablation_table(ablation_of(root)).notes
-    assert "learning_rate was searched again for every arm, on validation" in notes
+    assert "learning_rate was retuned for every arm, on validation" in notes
     assert not any("not retuned" in note for note in notes)
 
 
 def test_the_chart_shows_differences_and_words(written):
     found = ablation_of(written)
     figure = Figure()
-    of_ablation(found)[0].draw(figure)
+    charts_of_ablation(found)[0].draw(figure)
     left, right = figure.axes
     diamonds = {line.get_ydata()[0]: line.get_xdata()[0] for line in left.lines if line.get_marker() == "D"}
     values = [one.verdict.comparison.difference for one in found.family("leave one out")]
     assert diamonds == dict(enumerate(values))
     names = [label.get_text() for label in left.get_yticklabels()]
-    assert names == ["l2", "dropout", "label_smoothing", "gaussian_noise", "all of them"]
+    assert names == ["l2", "dropout", "label_smoothing", "gaussian_noise", "all methods"]
     words = [text.get_text() for text in right.texts]
     assert words == ["helps", "helps", "hurts", "undecided", "helps"]
 
 
 def test_interactions_are_a_triangle(written):
     found = ablation_of(written)
-    chart = {chart.name: chart for chart in of_ablation(found)}["interactions"]
+    chart = {chart.name: chart for chart in charts_of_ablation(found)}["interactions"]
     figure = Figure()
     chart.draw(figure)
     (axes,) = figure.axes
@@ -124,7 +123,7 @@ def test_without_pairs_and_without_costs(tmp_path):
     path = ablated(tmp_path, pairs=False)
     edit(path / "manifest.json", lambda m: m.pop("step_time"))
     found = ablation_of(tmp_path)
-    assert [chart.name for chart in of_ablation(found)] == ["contributions"]
+    assert [chart.name for chart in charts_of_ablation(found)] == ["contributions"]
     assert {row[7] for row in ablation_table(found).rows} == {"-"}
 
 
@@ -149,8 +148,8 @@ def test_the_same_input_gives_the_same_bytes(written):
 
 def test_the_methods_paragraph_tells_how_arms_were_compared(written):
     said = paragraph(build(*collect(written)))
-    assert "In the ablation digits-ablation the arms share seeds" in said
-    assert "corrected by Holm within a family. Arms were not retuned." in said
+    assert "In the ablation digits-ablation all arms use the same seeds" in said
+    assert "with Holm's correction within a family. Arms were not retuned." in said
 
 
 def test_figures_are_files(written, tmp_path):
@@ -162,7 +161,7 @@ def test_figures_are_files(written, tmp_path):
 def test_five_seeds_decide_nothing(tmp_path):
     found = ablation_of(ablated(tmp_path, seeds=5).parent)
     assert {one.word for one in found.contributions} <= {"undecided", "adds up"}
-    assert "may help or hurt, which is undecided" in answer(found)[0]
+    assert "may help or hurt (undecided)" in answer(found)[0]
 
 
 def test_an_arm_that_is_missing_or_diverged_leaves_the_rest(root):
@@ -173,8 +172,8 @@ def test_an_arm_that_is_missing_or_diverged_leaves_the_rest(root):
     assert words["alone", "l2"] == words["leave one out", "dropout"] == "no pairs"
     assert words["alone", "dropout"] == "helps"
     assert set(found.missing) == {"only-l2", "without-dropout"}
-    assert "without a value: without-dropout, only-l2" in ablation_table(found).notes
-    assert len(of_ablation(found)) == 3
+    assert "arms without a value: without-dropout, only-l2" in ablation_table(found).notes
+    assert len(charts_of_ablation(found)) == 3
 
 
 def test_a_manifest_that_names_few_arms_leaves_what_can_be_said(root):
@@ -183,8 +182,8 @@ def test_a_manifest_that_names_few_arms_leaves_what_can_be_said(root):
     found = ablation_of(root)
     assert [(one.family, one.what) for one in found.contributions] == [("leave one out", "l2")]
     figure = Figure()
-    of_ablation(found)[0].draw(figure)
-    assert "cannot be told" not in " ".join(answer(found))
+    charts_of_ablation(found)[0].draw(figure)
+    assert "Unknown whether" not in " ".join(answer(found))
 
 
 @pytest.mark.parametrize(
@@ -205,5 +204,5 @@ def test_the_arms_have_no_second_verdicts_and_the_one_without_methods_leads(writ
     assert made.lines[0].row.name == "digits-ablation/none"
     assert {line.verdict for line in made.lines} == {None}
     text = Reader(page(made)).text
-    assert "the arms are rows below" in text
+    assert "each arm is a row of the table below" in text
     assert "name a baseline" not in text

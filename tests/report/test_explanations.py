@@ -124,7 +124,7 @@ def test_a_report_explains_the_baseline_and_an_ablations_ends_whatever_their_pla
     text = report_page(build(records, baseline="run13"))
     for sentence in ("Sentence 13.", "Sentence of all.", "Sentence of none."):
         assert sentence in text
-    assert "4 more are explained in their folders" in text
+    assert "4 more runs have explanations in their folders" in text
 
 
 def test_a_page_of_its_own(tmp_path):

@@ -59,7 +59,7 @@ def test_what_is_left_out_is_named_and_the_answer_stays(reports, width):
     (header,) = [line for line in text.splitlines() if line.startswith("family")]
     for heading in ("method", "verdict", "difference", "95% interval"):
         assert heading in header
-    left_out = re.findall(r"left out at this width: ([^;]+);", text.replace("\n", " "))
+    left_out = re.findall(r"columns hidden at this width: ([^;]+);", text.replace("\n", " "))
     assert bool(left_out) == (width == 80)
     if width == 80:
         assert "pairs, step time, why" in left_out

@@ -66,7 +66,7 @@ def test_charts_always_show_the_baseline_and_the_ends_of_an_ablation(tmp_path):
 def test_every_part_is_there(html):
     text = Reader(html).text
     for words in ("Against base", "better", "Holm", "Learning curves: loss", "Learning curves: accuracy", "Penalties",
-                  "Generalisation gap", "Reliability", "Confusion", "What differs in the configs",
+                  "Generalisation gap", "Reliability", "Confusion", "Config differences",
                   "regexp train l2.yaml", "Methods", "sign-flip", "Skipped folders", "broken",
                   "1 diverged seed, 1 skipped folder"):  # fmt: skip
         assert words in text, words
@@ -250,6 +250,6 @@ def test_several_data_sets_have_charts_of_their_own(tmp_path):
     made = build(*collect(tmp_path), baseline="wine-none")
     read = Reader(page(made))
     assert len(read.ids) == len(set(read.ids))
-    for words in ("Confusion on wine", "Confusion on digits", "Data sets", "mean rank"):
+    for words in ("Confusion on wine", "Confusion on digits", "Datasets", "mean rank"):
         assert words in read.text
     assert [line.row.name for line in made.lines][:1] == ["wine-none"]

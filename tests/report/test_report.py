@@ -96,7 +96,7 @@ def test_diverged_seeds_and_failed_runs_are_counted(tmp_path):
     assert (line.row.name, line.summary.n, line.row.diverged, line.row.unfinished) == ("some +1", 6, 2, 1)
     settings, verdicts = tables(made)
     assert settings.header[-2:] == ("diverged", "unfinished")
-    assert verdicts.rows[0][-1].endswith("without 2 diverged seeds")
+    assert verdicts.rows[0][-1].endswith("excludes 2 diverged seeds")
 
 
 def damage(path, how):
@@ -173,7 +173,7 @@ def test_other_data_are_compared_with_their_own_baseline(tmp_path):
     assert set(made.datasets.methods) == {"none", "l2"}
     folder(tmp_path, "wine-none-again", BASE[:1], dataset="wine", first_seed=50)
     assert set(report(tmp_path, baseline="wine-none").datasets.methods) == {"none", "l2"}  # not "wine-none +1"
-    assert tables(made)[-1].title == "Data sets"
+    assert tables(made)[-1].title == "Datasets"
 
 
 def test_the_same_name_with_other_data_is_no_pair(tmp_path):
@@ -182,7 +182,7 @@ def test_the_same_name_with_other_data_is_no_pair(tmp_path):
     edit(path / "manifest.json", lambda m: m.update(data={"sha256": "changed"}))
     made = report(tmp_path, baseline="old")
     assert [line.verdict for line in made.lines] == [None, None]
-    assert "no run of the baseline's setting on this data" in formats.text(tables(made))
+    assert "the baseline's setting has no run on this data" in formats.text(tables(made))
 
 
 def test_mcnemar_for_two_single_runs(tmp_path):
@@ -227,8 +227,8 @@ def test_the_command(tmp_path, capsys):
     assert inside("report", "l2", "--runs-dir", tmp_path, "--baseline", "base", "--format", "csv") == 0
     assert capsys.readouterr().out.count("\n") == 3
     for wrong, message in (
-        (["--metric", "test/nope"], "there are test/accuracy, test/loss"),
-        (["--baseline", "x"], "--baseline x: not among"), (["x"], "no run 'x'"),
+        (["--metric", "test/nope"], "available: test/accuracy, test/loss"),
+        (["--baseline", "x"], "--baseline x: no run of this report has this name"), (["x"], "no run 'x'"),
         (["--delta", "-1"], "must be a number"), (["--runs-dir", tmp_path / "none"], "cannot be read"),
     ):  # fmt: skip
         assert inside("report", "--runs-dir", tmp_path, *wrong) == 2
@@ -295,7 +295,7 @@ def test_a_narrow_terminal_gets_one_table_without_its_least_columns(tmp_path):
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= 50
     assert sum(line.startswith("run ") for line in lines) == 2  # the settings and the verdicts
-    assert sum(line.startswith("left out at this width:") for line in lines) == 2
+    assert sum(line.startswith("columns hidden at this width:") for line in lines) == 2
     assert any(line.split()[:2] == ["l2", "better"] for line in lines)
 
 

@@ -16,13 +16,12 @@ from matplotlib.figure import Figure
 from regexp.report import formats
 from regexp.report.charts import charts
 from regexp.report.charts import searches as drawing
-from regexp.report.charts.searches import of_search
+from regexp.report.charts.searches import charts_of_search
 from regexp.report.collect import collect
 from regexp.report.compare import build
 from regexp.report.figures import rendered
 from regexp.report.page import page
-from regexp.report.tables import search as stages_table
-from regexp.report.tables import tables, trials
+from regexp.report.tables import search_table, tables, trial_table
 from tests.report.folders import edit
 from tests.report.reader import Reader
 from tests.report.searched import searched
@@ -45,7 +44,7 @@ def search_of(root):
 
 
 def drawn(found, name) -> Figure:
-    chart = next(chart for chart in of_search(found) if chart.name == name)
+    chart = next(chart for chart in charts_of_search(found) if chart.name == name)
     figure = Figure()
     chart.draw(figure)
     return figure
@@ -67,12 +66,12 @@ def test_stages_trials_and_ranges_are_those_of_the_store(written):
 
 
 def test_the_table_counts_how_trials_ended_and_tells_why_ranges_changed(written):
-    table = stages_table(search_of(written))
+    table = search_table(search_of(written))
     assert [row[:6] for row in table.rows] == [
         ("stage 1", "20", "17", "1", "1", "1"), ("stage 2", "8", "8", "0", "0", "0"), ("confirmation", "3", "3", *"000")
     ]  # fmt: skip
     assert [note for note in table.notes if note.startswith("stage 2: optimizer.learning_rate 0.0001..0.1 -> ")]
-    every = trials(search_of(written))
+    every = trial_table(search_of(written))
     assert len(every.rows) == 31
     assert [row[1] for row in every.rows if row[0] == "stage 1, 4"] == ["failed: <b>batch</b> too large"]
     out = [row for row in every.rows if row[5] == "false"]
@@ -97,7 +96,7 @@ def test_of_dependent_trials_no_expected_best_is_told(root, old, new):
     assert old in config.read_text()
     config.write_text(config.read_text().replace(old, new))
     assert search_of(root).best == ()
-    assert [chart.name for chart in of_search(search_of(root))] == ["slices", "parallel", "ranges"]
+    assert [chart.name for chart in charts_of_search(search_of(root))] == ["slices", "parallel", "ranges"]
 
 
 def test_slices_show_every_trial_and_those_that_failed_as_crosses(written):
@@ -140,8 +139,8 @@ def test_ranges_are_bars_from_end_to_end(written):
 def test_the_page_has_a_section_with_charts_reasons_and_trials(written):
     made = build(*collect(written))
     read = Reader(page(made))
-    for words in ("Sweep search", "each value against validation/accuracy", "whole settings", "ranges, stage by stage",
-                  "expected best validation/accuracy of a smaller budget", "Trials of search", "best 6 of 20",
+    for words in ("Sweep search", "validation/accuracy by parameter", "parallel coordinates", "ranges by stage",
+                  "expected best validation/accuracy by budget", "Trials of search", "best 6 of 20",
                   "failed: <b>batch</b> too large",
                   "searched 4 values for validation/accuracy in 28 trials over 2 stages"):  # fmt: skip
         assert words in read.text, words
@@ -151,7 +150,7 @@ def test_the_page_has_a_section_with_charts_reasons_and_trials(written):
 
 
 def test_a_loss_that_exploded_does_not_hide_the_others(root):
-    """It stands at the edge of the axis, and the caption says so."""
+    """It is drawn at the edge of the axis, and the caption says so."""
     trials_of(root / "search", lambda r: r.update(value=-1e18) if r["number"] == 7 and r["stage"] == 0 else None)
     found = search_of(root)
     axes = drawn(found, "slices").axes[0]
@@ -160,7 +159,7 @@ def test_a_loss_that_exploded_does_not_hide_the_others(root):
     ys = [y for line in axes.lines if line.get_linestyle() == "None" for y in line.get_ydata()]
     assert len(ys) == 28
     assert low <= min(ys) <= max(ys) <= high
-    assert "Scores beyond the axis stand at its edge." in of_search(found)[0].caption
+    assert "Scores beyond the axis are drawn at its edge." in charts_of_search(found)[0].caption
 
 
 def test_of_many_trials_the_best_are_always_drawn(written, monkeypatch):
@@ -170,11 +169,11 @@ def test_of_many_trials_the_best_are_always_drawn(written, monkeypatch):
     ys = [y for line in axes.lines if line.get_linestyle() == "None" for y in line.get_ydata()]
     assert len(ys) < 20
     assert max(ys) == found.stages[1].best
-    assert "some are left out, none of its best" in of_search(found)[0].caption
+    assert "some are not drawn; the best always are" in charts_of_search(found)[0].caption
 
 
 def test_the_same_input_gives_the_same_bytes(written):
-    first, second = ([rendered(chart, "svg") for chart in of_search(search_of(written))] for _ in range(2))
+    first, second = ([rendered(chart, "svg") for chart in charts_of_search(search_of(written))] for _ in range(2))
     assert first == second
     assert len(first) == 4
 
@@ -194,7 +193,7 @@ def test_of_many_sweeps_the_first_have_charts_and_the_page_says_so(root, monkeyp
     shutil.copytree(root / "search", root / "other")
     read = Reader(page(build(*collect(root))))
     assert [name for name in read.ids if name.startswith("chart-slices")] == ["chart-slices"]
-    assert read.text.count("Charts are of the first") == 1
+    assert read.text.count("sweeps have charts") == 1
 
 
 def test_a_sweep_in_progress_shows_what_has_ended(root):
@@ -204,7 +203,7 @@ def test_a_sweep_in_progress_shows_what_has_ended(root):
     assert [(line.row.name, line.row.unfinished) for line in made.lines] == [("search", 1)]
     assert [len(stage.trials) for stage in made.searches[0].stages] == [20, 8, 3]
     assert made.searches[0].winner is None
-    assert len(of_search(made.searches[0])) == 4
+    assert len(charts_of_search(made.searches[0])) == 4
 
 
 def test_without_confirmation_it_is_a_row_without_values(root):
@@ -253,13 +252,15 @@ def test_a_database_that_is_none(root, content):
     path.unlink() if content is None else path.write_bytes(content)
     (found,) = build(*collect(root)).searches
     assert "study.db" in found.notes[0] or "cannot be read" in found.notes[0]
-    assert of_search(found) == []
+    assert charts_of_search(found) == []
 
 
 def test_a_database_elsewhere_is_named(root):
     (root / "search" / "study.db").unlink()
     edit(root / "search" / "manifest.json", lambda m: m.update(storage="host/db"))
-    assert search_of(root).notes == ("its trials are in the database host/db, which is not read here",)
+    assert search_of(root).notes == (
+        "trials not shown: they are in the database host/db, which this report does not read",
+    )
 
 
 def test_values_that_no_axis_can_show(root):
@@ -269,5 +270,5 @@ def test_values_that_no_axis_can_show(root):
         root / "search", lambda r: r["setting"].update({"optimizer.learning_rate": next(bad), "model.activation": 7})
     )
     made = build(*collect(root))
-    assert "7" in {row[7] for row in trials(made.searches[0]).rows}
+    assert "7" in {row[7] for row in trial_table(made.searches[0]).rows}
     assert len(page(made)) > 1000

@@ -15,7 +15,7 @@ from regexp.engine.scores import score_names
 from regexp.regularizers.activations.batch_norm import BatchNorm
 from regexp.regularizers.activations.dropout import Dropout
 from regexp.regularizers.parameters.l2 import L2
-from regexp.report.ablation import contrast, judged
+from regexp.report.ablation import contrast, judge_contrasts
 from regexp.statistics.contrasts import contributions
 from regexp.study.ablate import arms, neutral
 from regexp.study.retune import is_at_edge, retuned
@@ -86,7 +86,7 @@ def test_contrasts_by_hand():
 def test_a_method_that_always_helps_is_told_to_help_and_where_smaller_is_better_to_hurt():
     values = {frozenset({"l2"}): {s: 0.9 + s / 1000 for s in range(10)}, frozenset(): dict.fromkeys(range(10), 0.8)}
     for smaller, word in ((False, "helps"), (True, "hurts")):
-        found = judged(["l2"], values, smaller)
+        found = judge_contrasts(["l2"], values, smaller)
         assert [(one.family, one.what, one.word) for one in found] == [
             ("leave one out", "l2", word),
             ("alone", "l2", word),
@@ -98,7 +98,7 @@ def test_holm_counts_the_rows_of_a_family_and_interactions_have_words_of_their_o
     names = ["a", "b", "c"]
     sizes = {frozenset(own): len(own) for k in range(4) for own in combinations(names, k)}
     values = {own: {s: 0.1 * size**2 + s / 10**6 * size for s in range(8)} for own, size in sizes.items()}
-    found = judged(names, values, False)
+    found = judge_contrasts(names, values, False)
     assert {one.family: one.word for one in found} == {
         "together": "helps", "leave one out": "helps", "alone": "helps", "interaction": "more together"
     }  # fmt: skip
@@ -111,7 +111,7 @@ def test_holm_counts_the_rows_of_a_family_and_interactions_have_words_of_their_o
 def test_without_the_arms_of_every_two_there_are_no_interactions():
     names = ["a", "b", "c", "d"]
     own = [set(names), set(), *({n} for n in names), *(set(names) - {n} for n in names)]
-    found = judged(names, {frozenset(arm): dict.fromkeys(range(6), 0.5 + len(arm)) for arm in own}, False)
+    found = judge_contrasts(names, {frozenset(arm): dict.fromkeys(range(6), 0.5 + len(arm)) for arm in own}, False)
     assert [one.family for one in found] == ["together"] + 4 * ["leave one out"] + 4 * ["alone"]
 
 
@@ -146,7 +146,12 @@ def test_every_arm_is_a_run_and_all_share_one_program(ablated):
     ):
         assert words in text
     html = (folder / "page.html").read_text()
-    for words in ("Ablation wine-ablation", "All 2 methods together", "what each method brings", "step time of each"):
+    for words in (
+        "Ablation wine-ablation",
+        "All 2 methods together",
+        "contribution of each method",
+        "step time of each",
+    ):
         assert words in html
 
 

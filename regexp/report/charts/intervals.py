@@ -1,4 +1,4 @@
-"""Means of the settings and their differences to the baseline, with intervals."""
+"""Draw the means of the settings and their differences to the baseline, with intervals."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ MOST_INTERVALS = 40
 
 
 def intervals(report: Report, lines: Sequence[Line]) -> list[Chart]:
-    """Verdicts, and the values of every seed."""
+    """Return the charts of the differences with their verdicts, and of the values of every seed."""
     shown = labelled(lines)[:MOST_INTERVALS]
     compared = [(name, line) for name, line in shown if line.verdict and line.verdict.comparison]
-    found = []
+    charts = []
     if compared:
         caption = (
-            "Mean difference, row - baseline, over shared seeds, with its 95% interval; the word is the verdict after "
-            "Holm's correction, the interval is uncorrected."
+            "Mean difference, row - baseline, over shared seeds, with its 95% interval. The word is the verdict after "
+            "Holm's correction; the interval is not corrected."
         )
         title = f"Difference to {escaping.plain(report.baseline, 40)} in {escaping.plain(report.metric, 40)}"
-        found.append(Chart("differences", title, caption, partial(_draw_differences, compared)))
+        charts.append(Chart("differences", title, caption, partial(_draw_differences, compared)))
     if shown:
         title = f"{escaping.plain(report.metric, 40)} of every seed"
-        caption = "Every dot is a seed, the diamond their mean, the bar its 95% interval."
-        found.append(Chart("values", title, caption, partial(_draw_values, shown, report.metric)))
-    return found
+        caption = "Dots are seeds, the diamond is their mean, the bar its 95% interval."
+        charts.append(Chart("values", title, caption, partial(_draw_values, shown, report.metric)))
+    return charts
 
 
 def _draw_differences(rows: Named, figure: Figure) -> None:

@@ -1,8 +1,8 @@
-"""From stored test predictions: reliability and confusion."""
+"""Draw reliability diagrams and confusion matrices from stored test predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,13 +18,17 @@ from regexp.report.predictions import Classified, classified
 from regexp.report.records import Record
 
 MOST_CLASSES = 30
-DEFAULT_BINS = 15  # of a config.yaml from before evaluation.ece_bins; more bins than MOST_BINS are not drawn
-MOST_BINS = 1000
+DEFAULT_BINS = 15  # for a config.yaml of an older version, without evaluation.ece_bins
+MOST_BINS = 1000  # a config with more is damaged
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """One row of the report. index: its colour; bins: of the run's ECE."""
+    """A row with pooled predictions.
+
+    index: selects its colour, dashes and marker
+    bins: the number of bins of the run's ECE
+    """
 
     index: int
     name: str
@@ -33,7 +37,7 @@ class _Drawn:
 
 
 def outputs(lines: Sequence[Line]) -> list[Chart]:
-    """The charts of the classifications whose predictions are stored."""
+    """Return the charts of classifications whose predictions are stored."""
     rows = [
         _Drawn(index, name, pooled, bins_of(line.row.records[0]))
         for index, (name, line) in enumerate(labelled(lines))
@@ -43,36 +47,39 @@ def outputs(lines: Sequence[Line]) -> list[Chart]:
         return []
     counts = " or ".join(str(count) for count in sorted({row.bins for row in rows}))
     caption = (
-        f"Share of right answers by confidence, in {counts} bins of equal width, those of the runs' ECE, over the test "
-        "examples of all seeds; on the diagonal a model is as sure as it is right. Only bins with examples are drawn."
+        f"Accuracy by confidence, in {counts} equal-width bins, as in the runs' ECE, over the test examples of all "
+        "seeds; on the diagonal a model is perfectly calibrated. Only bins with examples are drawn."
     )
     charts = [Chart("reliability", "Reliability", caption, partial(_draw_reliability, rows))]
     few = [(row.name, row.classified) for row in rows[:2] if row.classified.classes <= MOST_CLASSES]
     if few:
-        caption = "Share of each label's test examples, over all seeds, by the class predicted; rows add up to 1."
+        caption = "Share of each label's test examples, over all seeds, by predicted class; every row sums to 1."
         charts.append(Chart("confusion", "Confusion", caption, partial(_draw_confusion, few)))
     return charts
 
 
 def bins_of(record: Record) -> int:
-    """The number of bins over which a run measures its ECE."""
+    """Return the number of bins with which a run computes its ECE."""
     bins = record.config.get("evaluation.ece_bins", DEFAULT_BINS)
     return bins if type(bins) is int and 1 <= bins <= MOST_BINS else DEFAULT_BINS
 
 
 def _pooled(line: Line) -> Classified | None:
     try:
-        each = [one for record in line.row.records for one in classified(record).values()]
+        predictions = [of_seed for record in line.row.records for of_seed in classified(record).values()]
     except RunError:
         return None
-    if not each or len({one.classes for one in each}) > 1:
+    if not predictions or len({of_seed.classes for of_seed in predictions}) > 1:
         return None
-    join: Callable[[str], np.ndarray] = lambda name: np.concatenate([getattr(one, name) for one in each])  # noqa: E731
-    return Classified(join("rows"), join("labels"), join("predicted"), join("confidence"), each[0].classes)
+    rows, labels, predicted, confidence = (
+        np.concatenate([getattr(of_seed, name) for of_seed in predictions])
+        for name in ("rows", "labels", "predicted", "confidence")
+    )
+    return Classified(rows, labels, predicted, confidence, predictions[0].classes)
 
 
 def points(classified: Classified, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(examples, mean confidence, share right) of each equal-width bin (lower, upper] that is not empty."""
+    """Return examples, mean confidence and accuracy of each equal-width bin (lower, upper] that is not empty."""
     index = np.clip(np.ceil(classified.confidence * bins).astype(int) - 1, 0, bins - 1)
     count = np.bincount(index, minlength=bins)
     used = count > 0
@@ -91,23 +98,23 @@ def _draw_reliability(rows: Sequence[_Drawn], figure: Figure) -> None:
             confidence, right, color=COLOURS[row.index], linestyle=DASHES[row.index], linewidth=1.8,
             marker=MARKERS[row.index], markersize=5,
         )  # fmt: skip
-    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     legend(figure, handles)
 
 
 def _draw_confusion(rows: Named, figure: Figure) -> None:
     drawn = figure.subplots(1, len(rows), squeeze=False)[0]
-    for axes, (name, one) in zip(drawn, rows, strict=True):
-        counts = np.zeros((one.classes, one.classes))
-        np.add.at(counts, (one.labels, one.predicted), 1)
+    for axes, (name, predictions) in zip(drawn, rows, strict=True):
+        counts = np.zeros((predictions.classes, predictions.classes))
+        np.add.at(counts, (predictions.labels, predictions.predicted), 1)
         share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
         axes.pcolormesh(share, cmap="cividis", vmin=0, vmax=1, edgecolors=GRID, linewidth=0.3)
-        if one.classes <= 12:
+        if predictions.classes <= 12:
             _write_shares(axes, share, 8 if len(rows) == 1 else 6)
         axes.set(xlabel="predicted class", ylabel="label", aspect="equal", title=name)
         axes.invert_yaxis()
         axes.grid(False)
-        every = range(0, one.classes, max(1, one.classes // 10))
+        every = range(0, predictions.classes, max(1, predictions.classes // 10))
         axes.set_xticks([k + 0.5 for k in every], [str(k) for k in every])
         axes.set_yticks([k + 0.5 for k in every], [str(k) for k in every])
     figure.set_figheight(4.0)

@@ -1,4 +1,4 @@
-"""A sweep's charts: each value against the score, whole settings, ranges as they narrowed, what a shorter one finds."""
+"""Draw a sweep: scores by parameter, parallel coordinates, ranges by stage, the expected best of a smaller budget."""
 
 from __future__ import annotations
 
@@ -19,55 +19,60 @@ from regexp.report.searches import Search, Stage, Trial
 from regexp.report.words import heading, number
 
 MOST_PARAMETERS = 12
-MOST_TRIALS = 500  # drawn of a stage, evenly over those that were trained
+MOST_TRIALS = 500  # trials drawn per stage, evenly spaced
 COLUMNS = 3
-EXPLODED, SHOWN = 100, 3  # times as far from the best as the median is
+EXPLODED, SHOWN = 100, 3  # multiples of the median's distance to the best: beyond the first, clip at the second
 WINNER: dict[str, Any] = {"color": INK, "linewidth": 2.2, "zorder": 4}
 OTHERS: dict[str, Any] = {"color": COLOURS[-1], "linewidth": 0.5, "alpha": 0.45, "zorder": 2}
 
 
-def of_search(search: Search) -> list[Chart]:
-    """All of one sweep; none where nothing could be read."""
+def charts_of_search(search: Search) -> list[Chart]:
+    """Return the charts of one sweep; none if its trials could not be read."""
     paths = list(search.scales)[:MOST_PARAMETERS]
     if not search.searched or not paths:
         return []
     name, objective = short(search.name, 40), short(search.objective)
     thinned = any(len(stage.trials) > MOST_TRIALS for stage in search.searched)
-    every = f"Of more than {MOST_TRIALS} trials of a stage some are left out, none of its best. " if thinned else ""
-    left = "" if len(paths) == len(search.scales) else f"The first {MOST_PARAMETERS} parameters. "
-    limits = "" if _limits(search)[2] else "Scores beyond the axis stand at its edge. "
-    found = [
+    thinning = (
+        f"In stages with more than {MOST_TRIALS} trials, some are not drawn; the best always are. " if thinned else ""
+    )
+    shown_parameters = (
+        "" if len(paths) == len(search.scales) else f"Only the first {MOST_PARAMETERS} parameters are shown. "
+    )
+    clipping = "" if _limits(search)[2] else "Scores beyond the axis are drawn at its edge. "
+    charts = [
         Chart(
             "slices",
-            f"{name}: each value against {objective}",
-            "Every mark is a trial; hollow: stopped by halving; crosses: diverged or failed; dotted line: the winner. "
-            f"Scores of stages of other lengths are not comparable. {limits}{every}{left}".rstrip(),
+            f"{name}: {objective} by parameter",
+            "Marks are trials; hollow: stopped by halving; crosses: diverged or failed; dotted line: the winner. "
+            "Scores of stages with different lengths are not comparable. "
+            f"{clipping}{thinning}{shown_parameters}".rstrip(),
             partial(_draw_slices, search, paths),
         ),
         Chart(
             "parallel",
-            f"{name}: whole settings",
-            "A line is a trial: coloured in the best tenth of its stage, dotted where it diverged or failed. "
-            f"Each axis spans all that was searched. {limits}{every}{left}".rstrip(),
+            f"{name}: parallel coordinates",
+            "Lines are trials: coloured in the best tenth of the stage, dotted if diverged or failed. "
+            f"Each axis spans all values searched. {clipping}{thinning}{shown_parameters}".rstrip(),
             partial(_draw_parallel, search, paths),
         ),
     ]
     if len(search.searched) > 1:
-        found.append(Chart(
+        charts.append(Chart(
             "ranges",
-            f"{name}: ranges, stage by stage",
-            "The bar is what a stage searched, the mark its best trial, the dotted line the winner. The reasons stand "
-            f"below the table of its stages. {left}".rstrip(),
+            f"{name}: ranges by stage",
+            "The bar is the range of a stage, the mark its best trial, the dotted line the winner. The notes of the "
+            f"sweep's table give the reasons for changes. {shown_parameters}".rstrip(),
             partial(_draw_ranges, search, paths),
         ))  # fmt: skip
     if len(search.best) > 1:
         caption = (
-            f"Mean over all subsets of so many of the {len(search.best)} random trials that worked (unbiased). A score "
-            "that was chosen by is inflated; the winner's own is the confirmed one."
+            f"Mean over all subsets of that size of the {len(search.best)} completed random trials (unbiased). "
+            "Selection bias: the best of N is optimistic; the winner's score is the confirmed one."
         )
-        title = f"{name}: expected best {objective} of a smaller budget"
-        found.append(Chart("budget", title, caption, partial(_draw_budget, search)))
-    return found
+        title = f"{name}: expected best {objective} by budget"
+        charts.append(Chart("budget", title, caption, partial(_draw_budget, search)))
+    return charts
 
 
 # -- slices -----------------------------------------------------------------------------------------------------------
@@ -76,7 +81,7 @@ def of_search(search: Search) -> list[Chart]:
 def _draw_slices(search: Search, paths: Sequence[str], figure: Figure) -> None:
     panels = _panels(figure, len(paths), 1.75)
     low, high, _ = _limits(search)
-    band = 0.09 * (high - low)  # of crosses, on the worse side
+    band = 0.09 * (high - low)  # room for the crosses, on the worse side
     cross = high + band if search.smaller_is_better else low - band
     looks = {"done": "", "pruned": "", "lost": "x"}
     for axes, path in zip(panels, paths, strict=True):
@@ -85,9 +90,9 @@ def _draw_slices(search: Search, paths: Sequence[str], figure: Figure) -> None:
             colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
             trials = _drawn(search, stage)
             for kind, look in looks.items():
-                own = [t for t in trials if _kind(t) == kind and t.searched(path) is not None]
-                xs = [place(t.searched(path), t.number) for t in own]
-                ys = [cross if t.value is None else min(max(t.value, low), high) for t in own]
+                of_kind = [t for t in trials if _kind(t) == kind and t.searched(path) is not None]
+                xs = [place(t.searched(path), t.number) for t in of_kind]
+                ys = [cross if t.value is None else min(max(t.value, low), high) for t in of_kind]
                 axes.plot(xs, ys, look or marker, color=colour, markersize=4, alpha=0.75,
                           markerfacecolor="none" if kind == "pruned" else colour)  # fmt: skip
         _mark_winner(axes, search, path, place)
@@ -103,7 +108,7 @@ def _kind(trial: Trial) -> str:
 
 
 def _limits(search: Search) -> tuple[float, float, bool]:
-    """(least, greatest, whether all are in): from the best to the worst that did not explode."""
+    """Return the ends of the score axis, and whether all scores lie within: exploded scores are clipped."""
     values = np.asarray([t.value for s in search.searched for t in s.trials if t.value is not None] or [0.0])
     signed = values if search.smaller_is_better else -values
     best, usual, worst = signed.min(), np.median(signed) - signed.min(), signed.max()
@@ -114,18 +119,18 @@ def _limits(search: Search) -> tuple[float, float, bool]:
 
 
 def _drawn(search: Search, stage: Stage) -> list[Trial]:
-    """All, or of many every second, third, ... and the best."""
+    """Return the trials to draw: all, or of many every second, third, ... and the best."""
     step, best = -(-len(stage.trials) // MOST_TRIALS), _best(search, stage)
     return [trial for i, trial in enumerate(stage.trials) if i % step == 0 or trial.number in best]
 
 
 def _best(search: Search, stage: Stage) -> set[int]:
-    """The numbers of the best tenth of those that worked."""
+    """Return the numbers of the best tenth of the completed trials."""
     ranked = search.ranked(stage)
     return {trial.number for trial in ranked[: max(1, len(ranked) // 10)]}
 
 
-# -- whole settings ---------------------------------------------------------------------------------------------------
+# -- parallel coordinates ---------------------------------------------------------------------------------------------
 
 
 def _draw_parallel(search: Search, paths: Sequence[str], figure: Figure) -> None:
@@ -163,16 +168,16 @@ def _draw_parallel(search: Search, paths: Sequence[str], figure: Figure) -> None
 
 
 def _share_of(value: float, low: float, high: float, smaller_is_better: bool) -> float:
-    """The place of a score, the better the higher."""
+    """Return the position of a score on its axis, 0 to 1, better scores higher."""
     share = (min(max(value, low), high) - low) / (high - low)
     return 1 - share if smaller_is_better else share
 
 
-_OUT = -0.2  # where the parameters of a method that is out stand
+_OUT = -0.2  # position of the parameters of a method that is switched off
 
 
 def _axis(axes: Axes, x: int, names: Sequence[str]) -> None:
-    """One vertical axis with its ends, or with all choices."""
+    """Draw a vertical axis with evenly spaced labels: its ends, or all choices."""
     axes.plot([x, x], [0, 1], color=INK, linewidth=0.8, zorder=1)
     for place, name in zip(np.linspace(0, 1, len(names)) if len(names) > 1 else [0.5], names, strict=True):
         below = {0.0: "top", 1.0: "bottom"}.get(float(place), "center")
@@ -181,7 +186,7 @@ def _axis(axes: Axes, x: int, names: Sequence[str]) -> None:
 
 
 def _share(search: Search, path: str) -> Callable[[Trial], float]:
-    """A trial's place on a parameter's axis, 0 to 1."""
+    """Return a function from a trial to its position on a parameter's axis, 0 to 1 or _OUT."""
     if search.scales[path] == "choice":
         choices = _choices(search, path)
         most = max(1, len(choices) - 1)
@@ -242,7 +247,7 @@ def _draw_budget(search: Search, figure: Figure) -> None:
 
 
 def _panels(figure: Figure, count: int, height: float) -> list[Axes]:
-    """So many small axes, row by row."""
+    """Return `count` small axes in a grid, row by row."""
     columns = 2 if count in (2, 4) else min(COLUMNS, count)
     lines = -(-count // columns)
     figure.set_figheight(0.7 + height * lines)
@@ -253,7 +258,7 @@ def _panels(figure: Figure, count: int, height: float) -> list[Axes]:
 
 
 def _scaled(axes: Axes, search: Search, path: str) -> Callable[..., float]:
-    """Set the axis to a parameter's scale; returns the place of a value, of a choice a little beside it by number."""
+    """Set the axis to a parameter's scale; return the function from a value to its place, with jitter for choices."""
     if search.scales[path] == "choice":
         choices = _choices(search, path)
         axes.set_xticks(range(len(choices)), _names(search, path))
@@ -271,12 +276,12 @@ def _scaled(axes: Axes, search: Search, path: str) -> Callable[..., float]:
 
 
 def _beside(number_: int | None) -> float:
-    """Spreads trials of one choice; the golden ratio fills evenly."""
+    """Return a horizontal offset for trials of one choice; multiples of the golden ratio fill the interval evenly."""
     return 0.0 if number_ is None else 0.4 * (number_ * 0.618034 % 1 - 0.5)
 
 
 def _span(search: Search, path: str) -> tuple[float, float]:
-    """All that any stage searched or, carried over from the one before, trained."""
+    """Return the range of all values that a stage searched, or trained after carrying them over."""
     ends = [end for stage in search.searched for end in stage.ranges.get(path, ())]
     ends += [v for s in search.searched for t in s.trials if _fits(search, path, v := t.searched(path))]
     return (min(ends), max(ends)) if ends else (1.0, 2.0)
@@ -287,12 +292,12 @@ def _scale(search: Search, path: str) -> Callable[[float], float]:
 
 
 def _choices(search: Search, path: str) -> list[Any]:
-    found = [c for stage in search.searched for c in stage.ranges.get(path, ())]
-    return list(dict.fromkeys(c for c in found if isinstance(c, bool | int | float | str)))
+    choices = [c for stage in search.searched for c in stage.ranges.get(path, ())]
+    return list(dict.fromkeys(c for c in choices if isinstance(c, bool | int | float | str)))
 
 
 def _names(search: Search, path: str) -> list[str]:
-    """Of an axis: its ends, or its choices."""
+    """Return the labels of an axis: its ends, or its choices."""
     if search.scales[path] == "choice":
         words = {True: "in", False: "out"}
         return [short(words[c] if isinstance(c, bool) else shown(c), 14) for c in _choices(search, path)]
@@ -300,7 +305,7 @@ def _names(search: Search, path: str) -> list[str]:
 
 
 def _fits(search: Search, path: str, value: Any) -> bool:
-    """Whether a value has a place on the scale."""
+    """Whether a value can be placed on the scale of a parameter."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return is_number and (value > 0 or search.scales[path] == "linear")
 
