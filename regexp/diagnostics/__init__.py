@@ -1,1 +1,1 @@
-"""Explanations after training: one question about a saved run in each file; base.py is the contract."""
+"""Explain saved runs: each module answers one question about a trained model; base.py lists them."""

@@ -1,4 +1,4 @@
-"""Robust accuracy against the attack's size (FGSM, PGD), and attacks as pictures with their confidences."""
+"""Measure robust accuracy by attack size (FGSM, PGD), and show adversarial examples with the model's confidences."""
 
 from __future__ import annotations
 
@@ -12,34 +12,39 @@ from regexp.diagnostics.calibration import probabilities
 from regexp.diagnostics.subject import Subject
 from regexp.runs.explanation import Explanation, Pictures, Plot, picture, series
 
-ROWS = 500
-EPSILONS = (0.01, 0.03, 0.1, 0.3)  # of images, where 1 is black to white
+ROWS = 500  # examples attacked
+EPSILONS = (0.01, 0.03, 0.1, 0.3)  # for images, whose pixels range from 0 to 1
 SHADES = " .:-=+*#%@"
-SIDE = 28  # pixels of a picture's side at most
+SIDE = 28  # largest side of a picture, in pixels
 
 
 def explain(subject: Subject) -> Explanation:
-    """The sizes are the config's `evaluation.attacks`, else four for images; in raw units, within the data's range."""
+    """Attack unseen examples at the sizes in `evaluation.attacks`, for images by default at EPSILONS.
+
+    Sizes are in raw units; attacked inputs stay within the range of the data.
+    """
     if not subject.data.classes:
         return Explanation("This run is a regression; robust accuracy is about classes.")
     attacks = subject.experiment.evaluation.attacks
     if attacks is None and not subject.data.is_image:
-        return Explanation("A table's columns have units of their own: set evaluation.attacks.epsilons to attack it.")
+        return Explanation(
+            "The columns of a table have different units: set evaluation.attacks.epsilons to choose sizes."
+        )
     rows = subject.unseen[:ROWS]
     if not len(rows):
         return Explanation("This run has neither test nor validation examples to attack.")
     sizes = np.asarray(sorted({0.0, *(attacks.epsilons if attacks else EPSILONS)}), np.float32)
     inputs, targets = (x.astype(np.float32) for x in subject.rows(rows))
     arguments = (subject.lane, subject.variables, inputs, targets, sizes)
-    found = {"fgsm": subject.call(programs.fgsm, arguments), "pgd": subject.call(programs.pgd, arguments)}
+    attacked = {"fgsm": subject.call(programs.fgsm, arguments), "pgd": subject.call(programs.pgd, arguments)}
     labels, pgd = targets.argmax(-1), f"PGD-{programs.pgd_steps(subject.experiment)}"
-    accuracy = {name: np.mean(logits.argmax(-1) == labels, -1) for name, (_, logits) in found.items()}
+    accuracy = {name: np.mean(logits.argmax(-1) == labels, -1) for name, (_, logits) in attacked.items()}
     table = tuple((f"{e:g}", f"{a:.4f}", f"{b:.4f}") for e, a, b in zip(sizes, *accuracy.values(), strict=True))
-    pictures = turned(inputs, labels, sizes, *found["pgd"]) if subject.data.is_image else []
+    pictures = adversarial_examples(inputs, labels, sizes, *attacked["pgd"]) if subject.data.is_image else []
     return Explanation(
         f"Accuracy on {len(rows)} examples falls from {accuracy['pgd'][0]:.4f} to {accuracy['fgsm'][-1]:.4f} under "
-        f"FGSM and {accuracy['pgd'][-1]:.4f} under {pgd} at epsilon {sizes[-1]:g}: upper bounds, a better attack may "
-        "find more.",
+        f"FGSM and {accuracy['pgd'][-1]:.4f} under {pgd} at epsilon {sizes[-1]:g}: upper bounds, a stronger "
+        "attack may find more.",
         ("epsilon", "fgsm", pgd.lower()),
         table,
         in_text(subject, pictures[0]) if pictures else (),
@@ -49,8 +54,12 @@ def explain(subject: Subject) -> Explanation:
 
 
 @dataclass(frozen=True)
-class Turned:
-    """An example that an attack of a size turns from its label: before and after (H, W, C), and the logits of each."""
+class AdversarialExample:
+    """A correctly classified example that an attack of a given size makes the model misclassify.
+
+    before, after: (H, W, C) pixels
+    logits: (K,) before and after
+    """
 
     size: float
     before: np.ndarray
@@ -58,40 +67,46 @@ class Turned:
     logits: tuple[np.ndarray, np.ndarray]
 
 
-def turned(
+def adversarial_examples(
     inputs: np.ndarray, labels: np.ndarray, sizes: np.ndarray, attacked: np.ndarray, logits: np.ndarray
-) -> list[Turned]:
-    """For each size the first example that it turns and no smaller one; the first size is 0."""
+) -> list[AdversarialExample]:
+    """Return for each size the first example that it, but no smaller size, makes the model misclassify.
+
+    sizes: (E,), rising from 0
+    attacked: (E, n, H, W, C)
+    logits: (E, n, K)
+    """
     guesses = logits.argmax(-1)
     wrong = (guesses[0] == labels) & (guesses != labels)
-    found = []
+    examples = []
     for level in range(1, len(sizes)):
         new = wrong[level] & ~wrong[:level].any(0)
         if new.any():
             k = int(np.argmax(new))
-            found.append(Turned(float(sizes[level]), inputs[k], attacked[level, k], (logits[0, k], logits[level, k])))
-    return found
+            before_and_after = (logits[0, k], logits[level, k])
+            examples.append(AdversarialExample(float(sizes[level]), inputs[k], attacked[level, k], before_and_after))
+    return examples
 
 
-def in_text(subject: Subject, one: Turned) -> tuple[str, ...]:
-    """Input, perturbation and result side by side."""
-    said = [_said(subject, logits) for logits in one.logits]
-    drawn = (shaded(one.before), signed(one.after - one.before, one.size), shaded(one.after))
-    head = f"input: {said[0]}; perturbation of at most {one.size:g} (+, -); result: {said[1]}"
+def in_text(subject: Subject, example: AdversarialExample) -> tuple[str, ...]:
+    """Return input, perturbation and result side by side as text."""
+    predictions = [_prediction(subject, logits) for logits in example.logits]
+    drawn = (shaded(example.before), signed(example.after - example.before, example.size), shaded(example.after))
+    head = f"input: {predictions[0]}; perturbation of at most {example.size:g} (+, -); result: {predictions[1]}"
     return (head, *("   ".join(parts) for parts in zip(*drawn, strict=True)))
 
 
-def _pictures(subject: Subject, found: list[Turned], pgd: str) -> Pictures:
+def _pictures(subject: Subject, examples: list[AdversarialExample], pgd: str) -> Pictures:
     rows = []
-    for one in found:
-        before, after = (_said(subject, logits) for logits in one.logits)
-        change = 0.5 + (one.after - one.before) / (2 * one.size)
-        added = picture(f"+ at most {one.size:g}", change)
-        rows.append((picture(before, one.before), added, picture(after, one.after)))
+    for example in examples:
+        before, after = (_prediction(subject, logits) for logits in example.logits)
+        change = 0.5 + (example.after - example.before) / (2 * example.size)
+        added = picture(f"+ at most {example.size:g}", change)
+        rows.append((picture(before, example.before), added, picture(after, example.after)))
     return Pictures(
-        f"Examples that {pgd} turns",
-        "Input, perturbation (grey is none, black and white are its size) and result, with the model's confidences; of "
-        "each size the first example that no smaller one turns.",
+        f"Adversarial examples of {pgd}",
+        "Input, perturbation (grey: none; black and white: the full size) and result, with the model's confidences; "
+        "for each size the first example that is misclassified at this size and not at a smaller one.",
         tuple(rows),
     )
 
@@ -99,26 +114,30 @@ def _pictures(subject: Subject, found: list[Turned], pgd: str) -> Pictures:
 def _plot(sizes: np.ndarray, accuracy: dict[str, np.ndarray], pgd: str) -> Plot:
     return Plot(
         "Robust accuracy",
-        "Accuracy against the size of the perturbation; upper bounds, a better attack may find more.",
+        "Accuracy by size of the perturbation: upper bounds, a stronger attack may find more.",
         "epsilon",
         "accuracy",
         (series("FGSM", sizes, accuracy["fgsm"]), series(pgd, sizes, accuracy["pgd"])),
     )
 
 
-def _said(subject: Subject, logits: np.ndarray) -> str:
+def _prediction(subject: Subject, logits: np.ndarray) -> str:
+    """Return the predicted class and its probability: `7 with 0.998`."""
     p = probabilities(logits)
     return f"{subject.data.classes[int(p.argmax())]} with {p.max():.3f}"
 
 
 def shaded(image: np.ndarray) -> list[str]:
-    """(H, W, C) in [0, 1] -> lines; two characters a pixel, of which text is about half as wide as high."""
+    """Return an image (H, W, C) in [0, 1] as lines of text.
+
+    A pixel is two characters, because a character is about half as wide as high.
+    """
     levels = np.clip(_small(image) * len(SHADES), 0, len(SHADES) - 1).astype(int)
     return ["".join(SHADES[level] * 2 for level in row) for row in levels]
 
 
 def signed(change: np.ndarray, size: float) -> list[str]:
-    """+ and - where a pixel changes by more than half the size, else a dot."""
+    """Return lines with + and - where a pixel changes by more than half the size, else a dot."""
     small = _small(change)
     return ["".join(("++" if x > size / 2 else "--" if x < -size / 2 else " .") for x in row) for row in small]
 

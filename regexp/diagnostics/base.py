@@ -1,4 +1,4 @@
-"""The list of all diagnostics: a file with one function, `explain(subject) -> Explanation`."""
+"""List the diagnostics. Each is a module with one function, `explain(subject) -> Explanation`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batch norm's running means against the population statistics at the final weights, and what the gap costs."""
+"""Compare batch norm's running statistics with the population statistics, and measure the cost of the gap."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from regexp.engine.scores import uses_population
 from regexp.engine.step import Variables
 from regexp.runs.explanation import Explanation, Plot, series
 
-LEAST = 1e-12  # of a variance: a unit that is always the same has none
+LEAST = 1e-12  # floor of a variance; a constant unit has none
 WIDTH = 40
 
 
 def explain(subject: Subject) -> Explanation:
-    """Of each unit |mu_ema - mu|/sigma and |sigma_ema^2/sigma^2 - 1|; of a layer root mean square and maximum."""
+    """Report |mu_ema - mu|/sigma and |sigma_ema^2/sigma^2 - 1| of all units: root mean square and maximum by layer.
+
+    The population statistics are those of all minibatches of an epoch at the final weights.
+    """
     if not has_batch_norm(subject):
         return Explanation("This run has no batch norm, so there are no running statistics.")
     if uses_population(subject.experiment):
-        return Explanation("This run keeps the population statistics alone, so there is no gap to measure.")
+        return Explanation("This run uses population statistics only, so there is no gap to measure.")
     if not len(subject.unseen):
-        return Explanation("This run has neither test nor validation examples to tell what a gap costs.")
-    other = _with_population(subject)
-    ema, exact = subject.variables.state["batch_norm"], other.state["batch_norm"]
+        return Explanation("This run has neither test nor validation examples to measure the cost of a gap on.")
+    population = _with_population(subject)
+    ema, exact = subject.variables.state["batch_norm"], population.state["batch_norm"]
     gaps = {site.removesuffix("/pre"): gap(ema[site], exact[site]) for site in ema}
     mean, variance = (np.concatenate(parts) for parts in zip(*gaps.values(), strict=True))
-    (loss, score), (loss_exact, score_exact) = _measured(subject, subject.variables), _measured(subject, other)
+    (loss, score), (loss_exact, score_exact) = _measured(subject, subject.variables), _measured(subject, population)
     name = "accuracy" if subject.data.classes else "RMSE"
     return Explanation(
         f"The running means lie {rms(mean):.3f} standard deviations from the population's (root mean square of "
@@ -41,7 +44,7 @@ def explain(subject: Subject) -> Explanation:
         f"loss is {loss:.4f} with them and {loss_exact:.4f} with the population's, the {name} {score:.4f} and "
         f"{score_exact:.4f}.",
         ("layer", "units", "mean off", "at most", "variance off", "at most"),
-        tuple(_row(layer, *found) for layer, found in gaps.items()),
+        tuple(_row(layer, *layer_gaps) for layer, layer_gaps in gaps.items()),
         _chart(gaps),
         {"mean": rms(mean), "variance": rms(variance), "ema": [loss, score], "population": [loss_exact, score_exact],
          "layers": {n: {"mean": m.tolist(), "variance": v.tolist()} for n, (m, v) in gaps.items()}},
@@ -50,14 +53,14 @@ def explain(subject: Subject) -> Explanation:
 
 
 def gap(ema: Any, exact: Any) -> tuple[np.ndarray, np.ndarray]:
-    """(units,) the means' distance in standard deviations, (units,) the variances' relative error."""
+    """Return the distance of the means in standard deviations and the variances' relative error, both (units,)."""
     variance = np.maximum(np.asarray(exact["variance"], np.float64), LEAST)
     distance = np.abs(np.asarray(ema["mean"], np.float64) - exact["mean"]) / np.sqrt(variance)
     return distance, np.abs(np.maximum(np.asarray(ema["variance"], np.float64), LEAST) / variance - 1)
 
 
 def rms(x: np.ndarray) -> float:
-    """Root mean square."""
+    """Return the root mean square."""
     return float(np.sqrt(np.mean(np.square(x))))
 
 
@@ -67,18 +70,18 @@ def _row(layer: str, mean: np.ndarray, variance: np.ndarray) -> tuple[str, ...]:
 
 
 def _with_population(subject: Subject) -> Variables:
-    """The statistics over all minibatches of an epoch, as the run itself would take them."""
+    """Return the variables with statistics over all minibatches of an epoch, as the run itself would compute them."""
     rows = subject.split.train
     size = batch_size(subject.experiment, len(rows))
     batches = rows[: len(rows) // size * size].reshape(-1, size).astype(np.int32)
     inputs, targets = prepare_shared(subject.data)
     arguments = (subject.lane, subject.variables, inputs, targets, batches)
-    found: Variables = subject.call(programs.population, arguments)
-    return found
+    variables: Variables = subject.call(programs.population, arguments)
+    return variables
 
 
 def _measured(subject: Subject, variables: Variables) -> tuple[float, float]:
-    """(loss, accuracy or RMSE) of the unseen examples; a regression's in the target's units."""
+    """Return loss and accuracy or RMSE of the unseen examples, for a regression in the units of the target."""
     inputs, targets = subject.rows(subject.unseen)
     outputs = subject.outputs(inputs, subject.lane, variables)
     if subject.data.classes:
@@ -89,7 +92,7 @@ def _measured(subject: Subject, variables: Variables) -> tuple[float, float]:
 
 
 def _chart(gaps: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[str, ...]:
-    """Bars for each layer: # the means, + the variances."""
+    """Return two bars per layer: # for the means, + for the variances."""
     shown = {name: (rms(m), rms(v)) for name, (m, v) in gaps.items()}
     scale = WIDTH / max(*(x for pair in shown.values() for x in pair), LEAST)
     lines = ["# mean off, in standard deviations; + variance off"]
@@ -103,8 +106,8 @@ def _plot(gaps: dict[str, tuple[np.ndarray, np.ndarray]]) -> Plot:
     kinds = ("mean, in standard deviations", "variance, relative")
     return Plot(
         "Running against population statistics",
-        "Distance between the running means of training and the means over all minibatches at the final weights: root "
-        "mean square over a layer's units.",
+        "Distance between the running statistics of training and those over all minibatches at the final weights: root "
+        "mean square over the units of a layer.",
         "",
         "distance",
         tuple(series(kind, places, [rms(g[k]) for g in gaps.values()], "bars") for k, kind in enumerate(kinds)),

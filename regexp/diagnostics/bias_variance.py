@@ -1,4 +1,4 @@
-"""Bias and variance over bootstrap replicates of the training data: the squared loss, and the 0-1 loss of Domingos."""
+"""Decompose the squared loss and the 0-1 loss into bias and variance over bootstrap replicates of the training data."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ WIDTH = 50
 
 
 def explain(subject: Subject) -> Explanation:
-    """The replicates are the members that `bagging` trains as lanes: one network, other bootstrap resamples."""
+    """Decompose the loss over the members of a `bagging` ensemble: one architecture, different bootstrap resamples."""
     if not any(method.resamples for method in subject.experiment.regularizers):
-        return Explanation("This run has no bootstrap replicates; `bagging: {members: 20}` trains them as lanes.")
+        return Explanation("This run has no bootstrap replicates; `bagging: {members: 20}` trains them.")
     rows, members = subject.unseen, subject.members
     if len(members) < 2 or not len(rows):
-        return Explanation("A variance needs two replicates and test or validation examples.")
+        return Explanation("A variance needs at least two replicates and test or validation examples.")
     outputs = np.stack([subject.predict(model, rows) for model in members]).astype(np.float64)
     targets = subject.data.targets[rows]
     parts: dict[str, dict[str, float]] = {}
@@ -30,7 +30,7 @@ def explain(subject: Subject) -> Explanation:
     table = tuple((name, *(f"{part[key]:.4g}" for key in keys)) for name, part in parts.items())
     return Explanation(
         f"Over {len(members)} bootstrap replicates and {len(rows)} examples "
-        f"{' and '.join(map(_said, parts, parts.values()))}.",
+        f"{' and '.join(map(_sentence, parts, parts.values()))}.",
         ("loss", "mean", "bias", "variance", "adds", "removes"),
         table,
         _chart(parts),
@@ -40,11 +40,14 @@ def explain(subject: Subject) -> Explanation:
 
 
 def squared(predicted: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    """predicted (R, n, K) of R replicates, targets (n, K): mean over n of the sum over K.
+    """Decompose the squared loss: the mean over n examples of the sum over K outputs.
 
-    E_D |t - f_D|^2 = |t - E f_D|^2 + E |f_D - E f_D|^2: the first term is the squared bias and the targets' noise,
-    which one target for each example cannot tell apart. The variance divides by R - 1 and the first term is what that
-    leaves of the mean loss, so both are unbiased for any R.
+    predicted: (R, n, K) of R replicates
+    targets: (n, K)
+
+    E_D |t - f_D|^2 = |t - E f_D|^2 + E |f_D - E f_D|^2: the first term is the squared bias plus the noise of the
+    targets, which cannot be separated with one target per example. The variance divides by R - 1, and the first term is
+    the mean loss minus the variance, so both are unbiased for any R.
     """
     variance = float(np.var(predicted, 0, ddof=1).sum(-1).mean())
     loss = float(np.square(predicted - targets).sum(-1).mean())
@@ -52,11 +55,14 @@ def squared(predicted: np.ndarray, targets: np.ndarray) -> dict[str, float]:
 
 
 def zero_one(predicted: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, float]:
-    """predicted (R, n) classes of R replicates, labels (n,); the targets count as free of noise.
+    """Decompose the 0-1 loss: loss = bias + adds - removes, for any R. Labels are assumed to be free of noise.
 
-    The main prediction is the most frequent one (the first of several). Bias: the share of examples where it is wrong;
-    variance: how often a replicate differs from it. Where the main prediction is right, variance adds to the loss;
-    where it is wrong, variance towards the label removes from it: loss = bias + adds - removes, for any R.
+    predicted: (R, n) classes of R replicates
+    labels: (n,)
+
+    The main prediction is the most frequent one (ties: the smallest class). bias: the share of examples where it is
+    wrong; variance: how often a replicate differs from it. Where the main prediction is right, variance adds to the
+    loss; where it is wrong, variance towards the label reduces it.
     Source: Domingos, A unified bias-variance decomposition, 2000.
     """
     counts = (predicted[..., None] == np.arange(classes)).sum(0)  # (n, K)
@@ -69,7 +75,7 @@ def zero_one(predicted: np.ndarray, labels: np.ndarray, classes: int) -> dict[st
             "removes": float(np.where(biased, right, 0).mean())}  # fmt: skip
 
 
-def _said(name: str, part: dict[str, float]) -> str:
+def _sentence(name: str, part: dict[str, float]) -> str:
     loss, bias, adds, removes = (f"{part[key]:.4g}" for key in ("loss", "bias", "adds", "removes"))
     if name == "0-1":
         return f"the 0-1 loss {loss} is {bias} bias plus {adds} less {removes} variance (Domingos 2000)"
@@ -77,7 +83,7 @@ def _said(name: str, part: dict[str, float]) -> str:
 
 
 def _chart(parts: dict[str, dict[str, float]]) -> tuple[str, ...]:
-    """A bar for each loss: # bias, + what variance adds; | the mean loss."""
+    """Return a bar per loss: # bias, + what variance adds; | the mean loss."""
     lines = ["# bias, + what variance adds; | mean loss"]
     for name, part in parts.items():
         scale = WIDTH / max(part["bias"] + part["adds"], 1e-30)
@@ -93,7 +99,7 @@ def _plot(parts: dict[str, dict[str, float]]) -> Plot:
     drawn = {"bias": "bias", "variance that adds": "adds", "variance that removes": "removes", "mean loss": "loss"}
     return Plot(
         "Bias and variance",
-        "Mean loss = bias + what variance adds - what it removes, where the main prediction is wrong (0-1 loss alone).",
+        "Mean loss = bias + what variance adds - what it removes where the main prediction is wrong (0-1 loss only).",
         "",
         "loss",
         tuple(series(label, places, [part[key] for part in parts.values()], "bars") for label, key in drawn.items()),

@@ -1,4 +1,4 @@
-"""Confidence against accuracy on test examples: NLL, Brier score, ECE, and the reliability diagram."""
+"""Compare confidence with accuracy on test examples: NLL, Brier score, ECE and the reliability diagram."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ WIDTH = 40
 
 
 def explain(subject: Subject) -> Explanation:
-    """Equal-width bins (lower, upper] of the largest probability; their gaps, weighted by examples, are the ECE."""
+    """Bin examples by their largest probability, in equal-width bins (lower, upper].
+
+    ECE = the mean |accuracy - confidence| of the bins, weighted by their numbers of examples
+    """
     if not subject.data.classes:
         return Explanation("This run is a regression; its predictions have no confidence to calibrate.")
     rows = subject.unseen
@@ -40,43 +43,43 @@ def explain(subject: Subject) -> Explanation:
 
 
 def confidences(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) the largest probability, (n,) whether its class is the label."""
+    """Return the largest probability and whether its class is the label (1 or 0), both (n,)."""
     return probabilities(logits).max(-1), (logits.argmax(-1) == labels).astype(float)
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis, float64."""
+    """Return the softmax over the last axis, in float64."""
     shifted = np.exp((logits - logits.max(-1, keepdims=True)).astype(np.float64))
-    found: np.ndarray = shifted / shifted.sum(-1, keepdims=True)
-    return found
+    normalized: np.ndarray = shifted / shifted.sum(-1, keepdims=True)
+    return normalized
 
 
 def reliability(confidence: np.ndarray, correct: np.ndarray, count: int) -> list[dict[str, float]]:
-    """{upper, examples, confidence, accuracy} of each of `count` equal-width bins (lower, upper] that is not empty."""
+    """Return {upper, examples, confidence, accuracy} of each of `count` bins (lower, upper] that is not empty."""
     index = np.clip(np.ceil(confidence * count).astype(int) - 1, 0, count - 1)
     inside = {k: index == k for k in range(count) if np.any(index == k)}
     return [
-        {"upper": (k + 1) / count, "examples": int(own.sum()), "confidence": float(confidence[own].mean()),
-         "accuracy": float(correct[own].mean())}
-        for k, own in inside.items()
+        {"upper": (k + 1) / count, "examples": int(members.sum()), "confidence": float(confidence[members].mean()),
+         "accuracy": float(correct[members].mean())}
+        for k, members in inside.items()
     ]  # fmt: skip
 
 
 def _chart(bins: list[dict[str, float]]) -> tuple[str, ...]:
     lines = ["accuracy # and confidence | by confidence up to ..., examples"]
-    for one in bins:
-        bar = list(("#" * round(one["accuracy"] * WIDTH)).ljust(WIDTH + 1))
-        bar[round(one["confidence"] * WIDTH)] = "|"
-        lines.append(f"{one['upper']:.2f} {''.join(bar)} {one['examples']:>5}")
+    for row in bins:
+        bar = list(("#" * round(row["accuracy"] * WIDTH)).ljust(WIDTH + 1))
+        bar[round(row["confidence"] * WIDTH)] = "|"
+        lines.append(f"{row['upper']:.2f} {''.join(bar)} {row['examples']:>5}")
     return tuple(lines)
 
 
 def _plot(bins: list[dict[str, float]]) -> Plot:
-    confidence, accuracy = ([one[name] for one in bins] for name in ("confidence", "accuracy"))
+    confidence, accuracy = ([row[name] for row in bins] for name in ("confidence", "accuracy"))
     return Plot(
         "Reliability",
-        "Accuracy over mean confidence in each bin with examples; on the diagonal a model is as sure as it is right.",
+        "Accuracy over mean confidence in each bin with examples; on the diagonal a model is perfectly calibrated.",
         "confidence",
         "accuracy",
-        (series("this model", confidence, accuracy), series("as sure as right", [0, 1], [0, 1])),
+        (series("this model", confidence, accuracy), series("perfectly calibrated", [0, 1], [0, 1])),
     )

@@ -1,4 +1,4 @@
-"""Dropout at test time: weight scaling, averages over 1, 2, 4, ... masks, single masks; where they meet."""
+"""Compare dropout at test time: weight scaling, single masks, and averages over 1, 2, 4, ... masks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from regexp.diagnostics.subject import Subject
 from regexp.runs.explanation import Explanation, Plot, series
 
 MASKS, ROWS = 64, 1000
-LEAST = 1e-30  # of a probability, inside logarithms
+LEAST = 1e-30  # floor of a probability inside a logarithm
 
 
 def explain(subject: Subject) -> Explanation:
-    """Negative log likelihood and accuracy (regression: squared error) of test examples; they meet where the average
-    over masks is no worse than weight scaling by more than one standard error of the examples' differences."""
+    """Report negative log likelihood and accuracy (regression: squared error) of test examples.
+
+    An average over masks is as good as weight scaling if its loss is higher by at most one standard error of the
+    differences over examples.
+    """
     if not any(method.name == "dropout" for method in subject.experiment.regularizers):
         return Explanation("This run has no dropout, so there are no masks to compare.")
     rows = subject.unseen
@@ -25,21 +28,21 @@ def explain(subject: Subject) -> Explanation:
     lane, variables = subject.lane, subject.variables
     scaled, masked = subject.call(programs.masked, (lane, variables, inputs, np.arange(MASKS, dtype=np.int32)))
     classes = bool(subject.data.classes)
-    whole, each = (probabilities(x) if classes else x.astype(np.float64) for x in (scaled, masked))
-    averages = {t: each[:t].mean(0) for t in _lengths(MASKS)}
-    singles = [losses(one, targets, classes) for one in each]
-    reference = losses(whole, targets, classes)
-    table = {"weight scaling": _numbers(whole, targets, classes)}
+    scaled_predictions, mask_predictions = (
+        probabilities(x) if classes else x.astype(np.float64) for x in (scaled, masked)
+    )
+    averages = {t: mask_predictions[:t].mean(0) for t in _lengths(MASKS)}
+    singles = [losses(single, targets, classes) for single in mask_predictions]
+    reference = losses(scaled_predictions, targets, classes)
+    table = {"weight scaling": _numbers(scaled_predictions, targets, classes)}
     table |= {f"{t} masks averaged": _numbers(p, targets, classes) for t, p in averages.items() if t > 1}
-    alone = np.asarray([_numbers(one, targets, classes) for one in each])
-    found = {t: losses(p, targets, classes) for t, p in averages.items()}
-    meets = meeting(found, reference)
+    alone = np.asarray([_numbers(single, targets, classes) for single in mask_predictions])
+    average_losses = {t: losses(p, targets, classes) for t, p in averages.items()}
+    meets = meeting(average_losses, reference)
     name = "negative log likelihood" if classes else "squared error"
     mean = float(np.mean(singles))
-    curve = {t: float(np.mean(found[t])) for t in averages}
-    where = (
-        f"from {meets} masks on the average is as good" if meets else f"no average of up to {MASKS} masks is as good"
-    )
+    curve = {t: float(np.mean(average_losses[t])) for t in averages}
+    where = f"the average over {meets} masks is as good" if meets else f"no average over up to {MASKS} masks is as good"
     spread = alone.std(0, ddof=1)
     rows_ = [("one mask", *(f"{m:.4f} +- {s:.4f}" for m, s in zip(alone.mean(0), spread, strict=True)))]
     rows_ += [(label, *(f"{x:.4f}" for x in numbers)) for label, numbers in table.items()]
@@ -56,16 +59,20 @@ def explain(subject: Subject) -> Explanation:
 
 
 def meeting(averaged: dict[int, np.ndarray], scaled: np.ndarray) -> int | None:
-    """The first number of masks whose losses (n,) are above the scaled network's by no more than one standard error."""
-    found = {t: own - scaled for t, own in averaged.items()}
-    return next((t for t, d in found.items() if d.mean() <= np.std(d, ddof=1) / np.sqrt(len(d))), None)
+    """Return the smallest number of masks that is at most one standard error worse than weight scaling, or None.
+
+    averaged: {masks: losses (n,)}
+    scaled: (n,) losses of weight scaling
+    """
+    excess = {t: mask_losses - scaled for t, mask_losses in averaged.items()}
+    return next((t for t, d in excess.items() if d.mean() <= np.std(d, ddof=1) / np.sqrt(len(d))), None)
 
 
 def losses(predicted: np.ndarray, targets: np.ndarray, classes: bool) -> np.ndarray:
-    """(n,) negative log likelihood of probabilities, or squared error."""
+    """Return the loss of each example, (n,): negative log likelihood of probabilities, or squared error."""
     if classes:
-        found: np.ndarray = -np.log(np.maximum(np.sum(predicted * targets, -1), LEAST))
-        return found
+        likelihoods: np.ndarray = -np.log(np.maximum(np.sum(predicted * targets, -1), LEAST))
+        return likelihoods
     return np.asarray(np.mean(np.square(predicted - targets), -1))
 
 
@@ -75,12 +82,12 @@ def _numbers(predicted: np.ndarray, targets: np.ndarray, classes: bool) -> list[
 
 
 def _lengths(most: int) -> list[int]:
-    """1, 2, 4, ... most."""
+    """Return 1, 2, 4, ... up to `most`."""
     return [2**k for k in range(most.bit_length())]
 
 
 def _chart(averages: dict[int, float], scaled: float, width: int = 50) -> tuple[str, ...]:
-    """A bar for each number of masks; | is weight scaling."""
+    """Return a bar per number of masks; | marks weight scaling."""
     top = max(*averages.values(), scaled)
     lines = ["loss over masks averaged; | weight scaling"]
     for count, loss in averages.items():
@@ -94,7 +101,7 @@ def _plot(name: str, averages: dict[int, float], alone: np.ndarray, scaled: floa
     counts = list(averages)
     return Plot(
         "Dropout at test time",
-        f"Mean over test examples; the dots are {len(alone)} single masks.",
+        f"Mean over test examples; dots are {len(alone)} single masks.",
         "masks averaged",
         name,
         (

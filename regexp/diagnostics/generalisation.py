@@ -1,4 +1,4 @@
-"""The generalisation gap: the loss on unseen less that on training examples; of several runs, against strengths."""
+"""Measure the generalisation gap: the loss on unseen minus the loss on training examples."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ WIDTH = 40
 
 
 def explain(subject: Subject) -> Explanation:
-    """Negative log likelihood (regression: squared error, in the target's units) against the data's own labels."""
+    """Compare the mean loss on training and on unseen examples, against the labels of the data.
+
+    The loss is the negative log likelihood, or the squared error in the units of the target.
+    """
     if not len(subject.unseen):
         return Explanation("This run has neither test nor validation examples, so there is no gap to measure.")
-    train, unseen = (each(subject, rows) for rows in (subject.split.train[:MOST_ROWS], subject.unseen))
+    train, unseen = (example_losses(subject, rows) for rows in (subject.split.train[:MOST_ROWS], subject.unseen))
     gap = float(unseen.mean() - train.mean())
     error = float(np.sqrt(train.var(ddof=1) / len(train) + unseen.var(ddof=1) / len(unseen)))
     name = "negative log likelihood" if subject.data.classes else "squared error"
@@ -25,7 +28,7 @@ def explain(subject: Subject) -> Explanation:
     strengths = strengths_of(subject)
     return Explanation(
         f"The {name} is {means['training']:.4g} on {len(train)} training and {means['unseen']:.4g} on {len(unseen)} "
-        f"unseen examples: a gap of {gap:.3g} +- {error:.2g}, the standard error of the examples, with {strengths}.",
+        f"unseen examples: a gap of {gap:.3g} +- {error:.2g} (standard error over examples) with {strengths}.",
         ("strengths", "training loss", "unseen", "gap", "error"),
         ((strengths, *(f"{x:.4g}" for x in means.values()), f"{gap:.4g}", f"{error:.3g}"),),
         _chart(means),
@@ -34,8 +37,8 @@ def explain(subject: Subject) -> Explanation:
     )
 
 
-def each(subject: Subject, rows: np.ndarray) -> np.ndarray:
-    """(n,) the loss of each example of the rows, against its true label."""
+def example_losses(subject: Subject, rows: np.ndarray) -> np.ndarray:
+    """Return the loss of each example against its true label, (n,)."""
     inputs, targets = subject.rows(rows)
     outputs = subject.outputs(inputs, subject.lane, subject.variables)
     if subject.data.classes:
@@ -44,12 +47,12 @@ def each(subject: Subject, rows: np.ndarray) -> np.ndarray:
 
 
 def strengths_of(subject: Subject) -> str:
-    """Every method with the numbers that say how much of it there is."""
-    said = []
+    """Return every method with the values of its strength: `l2 0.01, dropout 0.3`."""
+    strengths = []
     for method in subject.experiment.regularizers:
         numbers = [getattr(method, name) for name in method.neutral if not is_static(type(method), name)]
-        said.append(" ".join([method.name, *(f"{x:g}" for x in numbers)]))
-    return ", ".join(said) or "no regularizer"
+        strengths.append(" ".join([method.name, *(f"{x:g}" for x in numbers)]))
+    return ", ".join(strengths) or "no regularizer"
 
 
 def _chart(means: dict[str, float]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The spectrum of the data loss's Hessian, and how L2 shrinks the minimum along its directions."""
+"""Compute the Hessian spectrum of the data loss, and how L2 shrinks the minimum along its eigenvectors."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from regexp.diagnostics.subject import Subject
 from regexp.runs.explanation import Explanation, Plot, series
 
 SHOWN = 10  # rows of the table
-KRYLOV = 40  # steps of Lanczos' method
-COUNTS = 1e-3  # of the largest coordinate: smaller ones have no ratio worth a number
+KRYLOV = 40  # steps of the Lanczos method
+COUNTS = 1e-3  # share of the largest coordinate; ratios of smaller coordinates are mostly rounding
 COLUMNS = ("lambda", "lambda/(lambda + a)", "measured")
 
 
 def explain(subject: Subject) -> Explanation:
-    """Exactly where the model is small, at the minimum that continuing the run without penalties leads to."""
+    """Compare the shrinkage by L2 with lambda/(lambda + a), at the minimum reached without penalties.
+
+    The Hessian is exact for up to LARGEST parameters; larger models get the ends of the spectrum only.
+    """
     weights = flat(subject)
     if len(weights) > LARGEST:
         return _large(subject, weights)
@@ -27,9 +30,9 @@ def explain(subject: Subject) -> Explanation:
 
 
 def strength_of(subject: Subject, values: np.ndarray) -> float:
-    """a: the run's own L2, or the median curvature."""
-    own = [m.strength for m in subject.experiment.regularizers if m.name == "l2"]  # type: ignore[attr-defined]
-    return float(own[0]) if own and own[0] > 0 else float(np.median(values[values > 0]))
+    """Return the strength a: the run's own L2, else the median positive curvature."""
+    l2_strengths = [m.strength for m in subject.experiment.regularizers if m.name == "l2"]  # type: ignore[attr-defined]
+    return float(l2_strengths[0]) if l2_strengths and l2_strengths[0] > 0 else float(np.median(values[values > 0]))
 
 
 def _shrinkage(subject: Subject, best: Point) -> Explanation:
@@ -38,7 +41,7 @@ def _shrinkage(subject: Subject, best: Point) -> Explanation:
     a = strength_of(subject, values)
     shrunk = minimum(subject, best.weights, a * inside)
     if shrunk is None:
-        return Explanation(f"The run continued with L2 a = {a:.3g} came to no minimum, so nothing is compared.")
+        return Explanation(f"The run continued with L2 a = {a:.3g} reached no minimum, so there is nothing to compare.")
     before, after = vectors.T @ best.weights[inside], vectors.T @ shrunk.weights[inside]
     counts = np.abs(before) > COUNTS * np.abs(before).max()
     predicted, measured = values[counts] / (values[counts] + a), after[counts] / before[counts]
@@ -61,17 +64,17 @@ def _shrinkage(subject: Subject, best: Point) -> Explanation:
 def _plot(values: np.ndarray, predicted: np.ndarray, measured: np.ndarray, a: float) -> Plot:
     return Plot(
         f"Shrinkage under L2 a = {a:.3g}",
-        "What is left of the minimum along each direction of the Hessian, over the curvature there.",
+        "The share of the minimum that remains along each direction of the Hessian, by curvature.",
         "lambda",
-        "share left",
+        "remaining share",
         (series("lambda/(lambda + a)", values, predicted), series("measured", values, measured, "points")),
         "x",
     )
 
 
 def bars(predicted: np.ndarray, measured: np.ndarray, width: int = 50) -> tuple[str, ...]:
-    """A line for each direction, steep ones first: # as far as measured, | where predicted."""
-    lines = ["steep directions first: # what is left, measured; | predicted"]
+    """Return a line per direction, steep ones first: # the measured share, | the predicted one."""
+    lines = ["steep directions first: # remaining share, measured; | predicted"]
     for p, m in list(zip(predicted, measured, strict=True))[:: max(1, len(predicted) // 20)]:
         bar = list(("#" * round(float(np.clip(m, 0, 1)) * width)).ljust(width + 1))
         bar[round(float(np.clip(p, 0, 1)) * width)] = "|"
@@ -80,7 +83,7 @@ def bars(predicted: np.ndarray, measured: np.ndarray, width: int = 50) -> tuple[
 
 
 def _large(subject: Subject, weights: np.ndarray) -> Explanation:
-    """Extreme eigenvalues by Lanczos through Hessian-vector products, where the run stands."""
+    """Estimate extreme eigenvalues at the run's weights by the Lanczos method, from Hessian-vector products."""
     basis = np.zeros((min(KRYLOV, len(weights)), len(weights)))
     start = np.random.default_rng(0).normal(size=len(weights))
     basis[0] = start / np.linalg.norm(start)

@@ -1,4 +1,4 @@
-"""What the diagnostics compile; pure, for one lane."""
+"""The functions that the diagnostics compile: pure, for a single lane."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ Tree = Any
 
 
 def raw(spec: Any, experiment: Any, lane: Any, rows: Array, inputs: Array, targets: Array) -> tuple[Array, Array]:
-    """(raw inputs, targets) of some rows."""
+    """Return raw inputs and targets of some rows."""
     return gather(spec, Shared(inputs, targets), lane, rows)
 
 
 def loss_of(
     spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array
 ) -> Callable[[Array], Array]:
-    """Flat model parameters -> mean data loss in evaluation mode, nothing of any penalty."""
+    """Return a function from flat model parameters (P,) to the mean data loss in evaluation mode, without penalties."""
     from jax.flatten_util import ravel_pytree
 
     _, unflatten = ravel_pytree(variables.parameters["model"])
@@ -53,14 +53,14 @@ def loss_of(
 def data_loss(
     spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array
 ) -> Array:
-    """The mean data loss at some weights."""
+    """Return the mean data loss at flat weights (P,)."""
     return loss_of(spec, experiment, lane, variables, inputs, targets)(flat)
 
 
 def curvature(
     spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array
 ) -> tuple[Array, Array, Array]:
-    """(data loss, gradient (P,), Hessian (P, P))."""
+    """Return data loss, gradient (P,) and Hessian (P, P)."""
     loss = loss_of(spec, experiment, lane, variables, inputs, targets)
     return loss(flat), jax.grad(loss)(flat), jax.jacrev(jax.grad(loss))(flat)
 
@@ -68,9 +68,9 @@ def curvature(
 def lanczos(
     spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array, basis: Array
 ) -> tuple[Array, Array, Array]:
-    """(gradient's norm, diagonal, off-diagonal) of the Hessian in a Krylov basis (steps, P) that is filled here.
+    """Return the norm of the gradient, and diagonal and off-diagonal of the Hessian in a Krylov basis.
 
-    basis: zeros but for its first row, a unit vector; every new one is made orthogonal to all before, twice.
+    basis: (steps, P), zero except for its first row, a unit vector
     """
     slope = jax.grad(loss_of(spec, experiment, lane, variables, inputs, targets))
     steps = basis.shape[0]
@@ -78,9 +78,9 @@ def lanczos(
     def step(k: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         basis, diagonal, off = carry
         v = basis[k]
-        new = jax.vjp(slope, flat)[1](v)[0]  # H is symmetric, and convolutions know no forward mode
+        new = jax.vjp(slope, flat)[1](v)[0]  # H v = v^T H by symmetry; our convolutions have no forward mode
         diagonal = diagonal.at[k].set(v @ new)
-        for _ in range(2):
+        for _ in range(2):  # one pass of Gram-Schmidt loses orthogonality to rounding; two keep it
             new = new - basis.T @ (basis @ new)
         norm = jnp.linalg.norm(new)
         following = new / jnp.where(norm > 0, norm, 1)
@@ -93,26 +93,26 @@ def lanczos(
 
 
 def outputs(spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array) -> Array:
-    """Outputs (n, K) in evaluation mode."""
+    """Return the outputs (n, K) in evaluation mode."""
     return forward(experiment, spec, lane, variables, inputs, "eval").outputs
 
 
 def fgsm(
     spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array
 ) -> tuple[Array, Array]:
-    """(attacked inputs (E, n, ...), outputs (E, n, K)) by one step of the whole size."""
+    """Attack by one step of the full size; return attacked inputs (E, n, ...) and outputs (E, n, K)."""
     return _attacked(spec, experiment, lane, variables, inputs, targets, epsilons, 1)
 
 
 def pgd(
     spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array
 ) -> tuple[Array, Array]:
-    """The same by several projected steps."""
+    """Attack by several projected steps; return attacked inputs (E, n, ...) and outputs (E, n, K)."""
     return _attacked(spec, experiment, lane, variables, inputs, targets, epsilons, pgd_steps(experiment))
 
 
 def pgd_steps(experiment: Any) -> int:
-    """What the config says, else 10."""
+    """Return the number of PGD steps in the config, 10 by default."""
     attacks = experiment.evaluation.attacks
     return int(attacks.steps) if attacks else 10
 
@@ -124,29 +124,30 @@ def _attacked(
         logits = forward(experiment, spec, lane, variables, x, "eval").outputs
         return jnp.sum(LOSSES[spec.loss](logits, targets))
 
-    def one(epsilon: Array) -> tuple[Array, Array]:
+    def attack(epsilon: Array) -> tuple[Array, Array]:
         x = ascend(loss, inputs, inputs, lane.low, lane.high, epsilon, steps)
         return x, forward(experiment, spec, lane, variables, x, "eval").outputs
 
-    return lax.map(one, epsilons)
+    # lax.map, not vmap: one size at a time keeps the memory that of a single attack.
+    return lax.map(attack, epsilons)
 
 
 def masked(spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, numbers: Array) -> tuple[Array, Array]:
-    """(outputs (n, K) by weight scaling, outputs (T, n, K) with masks drawn, one for each of `numbers`)."""
+    """Return outputs (n, K) by weight scaling, and outputs (T, n, K) with a mask drawn for each of `numbers`."""
     streams = stream_keys(experiment, lane.key)
 
-    def one(number: Array) -> Array:
+    def predict(number: Array) -> Array:
         keys = {name: jax.random.fold_in(key, number) for name, key in streams.items()}
         return forward(experiment, spec, lane, variables, inputs, "mc", keys).outputs
 
-    return forward(experiment, spec, lane, variables, inputs, "eval").outputs, lax.map(one, numbers)
+    return forward(experiment, spec, lane, variables, inputs, "eval").outputs, lax.map(predict, numbers)
 
 
 def descent(
     spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array, rate: Array,
     lengths: Array,
 ) -> Array:  # fmt: skip
-    """Weights (lengths, P) after so many steps of gradient descent on the data loss; lengths (L,) rise."""
+    """Return the weights (L, P) after `lengths` (L,) steps of gradient descent on the data loss; lengths must rise."""
     slope = jax.grad(loss_of(spec, experiment, lane, variables, inputs, targets))
 
     def further(carry: tuple[Array, Array], length: Array) -> tuple[tuple[Array, Array], Array]:
@@ -160,7 +161,7 @@ def descent(
 def population(
     spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, batches: Array
 ) -> Variables:
-    """The variables with running statistics over all of `batches` (steps, B) of rows."""
+    """Return the variables with running statistics over all of `batches`, rows (steps, B)."""
     return recomputed(experiment, spec, Shared(inputs, targets), lane, variables, batches)
 
 
@@ -168,20 +169,20 @@ def trajectory(
     spec: Any, experiment: Any, observed: Any, lane: Any, inputs: Array, targets: Array, order: Array, watched: Array,
     factors: Array,
 ) -> dict[str, Tree]:  # fmt: skip
-    """Training from its start through order (P, S, B); every S steps what trajectory.Trajectory holds.
+    """Train from the start through the batches `order` (P, S, B); measure a `Trajectory` every S steps.
 
-    observed: the experiment with a recorder, which notes the activations of the rows `watched`
+    observed: the experiment with a recorder, which stores the activations of the rows `watched`
     """
     shared, streams = Shared(inputs, targets), stream_keys(experiment, lane.key)
     between, size = order.shape[1:]
     pixels, _ = gather(spec, shared, lane, watched)
 
     def step(carry: tuple[Progress, Tree], numbered: tuple[Array, Array]) -> tuple[tuple[Progress, Tree], None]:
-        """The parameters after the first of a probe's steps are kept."""
-        (progress, kept), (rows, number) = carry, numbered
+        """Make a training step; the carry holds the parameters after the first step of the probe."""
+        (progress, updated), (rows, number) = carry, numbered
         progress, _ = train_step(experiment, spec, shared, lane, streams, progress, rows, number)
         first = number % between == 0
-        return (progress, jax.tree.map(partial(jnp.where, first), progress.variables.parameters, kept)), None
+        return (progress, jax.tree.map(partial(jnp.where, first), progress.variables.parameters, updated)), None
 
     def probe(progress: Progress, numbered: tuple[Array, Array]) -> tuple[Progress, dict[str, Tree]]:
         rows, number = numbered
@@ -193,9 +194,9 @@ def trajectory(
         update = jax.tree.map(jnp.subtract, updated, variables.parameters)
 
         keys = {name: jax.random.fold_in(key, number) for name, key in streams.items()}
-        raw, wanted = gather(spec, shared, lane, rows[0])
+        raw, labels = gather(spec, shared, lane, rows[0])
         epoch = number / (lane.train.shape[0] // size)
-        batch = Batch(raw, wanted, lane.low, lane.high, rows[0], epoch, lane.own)
+        batch = Batch(raw, labels, lane.low, lane.high, rows[0], epoch, lane.own)
         batch = transform_batches(experiment.regularizers, batch, keys)
         loss = training_loss(experiment, spec, lane, keys)
 
@@ -206,12 +207,12 @@ def trajectory(
         losses, gradients = lax.map(at, jnp.concatenate([jnp.zeros(1), factors]))
         first = jax.tree.map(lambda g: g[0], gradients)
         changes = jax.vmap(lambda g: norm(jax.tree.map(jnp.subtract, g, first)))(gradients)
-        found = {
-            "quartiles": {name: own["quartiles"] for name, own in sites.items()},
+        measurements = {
+            "quartiles": {name: statistics["quartiles"] for name, statistics in sites.items()},
             "loss": losses[0], "losses": losses[1:], "gradient": norm(first), "changes": changes[1:],
             "lengths": factors * norm(update),
         }  # fmt: skip
-        return after, found
+        return after, measurements
 
     variables = init_variables(experiment, spec, lane)
     optimizer = optimizer_chain(experiment, experiment.optimizer.learning_rate).init(variables.parameters)
@@ -220,5 +221,5 @@ def trajectory(
 
 
 def norm(tree: Tree) -> Array:
-    """Of all arrays together."""
+    """Return the L2 norm over all arrays of a tree."""
     return jnp.sqrt(sum(jnp.sum(jnp.square(x)) for x in jax.tree.leaves(tree)))

@@ -1,4 +1,4 @@
-"""The data loss near its minimum, for models small enough for their exact Hessian; in float64."""
+"""Analyse the data loss near its minimum in float64, for models small enough for an exact Hessian."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from regexp.core.lazy import jax
 from regexp.diagnostics import programs
 from regexp.diagnostics.subject import Subject
 
-LARGEST = 400  # parameters
-ROUNDS = 60  # of Newton's method
-ROUNDING = 1e-14  # of the objective
-FLAT = 1e-9  # norm of the gradient that counts as none
-STILL = 1e-6  # and of Newton's step, a share of the weights': far out a loss may be flat and have no minimum
-FARTHEST = 1e3  # times the first weights' norm: from there on the loss has no minimum, or none that is found
+LARGEST = 400  # parameters of the largest model with an exact Hessian
+ROUNDS = 60  # iterations of Newton's method
+ROUNDING = 1e-14  # tolerance for an increase of the objective
+FLAT = 1e-9  # gradient norm at convergence
+# Newton's step at convergence, relative to the weights. The gradient alone is not enough: a loss without a minimum
+# becomes flat far out.
+STILL = 1e-6
+FARTHEST = 1e3  # weights beyond this multiple of the initial norm mean that there is no minimum
 
 
 @dataclass(frozen=True)
 class Point:
-    """weights (P,), loss, gradient (P,), hessian (P, P) of the data loss there."""
+    """The data loss at weights (P,), with its gradient (P,) and Hessian (P, P)."""
 
     weights: np.ndarray
     loss: float
@@ -29,29 +31,29 @@ class Point:
 
 
 def flat(subject: Subject) -> np.ndarray:
-    """The model's parameters in a row."""
+    """Return the model's parameters as one vector (P,)."""
     parameters = subject.double[1].parameters["model"]
     return np.concatenate([np.ravel(x) for x in jax.tree.leaves(parameters)])
 
 
 def is_kernel(subject: Subject) -> np.ndarray:
-    """(P,) whether a parameter is a weight, which L2 shrinks, and no bias."""
+    """Return a mask (P,) of the parameters that L2 shrinks: kernels, not biases."""
     paths, _ = jax.tree_util.tree_flatten_with_path(subject.variables.parameters["model"])
     return np.concatenate([np.full(np.size(x), path[-1].key == "kernel") for path, x in paths])
 
 
 def at(subject: Subject, weights: np.ndarray) -> Point:
-    """Loss, gradient and Hessian at some weights."""
+    """Return loss, gradient and Hessian at weights (P,)."""
     lane, variables = subject.double
     loss, gradient, hessian = subject.call(programs.curvature, (lane, variables, *subject.analysed, weights), x64=True)
     return Point(weights, float(loss), gradient, hessian)
 
 
 def minimum(subject: Subject, weights: np.ndarray, strengths: np.ndarray) -> Point | None:
-    """Where data loss + 1/2 sum_i strengths_i w_i^2 is least, by Newton's method with damping; None: not found.
+    """Minimize data loss + 1/2 sum_i strengths_i w_i^2 by damped Newton's method; None if no minimum is found.
 
-    strengths: (P,) of each parameter
-    The Hessian's negative directions count by their size, so that every step goes down.
+    weights: (P,) the starting point
+    strengths: (P,) the L2 strength of each parameter
     """
 
     def objective(point: Point) -> float:
@@ -62,6 +64,7 @@ def minimum(subject: Subject, weights: np.ndarray, strengths: np.ndarray) -> Poi
         gradient = point.gradient + strengths * point.weights
         values, vectors = np.linalg.eigh(point.hessian + np.diag(strengths))
         largest, along = np.abs(values).max(), vectors.T @ gradient
+        # Negative curvature counts by its absolute value, so that every step is a descent direction.
         size = np.maximum(np.abs(values), 1e-12 * largest)
         to_go = np.linalg.norm(np.where(size > 1e-10 * largest, along / size, 0))
         if np.linalg.norm(gradient) <= FLAT and to_go <= STILL * (1 + np.linalg.norm(point.weights)):
@@ -77,8 +80,8 @@ def minimum(subject: Subject, weights: np.ndarray, strengths: np.ndarray) -> Poi
 
 
 def profiled(point: Point, kernels: np.ndarray) -> np.ndarray:
-    """The Hessian of the kernels with the biases at their best: H_kk - H_kb H_bb^-1 H_bk."""
+    """Return the Hessian of the kernels with optimal biases, the Schur complement H_kk - H_kb H_bb^-1 H_bk."""
     h = point.hessian
     inside, mixed, outside = h[np.ix_(kernels, kernels)], h[np.ix_(kernels, ~kernels)], h[np.ix_(~kernels, ~kernels)]
-    found: np.ndarray = inside - mixed @ np.linalg.pinv(outside) @ mixed.T
-    return found
+    schur_complement: np.ndarray = inside - mixed @ np.linalg.pinv(outside) @ mixed.T
+    return schur_complement

@@ -1,4 +1,4 @@
-"""A method that changes nothing and notes what each nonlinearity is given."""
+"""A pseudo-regularizer that changes nothing and records the input of each nonlinearity."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from regexp.regularizers.base import Array, Regularizer, Site
 
 @component
 class Recorder(Regularizer):
-    """Last in the list of methods, it leaves the quartiles (3, units) of each unit's values at the sites `pre`."""
+    """Record the quartiles (3, units) of each unit's values at the sites `pre`; must be the last method."""
 
     def transform_activation(self, x: Array, site: Site) -> Array:
         if site.kind == "pre":

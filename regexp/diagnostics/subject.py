@@ -1,4 +1,4 @@
-"""A saved run as the diagnostics see it: its first model that did not diverge, the others, its data and its lane."""
+"""Load a saved run for the diagnostics: the model to explain, the run's other models, its data and its lane."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from regexp.runs import Run
 
 Arrays = dict[str, np.ndarray]
 Tree = Any
-MOST_ROWS = 2000  # training examples in the loss that is analysed, the first of the split
+MOST_ROWS = 2000  # training examples whose loss is analysed: the first ones of the split
 BLOCK = 500  # examples in one forward pass
 
 
@@ -32,9 +32,9 @@ BLOCK = 500  # examples in one forward pass
 class Model:
     """A trained model of a run.
 
-    split: its rows, those it was trained on among them
-    variables: as selected
-    fitted: what training fitted and the checkpoint keeps (`saved_lane`); None: fit it on the split
+    split: rows for training, validation and test
+    variables: at the selected epoch
+    fitted: preprocessing fitted in training, from the checkpoint (`saved_lane`); None: fit it on the split again
     """
 
     trial: Trial
@@ -43,18 +43,18 @@ class Model:
     fitted: Mapping[str, Any] | None = None
 
     def lane(self, data: Data) -> Lane:
-        """The model's constants, but for what methods prepared for its training."""
+        """Return the model's constants, without those that methods prepared for training."""
         lane = prepare_lane(self.trial, data, self.split)._replace(own={})
         return lane if self.fitted is None else restored_lane(lane, self.fitted)
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """name: the run's; split, lane, variables, seed: of the first of `models`.
+    """A saved run to explain; split, lane, variables and seed are those of the first model.
 
-    models: those of the seeds that count; of a seed with a diverged or untrained lane there is none
-    data_changed: whether the data is not what the run was trained on
-    warnings: what a user should be told of the checkpoint, the config, the data and the seeds left out
+    models: all models of seeds without a diverged or untrained lane
+    data_changed: whether the data differs from what the run was trained on
+    warnings: messages for the user about the checkpoint, the config, the data and excluded seeds
     """
 
     name: str
@@ -71,52 +71,53 @@ class Subject:
 
     @cached_property
     def analysed(self) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets of the training examples whose loss is analysed."""
+        """Return inputs and targets of the training examples whose loss is analysed."""
         return self.rows(self.split.train[:MOST_ROWS])
 
     @property
     def unseen(self) -> np.ndarray:
-        """The rows of the test split, else of the validation split."""
+        """Return the rows of the test split, or of the validation split if there is no test split."""
         return self.split.test if len(self.split.test) else self.split.validation
 
     @property
     def members(self) -> list[Model]:
-        """The models of this seed: several, where the run trains an ensemble."""
+        """Return the models of this seed: several if the run trains an ensemble."""
         return [model for model in self.models if model.trial.seed == self.seed]
 
     def rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(raw inputs, targets in the loss's units) of some rows, float64."""
+        """Return raw inputs and targets, in the units of the loss, of some rows in float64."""
         lanes = (self.lane, rows.astype(np.int32), *prepare_shared(self.data))
         inputs, targets = self.call(programs.raw, lanes)
         return inputs.astype(np.float64), targets.astype(np.float64)
 
     def predict(self, model: Model, rows: np.ndarray) -> np.ndarray:
-        """(n, K) of a model for some rows: logits, or numbers in the target's units."""
+        """Return a model's predictions (n, K) for some rows: logits, or numbers in the units of the target."""
         inputs, _ = self.rows(rows)
         lane = model.lane(self.data)
         return self.outputs(inputs, lane, model.variables) * lane.target_scale + lane.target_mean
 
     def outputs(self, inputs: np.ndarray, lane: Lane, variables: Variables) -> np.ndarray:
-        """(n, K) for raw inputs, in blocks of one size."""
+        """Return the outputs (n, K) for raw inputs."""
         blocks = -(-len(inputs) // BLOCK)
         size = -(-len(inputs) // blocks)
+        # Blocks of equal size share one program; np.resize pads the last one by repeating inputs.
         padded = np.resize(inputs, (blocks * size, *inputs.shape[1:])).astype(np.float32)
-        found = [self.call(programs.outputs, (lane, variables, block)) for block in np.split(padded, blocks)]
-        return np.concatenate(found)[: len(inputs)]
+        computed = [self.call(programs.outputs, (lane, variables, block)) for block in np.split(padded, blocks)]
+        return np.concatenate(computed)[: len(inputs)]
 
     @cached_property
     def double(self) -> tuple[Lane, Variables]:
-        """Lane and variables in float64."""
-        found: tuple[Lane, Variables] = jax.tree.map(_double, (self.lane, self.variables))
-        return found
+        """Return lane and variables in float64."""
+        converted: tuple[Lane, Variables] = jax.tree.map(_double, (self.lane, self.variables))
+        return converted
 
     def call(self, function: Callable[..., Any], lanes: Tree, x64: bool = False) -> Any:
-        """`function(spec, experiment, *lanes)`, compiled once."""
+        """Call `function(spec, experiment, *lanes)`, compiled once."""
         return call(function, self.spec, (self.experiment, *lanes), x64)
 
 
 def call(function: Callable[..., Any], spec: Spec, lane: Tree, x64: bool = False) -> Any:
-    """`function(spec, *lane)` on the first device, compiled once."""
+    """Call `function(spec, *lane)` on the first device, compiled once."""
     layout = Layout(1, tuple(jax.devices()[:1]), "map")
     with jax.enable_x64(x64):
         arguments = layout.put(stack([lane]), over_lanes=True)
@@ -125,9 +126,11 @@ def call(function: Callable[..., Any], spec: Spec, lane: Tree, x64: bool = False
 
 
 def subject_of(run: Run, data_changed: bool = False, seed: int | None = None) -> Subject:
-    """The subject of a run; `data_changed`: explain it on data other than it was trained on, with splits drawn anew.
+    """Load a run to explain.
 
-    Raises RunError where it is damaged, where its config or data has changed, and where no seed counts.
+    data_changed: accept data that differs from what the run was trained on; splits are then drawn anew
+    seed: the seed to explain; default: the first
+    Raises RunError if the run is damaged, if its config or data has changed, or if no seed has finite weights.
     """
     saved = open_saved(run)
     usable = saved.usable
@@ -139,8 +142,8 @@ def subject_of(run: Run, data_changed: bool = False, seed: int | None = None) ->
     if not models:
         raise RunError(f"{run.path}: no seed has finite weights, so there is nothing to explain")
     first = models[0]
-    whole = replace(first.trial.experiment.training, precision="float32")
-    exact = replace(first.trial.experiment, training=whole)
+    full_precision = replace(first.trial.experiment.training, precision="float32")
+    exact = replace(first.trial.experiment, training=full_precision)
     warnings = (*saved.warnings, *filter(None, (warning,)), *left_out(saved.diverged, saved.untrained))
     return Subject(
         run.name, exact, data, first.split, spec_of(exact, data), first.lane(data), first.variables, first.trial.seed,
@@ -149,7 +152,7 @@ def subject_of(run: Run, data_changed: bool = False, seed: int | None = None) ->
 
 
 def _with_first(models: Sequence[Model], seed: int, run: Run) -> list[Model]:
-    """The models with those of a seed first. Raises UsageError where it has none."""
+    """Return the models with those of `seed` first. Raises UsageError if there are none."""
     seeds = list(dict.fromkeys(model.trial.seed for model in models))
     if seed not in seeds:
         raise UsageError(f"--seed {seed}: {run.name} can be explained for {', '.join(map(str, seeds)) or 'no seed'}")
@@ -157,15 +160,15 @@ def _with_first(models: Sequence[Model], seed: int, run: Run) -> list[Model]:
 
 
 def _models(saved: SavedRun, data: Data) -> Iterator[Model]:
-    """The models of a checkpoint, in its order."""
+    """Yield the models of a checkpoint, in its order."""
     every, splits, _ = saved_trials(saved, data)
     index_of = {(trial.seed, trial.member): index for index, trial in enumerate(every)}
     for entry in saved.entries:
         variables = Variables(**nested(entry.arrays)["variables"])
         for place, pair in enumerate(zip(entry.seeds, entry.members, strict=True)):
             trial, split = every[index_of[pair]], splits[index_of[pair]]
-            own = jax.tree.map(lambda x, place=place: x[place], variables)
-            yield Model(trial, split, own, saved_lane(entry, place))
+            of_member = jax.tree.map(lambda x, place=place: x[place], variables)
+            yield Model(trial, split, of_member, saved_lane(entry, place))
 
 
 def _is_finite(variables: Variables) -> bool:

@@ -1,7 +1,7 @@
-"""The first steps of a run once more, with batch norm and without it; what is measured on the way.
+"""Repeat the first steps of a run with batch norm and without it, and measure both networks on the way.
 
-Both networks start from the same kernels and see the same batches, draws and learning rate. Methods that choose, stop
-or average (loop, ensembles) are left out: they change no step.
+Both networks start from the same kernels and see the same batches, draws and learning rate. Methods that select, stop
+or average models (loop, ensembles) are excluded: they do not change a step.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from regexp.engine.batches import batch_size, epoch_order
 from regexp.engine.prepare import member_of, prepare_lane, prepare_shared, spec_of
 from regexp.experiment import Experiment
 
-PROBES, BETWEEN = 20, 20  # measurements, and steps from one to the next
-WATCHED = 500  # training examples whose activations are watched, at most
-FACTORS = np.asarray([0.5, 1.0, 2.0, 4.0], np.float32)  # along the update; Santurkar et al.: 1/2 to 4 of it
+PROBES, BETWEEN = 20, 20  # number of measurements, and steps between them
+WATCHED = 500  # maximum number of training examples whose activations are recorded
+FACTORS = np.asarray([0.5, 1.0, 2.0, 4.0], np.float32)  # multiples of the update; the range of Santurkar et al.
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Of one network, at P probes.
+    """The measurements of one network at P probes.
 
-    steps: (P,) made before each
+    steps: (P,) training steps before the probe
     quartiles: {layer: (P, 3, units)} of the inputs to its nonlinearity
-    loss: (P,) of the batch that the step is made on, as trained; gradient: (P,) its norm
-    losses, changes: (P, F) the loss, and the norm of the gradient's change, after F times the update; lengths: (P, F)
+    loss, gradient: (P,) training loss of the next batch, and the norm of its gradient
+    losses, changes: (P, F) the loss and the norm of the gradient's change at F multiples of the update
+    lengths: (P, F) norms of these multiples
     """
 
     steps: np.ndarray
@@ -44,17 +45,19 @@ class Trajectory:
 
 
 def has_batch_norm(subject: Subject) -> bool:
-    """Whether there are layers that it normalises; a linear model has none."""
+    """Whether batch norm normalises any layer; a linear model has none."""
     return bool(subject.variables.state.get("batch_norm"))
 
 
 @cache
 def trajectories(subject: Subject) -> tuple[Trajectory, Trajectory]:
-    """(with batch norm, without)."""
-    kept = tuple(m for m in subject.experiment.regularizers if m.acts_on() not in ("loop", "ensembles"))
-    without = tuple(m for m in kept if m.name != "batch_norm")
-    one, other = (_trajectory(subject, replace(subject.experiment, regularizers=some)) for some in (kept, without))
-    return one, other
+    """Return the trajectories with batch norm and without."""
+    methods = tuple(m for m in subject.experiment.regularizers if m.acts_on() not in ("loop", "ensembles"))
+    without = tuple(m for m in methods if m.name != "batch_norm")
+    return (
+        _trajectory(subject, replace(subject.experiment, regularizers=methods)),
+        _trajectory(subject, replace(subject.experiment, regularizers=without)),
+    )
 
 
 def _trajectory(subject: Subject, experiment: Experiment) -> Trajectory:
@@ -66,17 +69,17 @@ def _trajectory(subject: Subject, experiment: Experiment) -> Trajectory:
     watched = split.train[:WATCHED].astype(np.int32)
     observed = replace(experiment, regularizers=(*experiment.regularizers, Recorder()))
     arguments = (experiment, observed, lane, inputs, targets, order, watched, FACTORS)
-    found = call(programs.trajectory, spec_of(experiment, subject.data), arguments)
-    quartiles = {name.removesuffix("/pre"): q for name, q in found.pop("quartiles").items()}
-    return Trajectory(np.arange(len(order)) * order.shape[1], quartiles, **found)
+    measurements = call(programs.trajectory, spec_of(experiment, subject.data), arguments)
+    quartiles = {name.removesuffix("/pre"): q for name, q in measurements.pop("quartiles").items()}
+    return Trajectory(np.arange(len(order)) * order.shape[1], quartiles, **measurements)
 
 
 def _batches(seed: tuple[int, int], rows: np.ndarray, size: int, epochs: int) -> np.ndarray:
-    """(P, steps from one to the next, B) of the run's own batches; fewer probes where it has fewer steps."""
+    """Return the run's own batches, (P, steps between probes, B); a short run has fewer probes."""
     per_epoch = len(rows) // size
     steps = min(PROBES * BETWEEN, epochs * per_epoch)
     between = max(1, steps // PROBES)
     probes = steps // between
-    found = (epoch_order(seed, epoch, rows, size) for epoch in count())
-    taken = np.concatenate([next(found) for _ in range(-(-probes * between // per_epoch))])
-    return taken[: probes * between].reshape(probes, between, size).astype(np.int32)
+    orders = (epoch_order(seed, epoch, rows, size) for epoch in count())
+    batches = np.concatenate([next(orders) for _ in range(-(-probes * between // per_epoch))])
+    return batches[: probes * between].reshape(probes, between, size).astype(np.int32)

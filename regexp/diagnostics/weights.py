@@ -1,4 +1,4 @@
-"""The weights' histogram by layer, exact and near zeros, and the priors that penalties stand for."""
+"""Show the weights by layer: histogram, exact zeros and near zeros, and the priors that penalties correspond to."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from regexp.diagnostics.subject import Subject
 from regexp.regularizers.base import kernels
 from regexp.runs.explanation import Explanation, Plot, series
 
-NEAR = 0.01  # of the layer's root mean square
-BINS, REACH, WIDTH = 21, 3.0, 50  # of the chart: bins, root mean squares on each side, characters
+NEAR = 0.01  # weights below this share of the layer's root mean square are near zero
+BINS, REACH, WIDTH = 21, 3.0, 50  # text chart: bins, half width in root mean squares, characters
 
 
 def explain(subject: Subject) -> Explanation:
-    """Excess kurtosis tells the shapes apart: a Gaussian has 0, a Laplace distribution 3."""
+    """Describe each layer's weights; excess kurtosis is 0 for a Gaussian and 3 for a Laplace distribution."""
     layers = {name: np.ravel(np.asarray(w, np.float64)) for name, w in kernels(weights_of(subject)).items()}
     values = {name: describe(w) for name, w in layers.items()}
     values["all"] = describe(np.concatenate(list(layers.values())))
@@ -26,28 +26,28 @@ def explain(subject: Subject) -> Explanation:
         (name, f"{v['weights']}", f"{v['rms']:.4g}", f"{v['zero']:.1%}", f"{v['near']:.1%}", f"{v['kurtosis']:.2f}")
         for name, v in values.items()
     )
-    whole, largest = values["all"], max(layers, key=lambda name: layers[name].size)
-    own = priors(subject)
-    penalties = ", ".join(map(str, own)) or _without_prior(subject)
+    overall, largest = values["all"], max(layers, key=lambda name: layers[name].size)
+    penalty_priors = priors(subject)
+    penalties = ", ".join(map(str, penalty_priors)) or _without_prior(subject)
     sentence = (
-        f"{whole['zero']:.1%} of {whole['weights']} weights are exactly zero and {whole['near']:.1%} lie within "
-        f"{NEAR:.0%} of the root mean square; excess kurtosis {whole['kurtosis']:.2f} (Gaussian 0, Laplace 3); "
+        f"{overall['zero']:.1%} of {overall['weights']} weights are exactly zero and {overall['near']:.1%} lie within "
+        f"{NEAR:.0%} of the root mean square; excess kurtosis {overall['kurtosis']:.2f} (Gaussian 0, Laplace 3); "
         f"{penalties}."
     )
     columns = ("layer", "weights", "rms", "zero", f"below {NEAR:g} rms", "kurtosis")
-    shown = tuple(_plot(name, w, own) for name, w in layers.items() if np.any(w))
-    return Explanation(sentence, columns, rows, histogram(largest, layers[largest], own), values, shown)
+    shown = tuple(_plot(name, w, penalty_priors) for name, w in layers.items() if np.any(w))
+    return Explanation(sentence, columns, rows, histogram(largest, layers[largest], penalty_priors), values, shown)
 
 
 def weights_of(subject: Subject) -> Any:
-    """The model's weights as a forward pass uses them."""
+    """Return the model's weights as a forward pass uses them."""
     from regexp.engine.step import weights
 
     return weights(subject.experiment, subject.variables.parameters)
 
 
 def describe(w: np.ndarray) -> dict[str, Any]:
-    """weights, rms, zero and near (shares; near includes the zeros), kurtosis (excess, about the mean)."""
+    """Return count, root mean square, shares of exact and near zeros (near includes exact), and excess kurtosis."""
     rms = float(np.sqrt(np.mean(w**2)))
     centred = w - w.mean()
     variance = float(np.mean(centred**2))
@@ -58,35 +58,39 @@ def describe(w: np.ndarray) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Prior:
-    """The density that a penalty is the negative logarithm of. scale: a Gaussian's std, a Laplace's mean size."""
+    """The prior density whose negative logarithm is a penalty.
+
+    shape: `Gaussian` or `Laplace`
+    scale: the standard deviation of a Gaussian, the mean absolute value of a Laplace distribution
+    """
 
     penalty: str
     shape: str
     scale: float
 
     def shares(self, edges: np.ndarray) -> np.ndarray:
-        """Of its mass between neighbouring edges."""
+        """Return the probability mass between neighbouring edges, (edges - 1,)."""
         return np.diff((stats.norm if self.shape == "Gaussian" else stats.laplace).cdf(edges, scale=self.scale))
 
     def __str__(self) -> str:
         measure = "std" if self.shape == "Gaussian" else "scale"
-        return f"{self.penalty} stands for a {self.shape} of {measure} {self.scale:.3g}"
+        return f"{self.penalty} corresponds to a {self.shape} prior with {measure} {self.scale:.3g}"
 
 
 def priors(subject: Subject) -> list[Prior]:
-    """Those of L1 and L2, up to the noise of targets.
+    """Return the priors of L1 and L2.
 
-    n times the mean cross entropy is a negative log likelihood; n times the mean squared error is one times 2 s^2, s^2
-    the variance of the targets about the model, in the loss's units.
+    n times the mean cross entropy is a negative log likelihood. n times the mean squared error is 2 s^2 times one,
+    where s^2 is the variance of the targets about the model, in the units of the loss.
     """
     noise = 2 * residual(subject) if subject.spec.loss == "squared_error" else 1.0
-    found = []
+    densities = []
     for method in subject.experiment.regularizers:
         if method.name in ("l1", "l2") and method.strength > 0:  # type: ignore[attr-defined]
             spread = noise / len(subject.split.train) / method.strength  # type: ignore[attr-defined]
             gaussian = Prior("l2", "Gaussian", float(np.sqrt(spread)))
-            found.append(gaussian if method.name == "l2" else Prior("l1", "Laplace", float(spread)))
-    return found
+            densities.append(gaussian if method.name == "l2" else Prior("l1", "Laplace", float(spread)))
+    return densities
 
 
 def _without_prior(subject: Subject) -> str:
@@ -98,7 +102,7 @@ def _without_prior(subject: Subject) -> str:
 
 
 def residual(subject: Subject) -> float:
-    """The mean squared error of the analysed examples."""
+    """Return the mean squared error of the analysed examples."""
     from regexp.diagnostics import programs
     from regexp.diagnostics.quadratic import flat
 
@@ -107,7 +111,7 @@ def residual(subject: Subject) -> float:
 
 
 def histogram(layer: str, w: np.ndarray, priors: Sequence[Prior] = ()) -> tuple[str, ...]:
-    """Bars of shares and curves over them: g, l a Gaussian and a Laplace of the same root mean square, p the priors."""
+    """Return a text histogram, with g and l for a Gaussian and a Laplace of the same root mean square, p for priors."""
     if not np.any(w):
         return (f"{layer}: all weights are zero",)
     middle, shares, curves = drawn(w, BINS, priors)
@@ -123,7 +127,7 @@ def histogram(layer: str, w: np.ndarray, priors: Sequence[Prior] = ()) -> tuple[
 
 
 def drawn(w: np.ndarray, bins: int, priors: Sequence[Prior]) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """(the bins' middles, the shares of weights in them, {name: the shares that a density gives them})."""
+    """Return the centres of the bins, the shares of weights in them, and {name: shares under a density}."""
     rms = float(np.sqrt(np.mean(w**2)))
     edges = np.linspace(-REACH, REACH, bins + 1) * rms
     middle = np.arange(1 - bins, bins, 2) * (REACH / bins * rms)
@@ -137,8 +141,8 @@ def _plot(layer: str, w: np.ndarray, priors: Sequence[Prior]) -> Plot:
     middle, shares, curves = drawn(w, 3 * BINS, priors)
     return Plot(
         f"Weights of {layer}",
-        "Share of the weights in each bin; a Gaussian and a Laplace distribution of their root mean square, and the "
-        "priors that the run's penalties stand for.",
+        "Share of the weights in each bin; a Gaussian and a Laplace distribution of the same root mean square, and the "
+        "priors that the run's penalties correspond to.",
         "weight",
         "share",
         (series("weights", middle, shares, "bars"), *(series(name, middle, y) for name, y in curves.items())),

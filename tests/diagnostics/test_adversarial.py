@@ -77,9 +77,9 @@ def test_each_size_shows_an_example_that_no_smaller_one_turns():
     logits = np.asarray([[right, right, right], [right, wrong, right], [wrong, wrong, right]])
     inputs = np.arange(3.0).reshape(3, 1, 1, 1)
     sizes = np.asarray([0.0, 0.1, 0.2])
-    found = adversarial.turned(inputs, np.zeros(3, int), sizes, np.stack([inputs] * 3), logits)
+    found = adversarial.adversarial_examples(inputs, np.zeros(3, int), sizes, np.stack([inputs] * 3), logits)
     assert [(one.size, float(one.before[0, 0, 0])) for one in found] == [(0.1, 1.0), (0.2, 0.0)]
-    found = adversarial.turned(inputs, np.zeros(3, int), sizes, np.stack([inputs] * 3), logits[[0, 2, 2]])
+    found = adversarial.adversarial_examples(inputs, np.zeros(3, int), sizes, np.stack([inputs] * 3), logits[[0, 2, 2]])
     assert [(one.size, float(one.before[0, 0, 0])) for one in found] == [(0.1, 0.0)]
 
 

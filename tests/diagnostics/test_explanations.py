@@ -40,8 +40,8 @@ def test_the_priors_of_a_classification():
     made = subject(lab.experiment(L2(strength=0.01), L1(strength=0.1)), lab.images())
     n = len(made.split.train)
     assert list(map(str, weights.priors(made))) == [
-        f"l2 stands for a Gaussian of std {1 / np.sqrt(n * 0.01):.3g}",
-        f"l1 stands for a Laplace of scale {1 / (n * 0.1):.3g}",
+        f"l2 corresponds to a Gaussian prior with std {1 / np.sqrt(n * 0.01):.3g}",
+        f"l1 corresponds to a Laplace prior with scale {1 / (n * 0.1):.3g}",
     ]
 
 
@@ -66,7 +66,7 @@ def test_a_penalty_without_a_prior_is_named():
 def test_the_prior_is_drawn_over_the_weights():
     w = np.random.default_rng(0).normal(size=5000)
     narrow = weights.histogram("output", w, [weights.Prior("l2", "Gaussian", 0.03)])
-    assert narrow[0].endswith("p l2 stands for a Gaussian of std 0.03")
+    assert narrow[0].endswith("p l2 corresponds to a Gaussian prior with std 0.03")
     assert [line.index("p") for line in narrow[1:]] == [12] * 10 + [62] + [12] * 10  # all of it in the middle
     _, shares, curves = weights.drawn(w, 21, [])
     assert sum(shares) == pytest.approx(np.mean(np.abs(w) <= 3 * np.sqrt(np.mean(w**2))))

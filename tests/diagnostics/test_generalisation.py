@@ -32,7 +32,7 @@ def test_the_gap_is_that_of_the_losses_of_scikit_learn(data):
 def test_the_error_is_that_of_a_difference_of_means(monkeypatch):
     made = subject(lab.experiment(), lab.images())
     each = {n: np.random.default_rng(n).normal(size=n) for n in (len(made.split.train), len(made.unseen))}
-    monkeypatch.setattr(generalisation, "each", lambda subject, rows: each[len(rows)])
+    monkeypatch.setattr(generalisation, "example_losses", lambda subject, rows: each[len(rows)])
     found = generalisation.explain(made).values
     train, unseen = each.values()
     welch = stats.ttest_ind(unseen, train, equal_var=False)
