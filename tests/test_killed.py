@@ -133,7 +133,7 @@ def test_a_damaged_newest_checkpoint_falls_back_and_says_so(undisturbed, tmp_pat
     newest.write_bytes(raw)
     _, _, warning = run.load_checkpoint("last")
     assert "checksum" in warning
-    assert "went back to the one before" in warning
+    assert "using the previous checkpoint" in warning
     go_on_until_done(tmp_path)
     assert results(tmp_path) == expected
 

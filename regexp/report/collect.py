@@ -52,7 +52,7 @@ def edited(records: Sequence[Record]) -> list[str]:
             continue
         sha256 = str(recorded.get("sha256"))
         if settings_hash(run.config) != sha256 and not has_config(run.path, sha256):
-            warnings[run.path] = f"{run.path / 'config.yaml'} is not the config the run was trained with"
+            warnings[run.path] = f"{run.path / 'config.yaml'} is not the config that the run was trained with"
     return list(warnings.values())
 
 

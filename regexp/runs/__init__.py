@@ -1,17 +1,17 @@
-"""The only code that writes runs/, and that reads it but for config.yaml, which config/ reads.
+"""Read and write the folders in runs/. No other package writes there; config/ reads config.yaml.
 
-Standard library and NumPy alone; ml_dtypes for arrays of bfloat16. What is missing, damaged or not allowed is a
-RunError with its path and the reason.
+Uses the standard library and NumPy only, and ml_dtypes for bfloat16 arrays. A missing, damaged or unreadable file
+raises RunError with its path and the reason.
 
-runs/<name>/            made by an exclusive mkdir; a taken name gets -2, -3, ...
-├── config.yaml           resolved: every default written out
+runs/<name>/            created by an exclusive mkdir; an existing name gets -2, -3, ...
+├── config.yaml           the resolved config, with every default
 ├── manifest.json         command, versions, device, git commit, seeds, data hash, seconds, status, reason
 ├── metrics.jsonl         one line per epoch and seed
-├── summary.json          numbers per seed at the chosen and the last epoch, with mean and standard deviation
-├── predictions.npz       seeds, rows, targets, outputs (numbers in the target's units) on the test split
-└── checkpoints/          last and best, each with the one before it; one file each, checksummed
+├── summary.json          metrics per seed at the selected and the last epoch, with mean and standard deviation
+├── predictions.npz       seeds, rows, targets, outputs (numbers in the units of the target) on the test split
+└── checkpoints/          last and best, each with its predecessor; one checksummed file each
 
-Every file is written to a temporary one -> fsync -> rename -> fsync of the folder.
+Every file is written atomically: temporary file -> fsync -> rename -> fsync of the folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a diagnostic says of a run, as data: the run's folder keeps it, and a page shows it without JAX."""
+"""The explanation that a diagnostic gives of a run, as plain data stored in the run folder and shown without JAX."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from numpy.typing import ArrayLike
 
 FILE = "diagnostics.json"  # in a run's folder: {diagnostic: Explanation}
 
-Numbers = tuple[float | None, ...]  # None: not a finite number
+Numbers = tuple[float | None, ...]  # None for a number that is not finite
 Style = Literal["line", "points", "bars"]
 
 
 @dataclass(frozen=True)
 class Series:
-    """name, x, y: as many numbers; style: how they are drawn; low, high: a band around y, () for none."""
+    """A series of points, drawn as `style`.
+
+    x, y: equally many numbers
+    low, high: a band around y; () for none
+    """
 
     name: str
     x: Numbers
@@ -27,12 +31,17 @@ class Series:
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y) or any(band and len(band) != len(self.x) for band in (self.low, self.high)):
-            raise ValueError(f"series {self.name!r}: its numbers do not belong together")
+            raise ValueError(f"series {self.name!r}: x, y and the band differ in length")
 
 
 @dataclass(frozen=True)
 class Plot:
-    """x, y: the axes' labels; log: those that are logarithmic; ticks: words at x = 0, 1, ..., where x is no number."""
+    """A plot of one or more series.
+
+    x, y: labels of the axes
+    log: the logarithmic axes
+    ticks: labels at x = 0, 1, ... of a categorical axis
+    """
 
     title: str
     caption: str
@@ -45,7 +54,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Picture:
-    """pixels: (H, W, 1 or 3), 0 to 255."""
+    """A picture with pixels (H, W, 1 or 3) from 0 to 255."""
 
     caption: str
     pixels: tuple[tuple[tuple[int, ...], ...], ...]
@@ -58,7 +67,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """rows: of pictures that belong together, equally many in each."""
+    """A grid of pictures; all rows have the same length."""
 
     title: str
     caption: str
@@ -71,14 +80,14 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a diagnostic says of one run.
+    """The explanation that a diagnostic gives of one run.
 
-    sentence: the one that the numbers support; where the run does not fit the question, why
-    columns, rows: the table, () where the run does not fit
+    sentence: a conclusion that the numbers support, or why the diagnostic does not apply
+    columns, rows: a table; () if the diagnostic does not apply
     lines: a chart in plain text
     values: the numbers, for JSON
-    shown: what a page draws
-    seed: of the model explained
+    shown: plots and pictures for a page
+    seed: the seed of the explained model
     """
 
     sentence: str
@@ -91,16 +100,16 @@ class Explanation:
 
     @property
     def applies(self) -> bool:
-        """Whether the run fits the question; if not, `sentence` says why."""
+        """Whether the diagnostic applies to the run; if not, `sentence` says why."""
         return bool(self.rows or self.lines or self.values or self.shown)
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.rows):
-            raise ValueError("a row of the table is longer or shorter than its head")
+            raise ValueError("a row of the table does not match its header")
 
 
 def series(name: str, x: ArrayLike, y: ArrayLike, style: Style = "line", band: Any = None) -> Series:
-    """A series of arrays; `band`: (low, high)."""
+    """Return a series from arrays; `band` is (low, high) or None."""
     low, high = ((), ()) if band is None else (_numbers(band[0]), _numbers(band[1]))
     return Series(name, _numbers(x), _numbers(y), style, low, high)
 
@@ -110,19 +119,19 @@ def _numbers(values: Any) -> Numbers:
 
 
 def picture(caption: str, image: np.ndarray) -> Picture:
-    """Of an image (H, W, C) in [0, 1]; of other numbers of channels their mean."""
+    """Return a picture of an image (H, W, C) in [0, 1]; unless C is 1 or 3, channels are averaged."""
     image = image if image.shape[-1] in (1, 3) else image.mean(-1, keepdims=True)
     pixels = np.rint(255 * np.clip(image, 0, 1)).astype(int).tolist()
     return Picture(caption, tuple(tuple(map(tuple, row)) for row in pixels))
 
 
-def to_json(one: Explanation) -> dict[str, Any]:
-    """For a JSON file."""
-    return asdict(one)
+def to_json(explanation: Explanation) -> dict[str, Any]:
+    """Return an explanation as a JSON object."""
+    return asdict(explanation)
 
 
 def from_json(value: Any) -> Explanation:
-    """The way back, everything checked: a file may be somebody else's. Raises ValueError."""
+    """Validate a JSON object from an untrusted file and return the explanation. Raises ValueError."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(Explanation).validate_python(value)

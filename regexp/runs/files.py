@@ -1,4 +1,4 @@
-"""The few file operations that runs/ needs. All of them go through this module, so that a test can break each."""
+"""File operations of runs/. All of them go through this module, so that tests can make each one fail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEMPORARY = ".writing"
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """OSErrors (disk full, read-only, ...) as RunError with the path and the reason."""
+    """Turn OSError (disk full, read-only, ...) into RunError with the path and the reason."""
     try:
         yield
     except OSError as error:
@@ -29,19 +29,19 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write all of a file or nothing: a temporary one beside it -> fsync -> rename -> fsync of the folder.
+    """Write a file completely or not at all: temporary file beside it -> fsync -> rename -> fsync of the folder.
 
-    Raises RunError; what stood at `path` before then still stands there.
+    Raises RunError, and then leaves the previous file at `path` unchanged.
     """
     temporary = path.with_name(path.name + TEMPORARY)
     with explained(path):
-        # Not through a link: what it points to is somebody else's, and so is the link.
+        # O_NOFOLLOW: a link at this name was not created by us, and its target must not be overwritten.
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         _put_in_place(os.open(temporary, flags, 0o644), temporary, path, data)
 
 
 def _put_in_place(descriptor: int, temporary: str | Path, path: Path, data: bytes) -> None:
-    """Fill the temporary file, and rename it to `path`; after a failure it is removed."""
+    """Fill the temporary file and rename it to `path`; remove it after a failure."""
     try:
         try:
             _write_all(descriptor, data)
@@ -57,7 +57,7 @@ def _put_in_place(descriptor: int, temporary: str | Path, path: Path, data: byte
 
 
 def write_named(path: Path, data: bytes) -> None:
-    """Write a file that a user names: atomically, through links; straight into what is no file (`/dev/stdout`, a pipe).
+    """Write a file named by the user, following links: atomically, or directly to a device or pipe such as `/dev/stdout`.
 
     Raises RunError, also for a folder.
     """
@@ -66,20 +66,21 @@ def write_named(path: Path, data: bytes) -> None:
             path.write_bytes(data)
             return
         path = path.resolve()
-        # A name that nobody has: the user's folder may hold NAME.writing.
+        # A unique name: in a user's folder, NAME.writing may be a file of the user.
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
         os.fchmod(descriptor, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
         _put_in_place(descriptor, temporary, path, data)
 
 
 def _umask() -> int:
+    # The umask can only be read by setting it.
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
 def append(path: Path, data: bytes) -> None:
-    """Append and fsync. After a failure the file has its old length again."""
+    """Append and fsync; after a failure, restore the previous length."""
     with explained(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
@@ -96,14 +97,14 @@ def append(path: Path, data: bytes) -> None:
 
 
 def rename(old: Path, new: Path) -> None:
-    """Rename within a folder, for good."""
+    """Rename within a folder, durably."""
     with explained(new):
         os.replace(old, new)
         sync_folder(new.parent)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the folder's entries durable."""
+    """Flush the entries of a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -113,26 +114,26 @@ def sync_folder(folder: Path) -> None:
 
 def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
-    while view:
+    while view:  # os.write may write only a part
         view = view[os.write(descriptor, view) :]
 
 
 def clean(folder: Path, names: Iterable[str]) -> None:
-    """Remove what a killed process left half written of the files with these names."""
+    """Remove temporary files that a killed process left behind, for files with these names."""
     with explained(folder):
         for name in names:
             remove(folder / f"{name}{TEMPORARY}")
 
 
 def remove(path: Path) -> None:
-    """Remove a regular file, if one is there; never a folder, nor what a link points to."""
+    """Remove a regular file if it exists; never a folder, nor the target of a link."""
     with contextlib.suppress(OSError):
         if stat.S_ISREG(os.lstat(path).st_mode):
             os.unlink(path)
 
 
 def exists(path: Path) -> bool:
-    """Whether anything has this name, be it a link to nothing. Raises RunError where that cannot be seen."""
+    """Whether a path exists, including dangling links. Raises RunError if that cannot be determined."""
     with explained(path):
         try:
             os.lstat(path)
@@ -142,20 +143,20 @@ def exists(path: Path) -> bool:
 
 
 def read(path: Path) -> bytes:
-    """All of a file. Raises RunError."""
+    """Read a file. Raises RunError."""
     with explained(path):
         return path.read_bytes()
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Raises RunError for a missing or damaged file."""
+    """Read a JSON object. Raises RunError for a missing or damaged file."""
     with undamaged(path):
         return mapping(read(path))
 
 
 @contextlib.contextmanager
 def undamaged(path: Path) -> Iterator[None]:
-    """ValueErrors about what a file holds as RunError with the path and the reason."""
+    """Turn ValueError about the contents of a file into RunError with the path and the reason."""
     try:
         yield
     except ValueError as error:
@@ -163,25 +164,25 @@ def undamaged(path: Path) -> Iterator[None]:
 
 
 def mapping(raw: bytes) -> dict[str, Any]:
-    """A JSON object. Raises ValueError for anything else."""
+    """Decode a JSON object. Raises ValueError for anything else."""
     try:
-        found = json.loads(raw.decode())
+        document = json.loads(raw.decode())
     except RecursionError:
-        raise ValueError("nested too deep") from None
-    if not isinstance(found, dict):
+        raise ValueError("nested too deeply") from None
+    if not isinstance(document, dict):
         raise ValueError("not a mapping")
-    return found
+    return document
 
 
 def to_json(value: Any, indent: int | None = None) -> bytes:
-    """Valid JSON, in UTF-8."""
+    """Encode a tree as valid JSON in UTF-8."""
     return json.dumps(finite(value), indent=indent, allow_nan=False, ensure_ascii=False).encode()
 
 
 def finite(value: Any) -> Any:
-    """A tree that is valid JSON: NaN and infinity as None, NumPy's scalars as Python's, any text as Unicode.
+    """Return a tree that is valid JSON: NaN and infinity as None, NumPy scalars as Python ones, text as Unicode.
 
-    The bytes of a command line that are no UTF-8 reach Python as lone surrogates; they become `\\udcff`, in letters.
+    Bytes of a command line that are not UTF-8 reach Python as lone surrogates; they become `\\udcff` as plain text.
     """
     if isinstance(value, dict):
         return {finite(str(key)): finite(item) for key, item in value.items()}
@@ -190,7 +191,7 @@ def finite(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
     if isinstance(value, np.generic):
-        value = float(value) if isinstance(value, np.floating) else value.item()  # a longdouble's item is itself
+        value = float(value) if isinstance(value, np.floating) else value.item()  # item() of a longdouble is a longdouble
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -1,4 +1,4 @@
-"""How a run came to be: command, versions, device, commit. Enough to do it again."""
+"""Collect the provenance of a run, enough to repeat it: command, versions, device, commit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGES = ("jax", "jaxlib", "optax", "numpy", "scipy", "scikit-learn")
 
 
 def gather(command: list[str]) -> dict[str, Any]:
-    """What is known before a run begins."""
+    """Return the entries of a manifest that are known before a run begins."""
     return {
         "command": ["regexp", *command],
         "started": now(),
@@ -27,7 +27,7 @@ def gather(command: list[str]) -> dict[str, Any]:
 
 
 def now() -> str:
-    """UTC, to the second."""
+    """Return the current time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -39,7 +39,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the working folder, `+` where files differ from it; None outside a repository."""
+    """Return the commit of the working folder, with `+` for uncommitted changes; None outside a repository."""
     try:
         head = _git("rev-parse", "HEAD")
         return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")

@@ -1,8 +1,8 @@
-"""What a saved run was trained with: its resolved config and its data, recorded and compared. Loads no JAX.
+"""Record the config and the data a run is trained with, and detect later changes. Does not import JAX.
 
-The manifest holds a hash of each. Every checkpoint holds them too, and the text of the config, so that the settings
-that differ can be shown. Whatever continues or reads a run compares them before it computes: an edited config or
-another version of the data would give numbers that belong to no run.
+The manifest holds a hash of each. Every checkpoint holds the hashes and the text of the config, so that differing
+settings can be shown. Every command that continues or reads a run compares them first: with an edited config or changed
+data, it would compute numbers that do not belong to the run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from regexp.datasets.base import Data
 from regexp.core.errors import RegexpError, RunError
 from regexp.runs import Run
 
-# Settings that change no number: where the files are (their contents have a hash of their own), and how a run behaves.
+# Settings that do not affect results: paths of files (their contents are hashed separately), and run options.
 IMMATERIAL = ("dataset.path", "dataset.test_path", "run")
 _IMMATERIAL_PREFIXES = tuple(f"{key}." for key in IMMATERIAL)
 
@@ -31,37 +31,37 @@ _IMMATERIAL_PREFIXES = tuple(f"{key}." for key in IMMATERIAL)
 
 
 def canonical(loaded: Loaded) -> str:
-    """The resolved config as text: every default written out, then the `sweep` section where there is one."""
+    """Return the resolved config as text: every default, then the `sweep` section if there is one."""
     return to_yaml(loaded.experiment) + (loaded.search.written if loaded.search is not None else "")
 
 
 def config_hash(text: str) -> str:
-    """The `settings_hash` of a resolved config's text; comments and layout do not count."""
+    """Return the `settings_hash` of a resolved config's text; comments and layout do not affect it."""
     root = read(text, "config.yaml").root.plain()
     return settings_hash(flatten(root) if isinstance(root, dict) else {"": root})
 
 
 def settings_hash(settings: Mapping[str, Any]) -> str:
-    """sha256 over {dotted key: value} in its order, without the settings in IMMATERIAL."""
+    """Return the sha256 of {dotted key: value}, in order, without the settings in IMMATERIAL."""
     material = [item for item in settings.items() if not f"{item[0]}.".startswith(_IMMATERIAL_PREFIXES)]
     return hashlib.sha256(json.dumps(material).encode()).hexdigest()
 
 
 def config_record(text: str) -> dict[str, str]:
-    """What a checkpoint's meta keeps of the resolved config."""
+    """Return the entry for the resolved config in the meta of a checkpoint."""
     return {"sha256": config_hash(text), "text": text}
 
 
 def check_config(run: Run, meta: Mapping[str, Any]) -> str | None:
     """Compare a run's config.yaml with the config recorded in the meta of one of its checkpoints.
 
-    Returns what a user should be told: settings that differ but change no number, or that nothing is recorded.
-    Raises RunError with the lines that differ where one of them can change a number.
+    Returns a warning if immaterial settings differ or no config is recorded, else None. Raises RunError with the
+    differing lines if one of them can affect results.
     """
     path = run.path / "config.yaml"
     record = meta.get("config")
     if record is None:
-        return f"{run.path}: an older version saved this run without its config; {path.name} is used as it stands"
+        return f"{run.path}: an older version saved this run without its config; using {path.name} unchecked"
     text = path.read_text(encoding="utf-8")
     if text == record["text"]:
         return None
@@ -69,27 +69,28 @@ def check_config(run: Run, meta: Mapping[str, Any]) -> str | None:
 
 
 def check_resumable_config(run: Run) -> None:
-    """Raises RunError where a run that is to be resumed has another config.yaml than it was begun with.
+    """Raise RunError if the config.yaml of a run to resume is not the one it was started with.
 
-    Cheap where the manifest's hash fits; the checkpoint is read only where lines that differ have to be shown.
+    The hash in the manifest is compared first; the checkpoint is read only to show the differing lines.
     """
-    known = recorded(run).get("config")
-    if known is not None and run.has_checkpoint("last") and not has_config(run.path, str(known.get("sha256"))):
+    config = recorded(run).get("config")
+    if config is not None and run.has_checkpoint("last") and not has_config(run.path, str(config.get("sha256"))):
         check_config(run, run.load_checkpoint("last")[1])
 
 
 def compare(trained: str, current: str, path: Path, name: str) -> str | None:
     """Compare two resolved configs of the run `name`: the one it was trained with, and that of the file `path`.
 
-    Returns the lines that differ where none can change a number, None for equal configs. Raises RunError otherwise.
+    Returns None for equal configs, and a warning with the differing lines if none can affect results. Raises RunError
+    otherwise.
     """
-    trained = _resolved(trained, path)  # by this version, which may have keys that the recording one did not
+    trained = _resolved(trained, path)  # resolved again, because this version may have new keys with defaults
     if trained == current:
         return None
     lines = unified_diff(trained.splitlines(), current.splitlines(), "trained with", str(path), n=0, lineterm="")
     difference = "\n".join(line for line in lines if not line.startswith("@@"))
     if config_hash(trained) == config_hash(current):
-        return f"{path} has other paths or run settings than {name} was trained with:\n{difference}"
+        return f"{path} has different paths or run settings than {name} was trained with:\n{difference}"
     raise RunError(
         f"{path} is not the config that {name} was trained with:\n{difference}\n"
         "restore these lines, or train the edited config as a new run"
@@ -99,7 +100,7 @@ def compare(trained: str, current: str, path: Path, name: str) -> str | None:
 def has_config(folder: Path, sha256: str) -> bool:
     """Whether the config.yaml in a run's folder has the hash that the run's manifest records.
 
-    A file that cannot be read, or is not a config, has no hash.
+    False for a file that cannot be read or is not a config.
     """
     path = folder / "config.yaml"
     try:
@@ -112,7 +113,7 @@ def has_config(folder: Path, sha256: str) -> bool:
 def _resolved(text: str, path: Path) -> str:
     try:
         return canonical(loads(text, file=str(path)))
-    except RegexpError as error:  # the folder is damaged, the command line is not wrong
+    except RegexpError as error:  # an invalid config here is damage to the folder, not a usage error
         raise RunError(str(error)) from None
 
 
@@ -120,7 +121,7 @@ def _resolved(text: str, path: Path) -> str:
 
 
 def data_hash(data: Data) -> str:
-    """sha256 over inputs and targets with their offsets, the published test rows and extra targets."""
+    """Return the sha256 of inputs and targets with their offsets, the published test rows and extra targets."""
     digest = hashlib.sha256()
     stored = (data.inputs, data.input_offset, data.targets, data.target_offset, data.test)
     for array in (*stored, *([] if data.extra is None else [data.extra])):
@@ -129,7 +130,7 @@ def data_hash(data: Data) -> str:
 
 
 def record(config: str, data: Data, data_sha256: str) -> dict[str, Any]:
-    """What a manifest keeps of the resolved config and of the data."""
+    """Return the entries for the resolved config and the data in a manifest."""
     return {
         "config": {"sha256": config_hash(config)},
         "data": {
@@ -142,7 +143,7 @@ def record(config: str, data: Data, data_sha256: str) -> dict[str, Any]:
 
 
 def recorded(run: Run) -> dict[str, Any]:
-    """What the manifest of a run keeps of its config and data; {} where there is none."""
+    """Return the entries for config and data in the manifest of a run; {} if there are none."""
     try:
         manifest = run.read_json("manifest.json")
     except RunError:
@@ -151,13 +152,17 @@ def recorded(run: Run) -> dict[str, Any]:
 
 
 def recorded_data(run: Run, meta: Mapping[str, Any]) -> str | None:
-    """The hash of the data that a run was trained on: from a checkpoint's meta, else from the manifest."""
+    """Return the hash of the data a run was trained on, from a checkpoint's meta or else the manifest; None if unknown."""
     digest = meta.get("data") or recorded(run).get("data", {}).get("sha256")
     return digest if isinstance(digest, str) else None
 
 
 def changed_data(name: str, recorded: str, data: Data, current: str | None = None) -> str | None:
-    """A sentence where the data is not what the run `name` was trained on, else None; `current`: the data's hash."""
+    """Return a message if the data differs from what the run `name` was trained on, else None.
+
+    recorded: the hash of the training data
+    current: the hash of `data`, if already known
+    """
     current = current or data_hash(data)
     if recorded == current:
         return None
@@ -169,7 +174,7 @@ def changed_data(name: str, recorded: str, data: Data, current: str | None = Non
 
 
 def check_resumable_data(run: Run, data: Data) -> None:
-    """Raises RunError where a run that is to be resumed was begun with other data."""
-    known = recorded(run).get("data", {}).get("sha256")
-    if known is not None and run.has_checkpoint("last") and (difference := changed_data(run.name, known, data)):
+    """Raise RunError if a run to resume was started with different data."""
+    digest = recorded(run).get("data", {}).get("sha256")
+    if digest is not None and run.has_checkpoint("last") and (difference := changed_data(run.name, digest, data)):
         raise RunError(difference)

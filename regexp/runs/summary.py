@@ -1,4 +1,4 @@
-"""What a run says at its end: numbers per seed with mean and standard deviation, as summary.json holds them."""
+"""Build summary.json: metrics per seed with mean and standard deviation."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ def summarize(
     warnings: Sequence[str] = (),
     extra: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything summary.json holds.
+    """Return the contents of summary.json. Diverged seeds have null values and are excluded from means.
 
-    good: per seed whether nothing diverged
-    lanes: per seed, and member of an ensemble, {"seed", "status", "epochs", "selected_epoch", "reason", ...}
-    selected, last: per seed the metrics at the chosen epoch and at the last
-    Diverged seeds are listed with null values and count in no mean.
+    good: for each seed, whether it did not diverge
+    lanes: for each seed and ensemble member, {"seed", "status", "epochs", "selected_epoch", "reason", ...}
+    selected, last: for each seed, the metrics at the selected and at the last epoch
     """
     status = "done" if all(good) else "partly diverged" if any(good) else "diverged"
     return {
@@ -43,7 +42,7 @@ def summarize(
 
 
 def statistics(rows: Sequence[Mapping[str, float]], good: Sequence[bool]) -> dict[str, Any]:
-    """{metric: {"mean", "std", "values"}}; std divides by n - 1 and is null for one seed."""
+    """Return {metric: {"mean", "std", "values"}}; std divides by n - 1 and is null for one seed."""
     table = {}
     for name in rows[0]:
         values = [row[name] if ok else None for row, ok in zip(rows, good, strict=True)]

@@ -1,10 +1,11 @@
-"""How sure are we? NumPy and SciPy alone; every function names its source; why these: docs/statistics.md.
+"""Quantify uncertainty, with NumPy and SciPy only. Every function cites its source; docs/statistics.md gives reasons.
 
-intervals.py   values over seeds: mean, spread, interval (t, or BCa bootstrap)
+intervals.py   values over seeds: mean, standard deviation, interval (t, or BCa bootstrap)
 paired.py      two settings on shared seeds: difference, exact sign-flip test and its interval, equivalence
-verdict.py     many settings against a baseline: Holm, a word for each, the seeds still needed
+verdict.py     many settings against a baseline: Holm's correction, verdicts, number of further seeds needed
+contrasts.py   the contrasts of an ablation
 models.py      two trained models on one test set: McNemar
-budget.py      what a search of k trials is expected to find
+budget.py      expected best score of a search of k trials
 datasets.py    several datasets: mean ranks, Wilcoxon with Holm, interquartile mean
 """
 

@@ -1,4 +1,4 @@
-"""What a search of a given budget finds, from one longer search."""
+"""Estimate the best score of a smaller search from one longer search."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 
 def expected_best(values: Sequence[float] | np.ndarray, smaller_is_better: bool = False) -> np.ndarray:
-    """(N,): the expected best validation score of 1, 2, ..., N independent trials, from N of them.
+    """Return the expected best validation score of 1, 2, ..., N independent trials, (N,), from the scores of N trials.
 
-    E[best of k] = sum_i C(i - 1, k - 1) / C(N, k) v_(i), v rising: the mean over all subsets of k, unbiased for every
-    k. The plug-in form of Dodge et al. draws with replacement and is biased downwards. Only for trials drawn
-    independently of each other (random search): one that learns from earlier trials has no such subsets.
+    E[best of k] = sum_i C(i - 1, k - 1) / C(N, k) v_(i), v in rising order: the mean over all subsets of size k, which
+    is unbiased for every k. The plug-in estimator of Dodge et al. draws with replacement and is biased downwards.
+    Requires independent trials (random search): a search that learns from earlier trials has no such subsets.
     Source: Tang et al., "Showing Your Work Doesn't Always Work" (ACL 2020), after Dodge et al., "Show Your Work"
     (EMNLP 2019).
     """

@@ -1,4 +1,4 @@
-"""What an ablation compares: weighted sums of the metrics of its arms, an arm being a set of methods."""
+"""Define the contrasts of an ablation: weighted sums of the metrics of its arms. An arm is a set of methods."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ Contrast = tuple[str, tuple[str, ...], dict[frozenset[str], int]]  # family, met
 
 
 def contributions(methods: Sequence[str]) -> list[Contrast]:
-    """Every contrast; its value is the weighted sum of the arms.
+    """Return all contrasts of an ablation; the value of a contrast is the weighted sum over its arms.
 
-    together: all - none; leave one out: all - (all without m); alone: (none with m) - none;
-    interaction: ab - a - b + none, which needs the arms of every two
+    together: all - none
+    leave one out: all - (all without m)
+    alone: m - none
+    interaction: ab - a - b + none, which needs an arm for every pair
     """
     everything, nothing = frozenset(methods), frozenset[str]()
-    found: list[Contrast] = [("leave one out", (m,), {everything: 1, everything - {m}: -1}) for m in methods]
-    found += [("alone", (m,), {frozenset({m}): 1, nothing: -1}) for m in methods]
+    contrasts: list[Contrast] = [("leave one out", (m,), {everything: 1, everything - {m}: -1}) for m in methods]
+    contrasts += [("alone", (m,), {frozenset({m}): 1, nothing: -1}) for m in methods]
     if len(methods) > 1:
-        found.insert(0, ("together", tuple(methods), {everything: 1, nothing: -1}))
-    found += [
+        contrasts.insert(0, ("together", tuple(methods), {everything: 1, nothing: -1}))
+    contrasts += [
         ("interaction", (a, b), {frozenset({a, b}): 1, frozenset({a}): -1, frozenset({b}): -1, nothing: 1})
         for a, b in combinations(methods, 2)
     ]
-    return found
+    return contrasts

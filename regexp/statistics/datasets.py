@@ -1,4 +1,4 @@
-"""Several methods on several datasets: ranks, a test over datasets, and a mean that outliers do not move."""
+"""Compare methods across datasets: mean ranks, a test over datasets, and the interquartile mean."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class Aggregate:
 
 
 def mean_ranks(scores: np.ndarray, smaller_is_better: bool = False) -> np.ndarray:
-    """(methods,) from scores (datasets, methods): 1 is best on every dataset, ties share the mean of their ranks.
+    """Return the mean rank of each method, (methods,), from scores (datasets, methods).
+
+    Rank 1 is the best; ties share the mean of their ranks.
 
     Source: Demsar, "Statistical Comparisons of Classifiers over Multiple Data Sets" (JMLR, 2006).
     """
@@ -35,22 +37,24 @@ def mean_ranks(scores: np.ndarray, smaller_is_better: bool = False) -> np.ndarra
 
 
 def wilcoxon_holm(scores: np.ndarray, baseline: int) -> np.ndarray:
-    """(methods,) Holm-adjusted two-sided p of the signed-rank test against column `baseline`; NaN for itself.
+    """Return Holm-adjusted two-sided p of the signed-rank test against column `baseline`, (methods,); NaN for itself.
 
-    scores: (datasets, methods), one number per dataset (the mean over its seeds): seeds of one dataset are no
-    independent datasets. All signs of the ranks are enumerated up to 16 datasets, ties or not; those that do not differ
-    are left out. Instead of a post-hoc test of mean ranks, whose answer on two methods depends on the others.
+    scores: (datasets, methods), one number per dataset (the mean over its seeds), because the seeds of one dataset are
+    not independent datasets
+
+    All sign patterns of the ranks are enumerated up to 20 datasets, with ties; zero differences are dropped.
+    A post-hoc test of mean ranks is not used, because its answer on two methods depends on the others.
     Source: Wilcoxon (1945); Demsar (2006); Benavoli et al., "Should We Really Use Post-Hoc Tests Based on
     Mean-Ranks?" (JMLR, 2016).
     """
     others = [i for i in range(scores.shape[1]) if i != baseline]
-    found = np.full(scores.shape[1], np.nan)
-    found[others] = holm([_wilcoxon_p(scores[:, i], scores[:, baseline]) for i in others])
-    return found
+    p_values = np.full(scores.shape[1], np.nan)
+    p_values[others] = holm([_wilcoxon_p(scores[:, i], scores[:, baseline]) for i in others])
+    return p_values
 
 
 def _wilcoxon_p(x: np.ndarray, y: np.ndarray) -> float:
-    """Sign flips of the ranks of |x - y|; 1 where nothing differs."""
+    """Return the sign-flip p of the ranks of |x - y|; 1 if nothing differs."""
     from scipy.stats import rankdata
 
     d = differences(x, y)
@@ -59,14 +63,14 @@ def _wilcoxon_p(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _tied(values: np.ndarray, slack: float) -> np.ndarray:
-    """Values closer than this to the next smaller one become it: rounding to float32 breaks no tie."""
+    """Tie values closer than `slack` to the next smaller one, so that rounding to float32 does not break ties."""
     levels = np.sort(values)
     levels = levels[np.diff(levels, prepend=-np.inf) > slack]
     return levels[np.searchsorted(levels, values, side="right") - 1]
 
 
 def interquartile_mean(values: np.ndarray) -> np.ndarray:
-    """The mean of the middle half along the last axis: a quarter of the values is cut at either end, rounded down.
+    """Return the mean of the middle half along the last axis: a quarter of the values (rounded down) is cut per end.
 
     Source: Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS 2021).
     """
@@ -76,12 +80,12 @@ def interquartile_mean(values: np.ndarray) -> np.ndarray:
 
 
 def iqm(scores: Sequence[Sequence[float]], level: float = LEVEL) -> Aggregate:
-    """Return the interquartile mean over all seeds of all datasets; the bootstrap draws seeds within each dataset.
+    """Return the interquartile mean over all seeds of all datasets; the bootstrap resamples seeds within each dataset.
 
-    scores: for each dataset its values over seeds, on one scale (accuracies, or normalised). Neither the order of the
-    seeds nor that of the datasets changes the interval.
+    scores: the values over seeds of each dataset, on a common scale (accuracies, or normalised)
     Source: Agarwal et al. (2021), percentile intervals of a stratified bootstrap, 2000 resamples from a fixed seed.
     """
+    # Sorted, because the resampling must not depend on the order of seeds or datasets.
     strata = sorted((np.sort(np.asarray(values, np.float64)) for values in scores), key=lambda values: values.tolist())
     generator = np.random.default_rng(SEED)
     drawn = [values[generator.integers(0, len(values), (RESAMPLES, len(values)))] for values in strata]

@@ -11,7 +11,7 @@ from regexp.core.lazy import special
 
 @dataclass(frozen=True)
 class McNemar:
-    """Examples that only the first, only the second model gets right, and the exact two-sided p."""
+    """The numbers of examples that only the first or only the second model gets right, and the exact two-sided p."""
 
     only_first: int
     only_second: int
@@ -19,10 +19,10 @@ class McNemar:
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> McNemar:
-    """Exact McNemar test of two boolean arrays (n,): whether each model is right on each example.
+    """Return the exact McNemar test of two boolean arrays (n,): whether each model is correct on each example.
 
-    p = min(1, 2 P(Binomial(b + c, 1/2) <= min(b, c))). A statement about these two trained models on this test set,
-    not about the settings that made them: another seed is another model.
+    p = min(1, 2 P(Binomial(b + c, 1/2) <= min(b, c))). It compares these two trained models on this test set,
+    not the settings that produced them: another seed is another model.
     Source: McNemar (Psychometrika, 1947); Dietterich, "Approximate Statistical Tests for Comparing Supervised
     Classification Learning Algorithms" (1998).
     """

@@ -1,4 +1,4 @@
-"""Two settings compared on the seeds they share. Everything here looks only at the differences, seed by seed."""
+"""Compare two settings on the seeds they share, from their differences by seed only."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import numpy as np
 from regexp.core.lazy import special
 from regexp.statistics.intervals import LEVEL, SEED, UNBOUNDED, Bounds, Interval, t_interval
 
-ENUMERATED = 20  # pairs; all 2^20 signs of that many, a sample of signs above
-AT_ONCE = 2**22  # subset sums in memory; of more rows at a time some
+ENUMERATED = 20  # largest number of pairs whose 2^n sign patterns are enumerated; above, they are sampled
+AT_ONCE = 2**22  # maximum number of subset sums in memory; more rows are processed in parts
 FLIPS = 9_999
-ROUNDING = 1e-12  # two sums of the same numbers in another order differ by less, relatively
-FLOAT32 = 2.0**-22  # two float32 metrics that are one number in truth differ by less, relatively
+ROUNDING = 1e-12  # relative tolerance between sums of the same numbers in different order
+FLOAT32 = 2.0**-22  # relative tolerance between float32 roundings of the same metric
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`a` against `b` over their shared seeds.
+    """A comparison of `a` with `b` on their shared seeds.
 
-    pairs: how many seeds they share
-    correlation: Pearson's, of a with b over the seeds; NaN below three or where one of them does not vary
+    pairs: number of shared seeds
+    correlation: Pearson's, of a with b over the seeds; NaN below three pairs or without variation
     difference, std: mean and standard deviation of a - b
-    interval: of the mean difference, 95%: the shifts that the sign-flip test does not reject; t below 6 pairs
-    improvement: probability that a beats b on a seed, ties half; whichever direction is better is the caller's to say
-    p: two-sided, exact sign flips
-    least_p: the smallest p that this many pairs can reach
+    interval: 95% interval of the mean difference: the shifts that the sign-flip test does not reject; t below 6 pairs
+    improvement: probability that a > b on a seed, ties count half; the caller knows whether larger is better
+    p: two-sided p of the sign-flip test
+    least_p: the smallest p possible with this number of pairs
     """
 
     pairs: int
@@ -44,9 +44,9 @@ class Comparison:
 def compare(
     a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL, bounds: Bounds = UNBOUNDED
 ) -> Comparison | None:
-    """Compare {seed: value} with {seed: value} on the seeds in both; None where they share none.
+    """Compare {seed: value} with {seed: value} on the seeds in both; return None if they share none.
 
-    bounds: what the values themselves can be, so that the interval holds no difference that cannot be
+    bounds: the range of the values; the interval is clipped to the differences possible within it
 
     Source: Bouthillier et al., "Accounting for Variance in Machine Learning Benchmarks" (MLSys 2021) for pairing
     and P(a > b); Fisher (1935) for the sign-flip test.
@@ -54,7 +54,7 @@ def compare(
     seeds = sorted(a.keys() & b.keys())
     if not seeds:
         return None
-    x, y = (np.asarray([one[seed] for seed in seeds], np.float64) for one in (a, b))
+    x, y = (np.asarray([values[seed] for seed in seeds], np.float64) for values in (a, b))
     d = differences(x, y)
     return Comparison(
         pairs=len(d),
@@ -69,20 +69,21 @@ def compare(
 
 
 def differences(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """x - y, and 0 where they differ by rounding alone."""
+    """Return x - y, with 0 where they differ only by float32 rounding."""
     d = x - y
     return np.where(np.abs(d) < rounding(x, y), 0.0, d)
 
 
 def rounding(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """What float32 may put into each x - y."""
+    """Return the float32 rounding error of each x - y."""
     return FLOAT32 * np.maximum(np.abs(x), np.abs(y))
 
 
 def correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Pearson's correlation; NaN for fewer than three values, of which two always lie on a line, or without variation.
+    """Return Pearson's correlation; NaN without variation or below three values, as two always lie on a line.
 
-    Source: Pearson (1895). High: pairing removes variance that both share (split, first weights, batch order).
+    If it is high, pairing removes variance that both settings share (split, initial weights, batch order).
+    Source: Pearson (1895).
     """
     u, v = x - x.mean(), y - y.mean()
     scale = np.sqrt(np.sum(u * u) * np.sum(v * v))
@@ -90,7 +91,7 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def probability_of_improvement(differences: np.ndarray) -> float:
-    """Share of positive differences, zeros count half.
+    """Return the share of positive differences; zeros count half.
 
     Source: Bouthillier et al. (2021), P(A > B) estimated on pairs.
     """
@@ -98,21 +99,21 @@ def probability_of_improvement(differences: np.ndarray) -> float:
 
 
 def least_p(pairs: int) -> float:
-    """The smallest two-sided p of the sign-flip test: 2 of the 2^n signs are as extreme as all alike.
+    """Return the smallest two-sided p of the sign-flip test: 2 of 2^n sign patterns are as extreme as equal signs.
 
-    From 21 pairs on, where signs are sampled, 1 / (flips + 1).
+    Above ENUMERATED pairs, where patterns are sampled, 1 / (FLIPS + 1).
     """
     return min(1.0, 2.0 ** (1 - pairs)) if pairs <= ENUMERATED else 1 / (FLIPS + 1)
 
 
 def sign_flip_p(differences: np.ndarray, slack: float = 0.0) -> np.ndarray:
-    """Two-sided p of H0 "the differences are symmetric about 0", along the last axis: (..., n) -> (...).
+    """Return the two-sided p of H0 "the differences are symmetric about 0" along the last axis: (..., n) -> (...).
 
-    slack: sums closer than this are tied; accuracies k/N have many ties, which rounding to float32 would break
+    slack: sums closer than this are tied; accuracies k/N have many ties, which float32 rounding would break
 
     p = share of sign patterns s with |sum s_i d_i| >= |sum d_i|: all 2^n up to 20 pairs; above, 9999 patterns from a
-    fixed seed and p = (1 + count) / (1 + 9999), which is valid at any number of patterns. The sampled patterns meet the
-    differences in sorted order, so p does not depend on the order of the seeds, nor on which setting comes first.
+    fixed seed and p = (1 + count) / (1 + 9999), which is valid for any number of patterns. Sampled patterns are applied
+    to sorted differences, so p depends neither on the order of the seeds nor on which setting comes first.
     Source: Fisher, "The Design of Experiments" (1935), section 21; Phipson and Smyth, "Permutation P-values Should
     Never Be Zero" (2010) for the sampled form.
     """
@@ -123,16 +124,16 @@ def sign_flip_p(differences: np.ndarray, slack: float = 0.0) -> np.ndarray:
         return np.reshape(rows, d.shape[:-1]) / 2.0**n
     d, _ = _ordered(d)
     total, size = d.sum(-1, keepdims=True), np.abs(d).sum(-1, keepdims=True)
-    flipped = np.abs(total - 2 * _subset_sums(d))  # a pattern's sum, by the subset that it flips
+    flipped = np.abs(total - 2 * _subset_sums(d))  # the sum under a pattern, from the sum of the subset it flips
     count = np.sum(flipped >= np.abs(total) - np.maximum(ROUNDING * size, slack), axis=-1)
     return (1 + count) / (1.0 + FLIPS)
 
 
 def _patterns_as_extreme(d: np.ndarray, slack: float) -> int:
-    """How many of the 2^n sign patterns have |sum s_i d_i| >= |sum d_i|, ties included.
+    """Return how many of the 2^n sign patterns have |sum s_i d_i| >= |sum d_i|, including ties.
 
-    Each half's signed sums are enumerated; for each of one half, binary search counts the sums of the other half that
-    take it past the bound.
+    The signed sums of each half are enumerated; for each sum of the first half, binary search counts the sums of the
+    second half that take the total past the bound. That is 2^(n/2) log work instead of 2^n.
     """
     bound = abs(d.sum()) - max(ROUNDING * np.abs(d).sum(), slack)
     if bound <= 0:
@@ -145,31 +146,32 @@ def _patterns_as_extreme(d: np.ndarray, slack: float) -> int:
 
 
 def _ordered(d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(differences sorted along the last axis with a sum of at least 0, the sign that was taken out (..., 1))."""
+    """Return the differences, negated if their sum is negative and sorted on the last axis, and the sign (..., 1)."""
     sign = np.where(np.sort(d, axis=-1).sum(-1, keepdims=True) < 0, -1.0, 1.0)
     return np.sort(sign * d, axis=-1), sign
 
 
 def difference_interval(differences: np.ndarray, level: float = LEVEL) -> Interval:
-    """The interval of the mean difference; excludes 0 where the sign-flip test rejects at 1 - level.
+    """Return the interval of the mean difference; it excludes 0 if and only if the sign-flip test rejects at 1 - level.
 
-    Source: Hartigan (1969), see `sign_flip_interval`; Student (1908) where the pairs are too few for it.
+    Source: Hartigan (1969), see `sign_flip_interval`; Student (1908) with too few pairs for that test.
     """
     n = len(differences)
     if n < 2:
         return Interval(float("nan"), float("nan"), "none")
     exact = (1 - level) / 2 * 2.0**n >= 1
-    ordered = np.sort(differences)  # a sum in another order is rounded otherwise
+    ordered = np.sort(differences)  # rounding depends on the order of summation; the order of the seeds must not matter
     low, high = sign_flip_interval(ordered, level) if exact else t_interval(ordered, level)
     return Interval(float(low), float(high), "sign flips" if exact else "t")
 
 
 def sign_flip_interval(differences: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """All shifts that the one-sided sign-flip tests at (1 - level) / 2 do not reject, along the last axis: (..., n).
+    """Return the shifts that one-sided sign-flip tests at (1 - level) / 2 do not reject: (..., n) -> (low, high).
 
-    Flipping a subset changes the sum by twice the subset's sum, so shifts are rejected by how many subsets' means lie
-    below them: the ends are the k-th smallest and largest of all 2^n - 1 subset means, k = floor(2^n (1 - level) / 2).
-    Covers at least `level` for symmetric differences of any shape, at any n >= 6. Above 20 pairs, 9999 subsets.
+    Flipping a subset changes the sum by twice the sum of the subset, so the number of subset means below a shift
+    decides whether it is rejected: the ends are the k-th smallest and largest of all 2^n - 1 subset means, with
+    k = floor(2^n (1 - level) / 2). The coverage is at least `level` for symmetric differences of any shape, for any
+    n >= 6. Above ENUMERATED pairs, FLIPS subsets are sampled.
     Source: Hartigan, "Using Subsample Values as Typical Values" (JASA, 1969).
     """
     d = np.asarray(differences, np.float64)
@@ -182,7 +184,7 @@ def sign_flip_interval(differences: np.ndarray, level: float = LEVEL) -> tuple[n
 
 
 def _subset_mean_quantiles(d: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """The k-th smallest and largest subset mean of each row (rows, n)."""
+    """Return the k-th smallest and largest subset mean of each row (rows, n)."""
     n = d.shape[-1]
     sign = np.ones((len(d), 1))
     if n > ENUMERATED:
@@ -196,7 +198,7 @@ def _subset_mean_quantiles(d: np.ndarray, level: float) -> tuple[np.ndarray, np.
 
 
 def _subset_sums(d: np.ndarray) -> np.ndarray:
-    """(..., n) -> (..., subsets): the sum of every subset, the empty one first; above 20 pairs of a sample of them."""
+    """Return the sum of every subset, the empty one first: (..., n) -> (..., subsets); above 20 pairs, of a sample."""
     n = d.shape[-1]
     if n > ENUMERATED:
         return d @ _sample(n).T
@@ -208,20 +210,20 @@ def _subset_sums(d: np.ndarray) -> np.ndarray:
 
 @cache
 def _sizes(n: int) -> np.ndarray:
-    """(subsets,): how many differences are in each."""
+    """Return the number of differences in each subset, (subsets,)."""
     return _sample(n).sum(1) if n > ENUMERATED else _subset_sums(np.ones(n))
 
 
 @cache
 def _sample(n: int) -> np.ndarray:
-    """(subsets, n) of 0 and 1."""
+    """Return the sampled subsets as (subsets, n) of 0 and 1."""
     return np.random.default_rng(SEED).integers(0, 2, (FLIPS, n)).astype(np.float64)
 
 
 def equivalence_p(differences: np.ndarray, delta: float) -> np.ndarray:
-    """p of H0 "the mean difference is delta or more away from 0": two one-sided t tests, the larger p; (..., n).
+    """Return p of H0 "the mean difference is at least delta away from 0": the larger p of two one-sided t tests.
 
-    Where the differences do not vary at all: 0 if they lie within delta, else 1.
+    differences: (..., n) -> p (...). Without any variation, p is 0 if the differences lie within delta, else 1.
     Source: Schuirmann, "A Comparison of the Two One-Sided Tests Procedure and the Power Approach" (1987).
     """
     d = np.asarray(differences, np.float64)

@@ -147,7 +147,7 @@ def test_another_path_and_run_settings_are_told_and_used(name, trained, tmp_path
     shown = capsys.readouterr()
     if name != "export":
         said = shown.err + shown.out
-        assert "has other paths or run settings than c was trained with" in said
+        assert "has different paths or run settings than c was trained with" in said
         assert "+  checkpoint_seconds: 20.0" in said
 
 
@@ -157,7 +157,7 @@ def test_a_report_warns_of_an_edited_config(trained, tmp_path, capsys):
     assert capsys.readouterr().err == ""
     (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("epochs: 3", "epochs: 30"))
     assert inside("report", "c", "--runs-dir", run.parent) == 0
-    assert f"warning: {run / 'config.yaml'} is not the config the run was trained with" in capsys.readouterr().err
+    assert f"warning: {run / 'config.yaml'} is not the config that the run was trained with" in capsys.readouterr().err
 
 
 def test_a_refused_resume_does_not_change_what_the_manifest_records(trained, tmp_path, capsys):
@@ -181,7 +181,7 @@ def test_a_checkpoint_of_an_older_version_is_used_with_a_warning(name, trained, 
     folder.save_checkpoint("best", arrays, older)
     assert inside(*command(name, trained, run.parent)) == 0
     error = capsys.readouterr().err
-    assert "an older version saved this run without its config; config.yaml is used as it stands" in error
+    assert "an older version saved this run without its config; using config.yaml unchecked" in error
     assert "no hash of its data" not in error  # the manifest has one
     manifest = json.loads((run / "manifest.json").read_text())
     (run / "manifest.json").write_text(json.dumps({k: v for k, v in manifest.items() if k != "data"}))
@@ -338,4 +338,4 @@ def test_a_sweep_goes_on_with_the_same_config_and_data_alone(tmp_path, capsys):
     (run / "config.yaml").write_text(text.replace(str(data), str(tmp_path / "moved.csv")))
     assert inside(*resume) == 0
     shown = capsys.readouterr()
-    assert "has other paths or run settings than s was trained with" in shown.out + shown.err
+    assert "has different paths or run settings than s was trained with" in shown.out + shown.err

@@ -42,7 +42,7 @@ def test_a_damaged_best_checkpoint_is_passed_over_aloud(command, trained, tmp_pa
     options = {"predict": ["--input", tmp_path / "new.npz", "--output", tmp_path / "out.csv"],
                "diagnose": ["--what", "weights"]}  # fmt: skip
     assert inside(command, "wine", "--runs-dir", tmp_path, *options.get(command, [])) == 0
-    said = f"warning: {best}: damaged (its checksum does not fit); went back to the one before"
+    said = f"warning: {best}: damaged (checksum mismatch); using the previous checkpoint"
     assert said in capsys.readouterr().err
     best.with_name("best.previous").unlink()
     assert inside(command, "wine", "--runs-dir", tmp_path, *options.get(command, [])) == 1

@@ -112,7 +112,7 @@ def test_two_settings_that_differ_in_one_method_get_a_verdict(tmp_path, monkeypa
     assert inside("report") == 0
     text = capsys.readouterr().out
     assert "without (baseline)" in text
-    assert "baseline: without, the setting without the method in which the two differ" in text
+    assert "baseline: without, the setting without the method in which the two settings differ" in text
 
 
 def test_diagnose_explains_the_seed_that_is_asked_for(tmp_path, monkeypatch, capsys):

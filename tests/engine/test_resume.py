@@ -83,7 +83,7 @@ def test_metrics_that_are_cut_short_are_made_again_from_the_checkpoint_before_or
     metrics.write_bytes(b"".join(lines[:2]) + lines[2][:20])
     again = resumed(session)
     assert lasting(again, finish(again, resume=True)) == whole("swa")
-    assert "metrics.jsonl: has 2 rows; last was saved after 6; went back to the one before" in again.notes[0]
+    assert "metrics.jsonl: has 2 rows; last was saved after 6; using the previous checkpoint" in again.notes[0]
 
     again = resumed(again)
     metrics.write_bytes(lines[0])

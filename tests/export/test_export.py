@@ -112,7 +112,7 @@ def test_mlflow(lab, capsys):
     assert sum(name.startswith("final/") for name in lane.data.metrics) == 2 + len(PAYLOADS)
     assert "final/test/accuracy" not in by_name["seed-2"].data.metrics
     assert inside("export", "base", "--to", "mlflow", "--runs-dir", lab / "runs", "--output", lab / "mlflow") == 2
-    assert "is in" in capsys.readouterr().err
+    assert "is already in" in capsys.readouterr().err
 
 
 def test_where_the_package_is_missing_one_line_says_what_to_install(lab, monkeypatch, capsys):
@@ -152,7 +152,7 @@ def test_what_cannot_be_exported(tmp_path, capsys):
         assert message in capsys.readouterr().err
     exported(tmp_path, "csv")
     assert inside("export", "base", "--to", "csv", "--runs-dir", tmp_path / "runs", "--output", tmp_path / "csv") == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_of_an_interrupted_run_the_curves_are_written(tmp_path):

@@ -144,7 +144,7 @@ def test_json_that_is_no_mapping(run, raw):
     path.write_bytes(b'{"epoch": 1}\n' + raw + b'\n{"epoch": 2}\n')
     rows, warning = run.metrics()
     assert rows == [{"epoch": 1}, {"epoch": 2}]
-    assert warning == f"{path}: 1 damaged lines passed over"
+    assert warning == f"{path}: 1 damaged lines ignored"
 
 
 def forged(header, body=b""):

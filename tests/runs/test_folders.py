@@ -90,9 +90,9 @@ def test_what_is_no_run_is_told_apart(root):
     for name, reason in {
         "none": "no run 'none' in [^;]*$",
         "file": "file/config.yaml: Not a directory",
-        "link": "link: a link to what is not there",
+        "link": "link: a dangling link",
         "loop": "loop/config.yaml: Too many levels",
-        "empty": "empty/config.yaml: not there",
+        "empty": "empty/config.yaml: not found",
         "odd": "odd/config.yaml: not a file",
         "x" * 300: "File name too long",
         "a\0b": "null",
@@ -118,7 +118,7 @@ def test_a_name_taken_by_anything_gets_a_number(root):
 
 def test_a_root_that_may_not_be_written(root):
     root.chmod(0o500)
-    with pytest.raises(RunError, match="lab: cannot be made: Permission denied"):
+    with pytest.raises(RunError, match="lab: cannot create the folder: Permission denied"):
         Run.create(root, "lab")
     with pytest.raises(RunError, match="runs: Permission denied"):
         Run.create(root / "runs", "lab")

@@ -153,7 +153,7 @@ def test_the_one_before_is_used_where_the_newest_is_damaged(run):
     (run.path / "checkpoints" / "last").write_bytes(b"junk")
     found, _, warning = run.load_checkpoint("last")
     assert same(found, arrays(1.0))
-    assert "went back to the one before" in warning
+    assert "using the previous checkpoint" in warning
     (run.path / "checkpoints" / "last.previous").write_bytes(b"junk")
     with pytest.raises(RunError, match=r"last: not a checkpoint; .*last\.previous: not a checkpoint$"):
         run.load_checkpoint("last")
