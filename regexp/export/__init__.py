@@ -1,7 +1,7 @@
-"""A run's numbers for other tools; one file per target, each with `write(run, folder)`.
+"""Export a run to other tools. Each target is a module with `write(run, folder)`.
 
-contents.py      a run's record -> what every target is given: config, learning curves, final metrics
-csv.py parquet.py   three tables
-tensorboard.py   an event file per lane
-mlflow.py        a run with a nested one per lane, in an SQLite store
+contents.py      a run's record -> the contents to export: config, learning curves, final metrics
+csv.py parquet.py   three tables, built in tables.py
+tensorboard.py   one event file per trained model
+mlflow.py        a run with a nested run per trained model, in an SQLite store
 """

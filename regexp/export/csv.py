@@ -1,4 +1,4 @@
-"""config.csv, curves.csv and final.csv."""
+"""Export a run as config.csv, curves.csv and final.csv."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from regexp.runs.files import write_atomic
 
 
 def write(run: Contents, output: Path) -> str:
-    """A file per table."""
+    """Write one file per table; return a message."""
     folder = fresh(run, output)
     for name, columns in tables(run).items():
         write_atomic(folder / f"{name}.csv", text(columns).encode())
@@ -22,7 +22,7 @@ def write(run: Contents, output: Path) -> str:
 
 
 def text(columns: Columns) -> str:
-    """Texts quoted and no formulas, numbers with all digits."""
+    """Return CSV with all digits; text is quoted, and escaped so that spreadsheets do not run it as a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow([escaping.csv(name) for name in columns])

@@ -1,4 +1,4 @@
-"""A run of MLflow with a nested one per lane, in the experiment `regexp` of an SQLite store."""
+"""Export a run as an MLflow run with a nested run per trained model, in the experiment `regexp` of an SQLite store."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from regexp.export.contents import Contents, distinct, lane_name
 from regexp.runs.files import explained
 
 EXPERIMENT = "regexp"
-MOST_PARAMS, MOST_METRICS = 100, 1_000  # that MLflow takes at once
-MOST_RUNS = 50_000
+MOST_PARAMS, MOST_METRICS = 100, 1_000  # the largest batches MLflow accepts
+MOST_RUNS = 50_000  # the largest page of a search that MLflow accepts
 LONGEST_NAME = 200
 
 
 def write(run: Contents, output: Path) -> str:
-    """The config as parameters, curves as metrics over epochs, final metrics as `final/...`; the mean in the parent.
+    """Write the config as parameters, curves as metrics by epoch, and final metrics as `final/...`; return a message.
 
-    Raises UsageError for a run that is in the store already.
+    The parent run holds the means over seeds. Raises UsageError if the store already has the run.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # an export tells nobody
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # an export must not send usage data
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     with explained(output):
         output.mkdir(parents=True, exist_ok=True)
     store = output / "mlflow.db"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of SQLAlchemy, about MLflow
+        warnings.simplefilter("ignore")  # SQLAlchemy warns about MLflow's models
         _write(run, store)
-    return f"look at it with: mlflow ui --backend-store-uri sqlite:///{store}"
+    return f"view with: mlflow ui --backend-store-uri sqlite:///{store}"
 
 
 def _write(run: Contents, store: Path) -> None:
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{store.resolve()}")
-    known = client.get_experiment_by_name(EXPERIMENT)
+    existing = client.get_experiment_by_name(EXPERIMENT)
     artifacts = store.parent.resolve().as_uri()
-    experiment = known.experiment_id if known else client.create_experiment(EXPERIMENT, artifacts)
-    if any(one.info.run_name == run.name for one in client.search_runs([experiment], max_results=MOST_RUNS)):
-        raise UsageError(f"{run.name} is in {store} already; choose another --output")
-    finals = {seed: {f"final/{name}": value for name, value in own.items()} for seed, own in run.final.items()}
-    names = distinct(dict.fromkeys([*run.metrics, *(name for own in finals.values() for name in own)]), allowed)
+    experiment = existing.experiment_id if existing else client.create_experiment(EXPERIMENT, artifacts)
+    if any(logged.info.run_name == run.name for logged in client.search_runs([experiment], max_results=MOST_RUNS)):
+        raise UsageError(f"{run.name} is already in {store}; choose another --output")
+    finals = {seed: {f"final/{name}": value for name, value in metrics.items()} for seed, metrics in run.final.items()}
+    names = distinct(dict.fromkeys([*run.metrics, *(name for metrics in finals.values() for name in metrics)]), allowed)
     parent = _run(client, experiment, run.name, run.config, {f"regexp.{key}": text for key, text in run.about.items()})
     _log(client, parent, names, [(_means(finals), 0)])
     members = any(point.member for point in run.curves)
@@ -61,8 +61,8 @@ def _write(run: Contents, store: Path) -> None:
 
 def _means(final: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
     values: dict[str, list[float]] = {}
-    for own in final.values():
-        for name, value in own.items():
+    for metrics in final.values():
+        for name, value in metrics.items():
             values.setdefault(name, []).append(value)
     return {name: sum(v) / len(v) for name, v in values.items()}
 
@@ -70,11 +70,11 @@ def _means(final: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
 def _run(client: Any, experiment: str, name: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
     from mlflow.entities import Param
 
-    made = client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id
+    run_id = client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id
     params = [Param(key, str(config[name])) for name, key in distinct(config, allowed).items()]
-    for some in _parts(params, MOST_PARAMS):
-        client.log_batch(made, params=some)
-    return str(made)
+    for batch in _parts(params, MOST_PARAMS):
+        client.log_batch(run_id, params=batch)
+    return str(run_id)
 
 
 def _log(
@@ -82,18 +82,20 @@ def _log(
 ) -> None:  # fmt: skip
     from mlflow.entities import Metric
 
-    metrics = [Metric(names[name], value, 0, step) for own, step in values for name, value in own.items()]
-    for some in _parts(metrics, MOST_METRICS):
-        client.log_batch(run, metrics=some)
+    metrics = [
+        Metric(names[name], value, 0, step) for values_at_step, step in values for name, value in values_at_step.items()
+    ]
+    for batch in _parts(metrics, MOST_METRICS):
+        client.log_batch(run, metrics=batch)
 
 
 def _parts(items: list[Any], size: int) -> Iterable[list[Any]]:
     rest = iter(items)
-    while some := list(islice(rest, size)):
-        yield some
+    while part := list(islice(rest, size)):
+        yield part
 
 
 def allowed(name: str) -> str:
-    """A name as MLflow takes it: letters, digits, `_-. :/`, and no path that means another."""
+    """Return a name that MLflow accepts: letters, digits and `_-. :/`, without `.` and `..` as parts of a path."""
     parts = [re.sub(r"[^\w\-. :]", "_", part, flags=re.ASCII) for part in name.split("/")]
     return "/".join(part if part.strip(".") else "_" for part in parts)[:LONGEST_NAME].rstrip("/")

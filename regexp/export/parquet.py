@@ -1,4 +1,4 @@
-"""config.parquet, curves.parquet and final.parquet, by PyArrow."""
+"""Export a run as config.parquet, curves.parquet and final.parquet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from regexp.runs.files import write_atomic
 
 
 def write(run: Contents, output: Path) -> str:
-    """A file per table; numbers as numbers, null where there is none."""
+    """Write one file per table, with null for missing numbers; return a message."""
     import pyarrow
     from pyarrow import parquet
 

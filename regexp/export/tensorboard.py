@@ -1,4 +1,4 @@
-"""An event file per lane, by TensorBoard's own writer; TensorFlow is not needed."""
+"""Export a run as one TensorBoard event file per trained model, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from regexp.export.contents import Contents, fresh, lane_name
 
 
 def write(run: Contents, output: Path) -> str:
-    """Curves as scalars over epochs, final metrics as `final/...`, the config as hyperparameters."""
+    """Write curves as scalars, final metrics as `final/...` and the config as hyperparameters; return a message."""
     from tensorboard.plugins.hparams import summary_v2
 
     folder = fresh(run, output)
@@ -26,7 +26,7 @@ def write(run: Contents, output: Path) -> str:
             if not stage and member == 0:
                 last = max((point.epoch for point in points), default=0)
                 add(last, _scalars({f"final/{name}": value for name, value in run.final.get(seed, {}).items()}))
-    return f"look at it with: tensorboard --logdir {output}"
+    return f"view with: tensorboard --logdir {output}"
 
 
 def _scalars(values: Mapping[str, float]) -> Any:
@@ -37,7 +37,7 @@ def _scalars(values: Mapping[str, float]) -> Any:
 
 @contextlib.contextmanager
 def _writer(folder: Path) -> Iterator[Any]:
-    """add(step, summary), while it is open."""
+    """Open an event file; yield a function add(step, summary)."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
