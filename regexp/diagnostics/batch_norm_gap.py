@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def explain(subject: Subject) -> Explanation:
     )  # fmt: skip
 
 
-def gap(ema: Any, exact: Any) -> tuple[np.ndarray, np.ndarray]:
+def gap(ema: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the distance of the means in standard deviations and the variances' relative error, both (units,)."""
     variance = np.maximum(np.asarray(exact["variance"], np.float64), LEAST)
     distance = np.abs(np.asarray(ema["mean"], np.float64) - exact["mean"]) / np.sqrt(variance)

@@ -9,8 +9,10 @@ from typing import Any
 from regexp.core.lazy import jax, jnp, lax
 from regexp.engine.statistics import recomputed
 from regexp.engine.step import (
+    Lane,
     Progress,
     Shared,
+    Spec,
     Variables,
     forward,
     gather,
@@ -20,6 +22,7 @@ from regexp.engine.step import (
     train_step,
     training_loss,
 )
+from regexp.experiment import Experiment
 from regexp.losses import LOSSES
 from regexp.regularizers.adversarial.attack import ascend
 from regexp.regularizers.base import Batch
@@ -29,13 +32,15 @@ Array = Any
 Tree = Any
 
 
-def raw(spec: Any, experiment: Any, lane: Any, rows: Array, inputs: Array, targets: Array) -> tuple[Array, Array]:
+def raw(
+    spec: Spec, experiment: Experiment, lane: Lane, rows: Array, inputs: Array, targets: Array
+) -> tuple[Array, Array]:
     """Return raw inputs and targets of some rows."""
     return gather(spec, Shared(inputs, targets), lane, rows)
 
 
 def loss_of(
-    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array
+    spec: Spec, experiment: Experiment, lane: Lane, variables: Variables, inputs: Array, targets: Array
 ) -> Callable[[Array], Array]:
     """Return a function from flat model parameters (P,) to the mean data loss in evaluation mode, without penalties."""
     from jax.flatten_util import ravel_pytree
@@ -51,14 +56,14 @@ def loss_of(
 
 
 def data_loss(
-    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array
+    spec: Spec, experiment: Experiment, lane: Lane, variables: Variables, inputs: Array, targets: Array, flat: Array
 ) -> Array:
     """Return the mean data loss at flat weights (P,)."""
     return loss_of(spec, experiment, lane, variables, inputs, targets)(flat)
 
 
 def curvature(
-    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array
+    spec: Spec, experiment: Experiment, lane: Lane, variables: Variables, inputs: Array, targets: Array, flat: Array
 ) -> tuple[Array, Array, Array]:
     """Return data loss, gradient (P,) and Hessian (P, P)."""
     loss = loss_of(spec, experiment, lane, variables, inputs, targets)
@@ -66,7 +71,14 @@ def curvature(
 
 
 def lanczos(
-    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array, basis: Array
+    spec: Spec,
+    experiment: Experiment,
+    lane: Lane,
+    variables: Variables,
+    inputs: Array,
+    targets: Array,
+    flat: Array,
+    basis: Array,
 ) -> tuple[Array, Array, Array]:
     """Return the norm of the gradient, and diagonal and off-diagonal of the Hessian in a Krylov basis.
 
@@ -92,33 +104,40 @@ def lanczos(
     return jnp.linalg.norm(slope(flat)), diagonal, off
 
 
-def outputs(spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array) -> Array:
+def outputs(spec: Spec, experiment: Experiment, lane: Lane, variables: Variables, inputs: Array) -> Array:
     """Return the outputs (n, K) in evaluation mode."""
     return forward(experiment, spec, lane, variables, inputs, "eval").outputs
 
 
 def fgsm(
-    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array
+    spec: Spec, experiment: Experiment, lane: Lane, variables: Variables, inputs: Array, targets: Array, epsilons: Array
 ) -> tuple[Array, Array]:
     """Attack by one step of the full size; return attacked inputs (E, n, ...) and outputs (E, n, K)."""
     return _attacked(spec, experiment, lane, variables, inputs, targets, epsilons, 1)
 
 
 def pgd(
-    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array
+    spec: Spec, experiment: Experiment, lane: Lane, variables: Variables, inputs: Array, targets: Array, epsilons: Array
 ) -> tuple[Array, Array]:
     """Attack by several projected steps; return attacked inputs (E, n, ...) and outputs (E, n, K)."""
     return _attacked(spec, experiment, lane, variables, inputs, targets, epsilons, pgd_steps(experiment))
 
 
-def pgd_steps(experiment: Any) -> int:
+def pgd_steps(experiment: Experiment) -> int:
     """Return the number of PGD steps in the config, 10 by default."""
     attacks = experiment.evaluation.attacks
     return int(attacks.steps) if attacks else 10
 
 
 def _attacked(
-    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, epsilons: Array, steps: int
+    spec: Spec,
+    experiment: Experiment,
+    lane: Lane,
+    variables: Variables,
+    inputs: Array,
+    targets: Array,
+    epsilons: Array,
+    steps: int,
 ) -> tuple[Array, Array]:
     def loss(x: Array) -> Array:
         logits = forward(experiment, spec, lane, variables, x, "eval").outputs
@@ -132,7 +151,9 @@ def _attacked(
     return lax.map(attack, epsilons)
 
 
-def masked(spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, numbers: Array) -> tuple[Array, Array]:
+def masked(
+    spec: Spec, experiment: Experiment, lane: Lane, variables: Variables, inputs: Array, numbers: Array
+) -> tuple[Array, Array]:
     """Return outputs (n, K) by weight scaling, and outputs (T, n, K) with a mask drawn for each of `numbers`."""
     streams = stream_keys(experiment, lane.key)
 
@@ -144,8 +165,8 @@ def masked(spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array,
 
 
 def descent(
-    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, flat: Array, rate: Array,
-    lengths: Array,
+    spec: Spec, experiment: Experiment, lane: Lane, variables: Variables, inputs: Array, targets: Array, flat: Array,
+    rate: Array, lengths: Array,
 ) -> Array:  # fmt: skip
     """Return the weights (L, P) after `lengths` (L,) steps of gradient descent on the data loss; lengths must rise."""
     slope = jax.grad(loss_of(spec, experiment, lane, variables, inputs, targets))
@@ -159,15 +180,15 @@ def descent(
 
 
 def population(
-    spec: Any, experiment: Any, lane: Any, variables: Any, inputs: Array, targets: Array, batches: Array
+    spec: Spec, experiment: Experiment, lane: Lane, variables: Variables, inputs: Array, targets: Array, batches: Array
 ) -> Variables:
     """Return the variables with running statistics over all of `batches`, rows (steps, B)."""
     return recomputed(experiment, spec, Shared(inputs, targets), lane, variables, batches)
 
 
 def trajectory(
-    spec: Any, experiment: Any, observed: Any, lane: Any, inputs: Array, targets: Array, order: Array, watched: Array,
-    factors: Array,
+    spec: Spec, experiment: Experiment, observed: Experiment, lane: Lane, inputs: Array, targets: Array, order: Array,
+    watched: Array, factors: Array,
 ) -> dict[str, Tree]:  # fmt: skip
     """Train from the start through the batches `order` (P, S, B); measure a `Trajectory` every S steps.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from regexp.core import escaping
 from regexp.report.compare import Line
@@ -51,7 +52,7 @@ def rows_of(figure: Figure, names: Sequence[str]) -> Axes:
     return axes
 
 
-def legend(figure: Figure, handles: Mapping[str, Any]) -> None:
+def legend(figure: Figure, handles: Mapping[str, Line2D]) -> None:
     """Add a legend below the charts, and heighten the figure by its lines."""
     columns = min(3, len(handles))
     figure.set_figheight(3.2 + 0.22 * -(-len(handles) // columns))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from regexp.core import escaping
@@ -65,7 +65,7 @@ def _draw_panels(
     """Draw panels side by side, on one scale if all show one metric; a row looks the same in every chart."""
     same = len({key.partition("/")[2] for key, _ in panels}) == 1
     drawn = figure.subplots(1, len(panels), sharey=same, squeeze=False)[0]
-    handles: dict[str, Any] = {}
+    handles: dict[str, Line2D] = {}
     for axes, (key, rows) in zip(drawn, panels, strict=True):
         for name, table in rows:
             handles[name] = _draw_curve(axes, table, names.index(name))
@@ -75,7 +75,7 @@ def _draw_panels(
     legend(figure, handles)
 
 
-def _draw_curve(axes: Axes, table: Table, index: int) -> Any:
+def _draw_curve(axes: Axes, table: Table, index: int) -> Line2D:
     c, colour = curve(table), COLOURS[index % len(COLOURS)]
     axes.fill_between(c.epochs, c.least, c.greatest, color=colour, alpha=0.13, linewidth=0)
     step = max(1, len(c.epochs) // 6)
