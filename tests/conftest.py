@@ -10,8 +10,16 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
+from jaxtyping import install_import_hook
 
-from regexp.engine import cache, device, lanes
+from tests import shapes
+
+CHECKED = ("regularizers", "models", "losses", "metrics", "optimizers", "schedules", "initializers")
+
+# Before the first import of the package: the hook rewrites modules as they are imported.
+install_import_hook([f"regexp.{package}" for package in CHECKED], f"{shapes.__name__}.checked")
+
+from regexp.engine import cache, device, lanes  # noqa: E402
 
 device.cores = lambda: 2
 cache.use = cache.use_jax  # it looks up what was traced; the package's own trusts the source, which tests patch
