@@ -207,7 +207,8 @@ def init_variables(experiment: Experiment, spec: Spec, lane: Lane) -> Variables:
     parameters: dict[str, Tree] = {"model": first}
     state: dict[str, Tree] = {}
     last, inputs = list(sites)[-1], jnp.zeros((1, *shape))
-    batch = Batch(example, None, lane.low, lane.high, own=lane.own)
+    targets = jnp.zeros((1, spec.outputs), jnp.float32)
+    batch = Batch(example, targets, lane.low, lane.high, constants=lane.own)
     for method in experiment.regularizers:
         if method.overrides("site_variables"):
             own = stream(lane.key, f"{method.name}/initialization")

@@ -1,29 +1,30 @@
-"""The hooks: where a regularizer may act on one training step. Every body here is the identity.
+"""The hooks: where a regularizer may act on one training step. Every hook of the base class is the identity.
 
     place        hook                                   called
-    data         prepare(data, split, generator)        once per lane, before training, by NumPy: constants of its own
+    data         prepare(data, split, generator)        once per lane, before training, by NumPy: the method's constants
                  resample(rows, generator)              once per member of an ensemble
     inputs,      transform_batch(batch, key)            on the raw batch, before the forward pass; training only
     targets
-    weights      weight_variables(params)               first values of trainable arrays that stand for weights
-                 reparametrize(params, own)             weights from them; also what penalties see
+    weights      weight_variables(params)               initial values of trainable arrays that parametrize the weights
+                 reparametrize(params, variables)       weights from these arrays; penalties see the result
                  transform_weights(params, site)        inside the loss
     activations  transform_activation(x, site)          by the model at its named sites
-    parameters   penalty(params)                        its gradient is added; its value is logged apart
-    loss         transform_losses(losses, outputs, b)   on the losses of the examples: labels that are missing
+    parameters   penalty(params)                        its gradient is added; its value is logged separately
+    loss         transform_losses(losses, outputs, b)   on the per-example losses: missing labels
                  transform_loss(loss)                   around the data loss: adversarial training
-    gradients    transform_gradient(gradient)           around value and gradient of the whole objective
-                 transform_rate(rate, progress)         on the schedule's share of the learning rate
+    gradients    transform_gradient(gradient)           around value and gradient of the complete objective
+                 transform_rate(rate, progress)         on the schedule's factor of the learning rate
                  transform_update(learning_rate)        an optax transformation after the optimizer's
                  project(params, step_sizes)            after the update
-    loop         start_memory(), after_step(...),       memory of its own, inside the compiled chunk
+    loop         start_memory(), after_step(...),       the method's memory, inside the compiled chunk
                  after_epoch(...)
-                 averaged(memory, variables)            what is evaluated in the place of the trained variables
+                 averaged(memory, variables)            variables to evaluate instead of the trained ones
                  models(memory, epoch, epochs)          several sets of variables whose predictions are averaged
 
-They are folded in the order of the YAML (`transform_batch` by fold.py). Every (method, hook) has a random stream of
-its own, so that switching one method on moves no other's draws. A method with variables of its own (batch norm's gamma,
-beta and running statistics) declares them by `site_variables`; they live in the carry next to the model's.
+Hooks are folded in the order of the YAML (`transform_batch` by fold.py). Every (method, hook) has its own random
+stream, so adding a method does not change the draws of the others. A method with trainable arrays or running statistics
+(batch norm's gamma, beta, mean and variance) declares them by `site_variables`; the carry holds them next to the
+model's.
 """
 
 from __future__ import annotations
@@ -31,74 +32,82 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
 
 from regexp.core.component import Catalogue, Component
 from regexp.core.lazy import jnp, optax
+from regexp.core.shapes import Array, Bool, Float, Int, Key, Scalar, Tree
 
-Array = Any  # a jax.Array or a tracer of one
-Params = dict[str, dict[str, Array]]  # layer -> {"kernel": ..., "bias": ...}
+Arrays = dict[str, Array]
+Params = dict[str, Arrays]  # layer -> {"kernel": ..., "bias": ...}
+Memory = dict[str, Tree]
+DataLoss = Callable[[Tree, "Batch"], tuple[Array, Tree]]  # (variables, batch) -> (mean data loss, new state)
+ObjectiveGradient = Callable[[Tree], tuple[tuple[Array, Tree], Tree]]  # parameters -> ((loss, state), gradients)
+T = TypeVar("T")
+Number = TypeVar("Number", bound=Scalar)
 
 
 class Batch(NamedTuple):
     """One minibatch in raw units: images in [0, 1], tables as read.
 
-    inputs   (B, H, W, C) or (B, D)
-    targets  (B, K) probabilities for classification, (B, outputs) numbers for regression
-    low, high  the range of raw inputs, scalars or (D,): what an attack may not leave
-    rows     (B,) the examples' rows in the dataset
-    epoch    epochs trained so far, a fraction within one
-    own      what each method's `prepare` returned: {method: {name: array}}
+    inputs     (B, H, W, C) or (B, D)
+    targets    (B, K) probabilities for classification, (B, outputs) numbers for regression
+    low, high  the range of raw inputs, scalars or (D,); attacks stay within it
+    rows       (B,) the examples' rows in the dataset
+    epoch      epochs trained so far, with the fraction of the current one
+    constants  the arrays that each method's `prepare` returned: {method: {name: array}}
     """
 
-    inputs: Array
-    targets: Array
-    low: Array
-    high: Array
-    rows: Array = None
-    epoch: Array = 0.0
-    own: Mapping[str, Mapping[str, Array]] = {}
+    inputs: Float[Array, " batch *features"]
+    targets: Float[Array, "batch outputs"]
+    low: Float[Array, "*columns"]
+    high: Float[Array, "*columns"]
+    rows: Int[Array, " batch"] | None = None
+    epoch: Scalar = 0.0
+    constants: Mapping[str, Mapping[str, Array]] = {}
 
 
 @dataclass
 class Site:
-    """A named place in the forward pass, as the model offers it to `transform_activation`.
+    """A named place in the forward pass, as the model passes it to `transform_activation`.
 
     name        `input`, `hidden_0/pre` (before the nonlinearity), `hidden_0/post` (after it), `block_1/residual`
-    mode        "train", "eval" (deterministic), "mc" (random draws, running statistics) or "statistics" (no draws, the
-                batch's statistics, which are left in `new_state` as they are)
-    key         a random key of this method and site; None where nothing is drawn
-    parameters  the method's own trainable arrays here
-    state       the method's own running statistics here; assign `new_state` to change them in training
+    mode        "train", "eval" (deterministic), "mc" (random draws, running statistics) or "statistics" (no draws; the
+                statistics of the batch, which are stored unchanged in `new_state`)
+    key         the random key of this method and site; None where nothing is drawn
+    parameters  the method's trainable arrays at this site
+    state       the method's running statistics at this site; assign `new_state` to change them in training
     depth       for residual sites: the block's number over the number of blocks, in (0, 1]
-    examples    in the batch
-    last        whether this is the last layer before the output; told to `site_variables` alone
-    inputs      (B, *shape) what the network was given, preprocessed, before any method acts on it
-    batch       the minibatch, in training; told to `site_variables` it has only what belongs to no example
-    losses      (B,) assign what is to be added to the examples' losses in training
+    examples    number of examples in the batch
+    last        whether this is the last layer before the output; set for `site_variables` only
+    inputs      (B, *shape) the network's preprocessed inputs, before any method acts on them
+    batch       the minibatch, in training; for `site_variables` its per-example fields are placeholders
+    losses      (B,) assign to it to add to the examples' losses in training
     """
 
     name: str
     mode: str
-    key: Array = None
+    key: Key | None = None
     parameters: Mapping[str, Array] = field(default_factory=dict)
     state: Mapping[str, Array] = field(default_factory=dict)
     new_state: Mapping[str, Array] | None = None
     depth: float = 1.0
     examples: int = 0
     last: bool = False
-    inputs: Array = None
+    inputs: Float[Array, " batch *features"] | None = None
     batch: Batch | None = None
-    losses: Array = None
+    losses: Float[Array, " batch"] | None = None
 
     @property
     def layer(self) -> str:
-        """The layer's name: `hidden_0` of `hidden_0/pre`."""
+        """The layer's name, such as `hidden_0` for `hidden_0/pre`."""
         return self.name.rpartition("/")[0] or self.name
 
     @property
     def kind(self) -> str:
-        """`input`, `pre`, `post` or `residual`."""
+        """The last part of the name: `input`, `pre`, `post` or `residual`."""
         return self.name.rpartition("/")[2]
 
     @property
@@ -107,13 +116,40 @@ class Site:
         return self.mode in ("train", "mc")
 
 
-class Regularizer(Component):
-    """A method that acts through the hooks it overrides.
+def present(field_of_site: T | None) -> T:
+    """Return a field of a site that must be set where it is read. Raises ValueError if it is None."""
+    if field_of_site is None:
+        raise ValueError("the forward pass did not set this field of the site")
+    return field_of_site
 
-    `neutral` holds the field values at which the method does nothing; {} where there are none.
+
+@runtime_checkable
+class Examples(Protocol):
+    """The fields of datasets.base.Data that `prepare` reads."""
+
+    @property
+    def targets(self) -> np.ndarray: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def extra(self) -> np.ndarray | None: ...
+
+
+@runtime_checkable
+class Parts(Protocol):
+    """The field of datasets.base.Split that `prepare` reads."""
+
+    @property
+    def train(self) -> np.ndarray: ...
+
+
+class Regularizer(Component):
+    """The base of all methods: a method acts through the hooks that it overrides.
+
+    `neutral` maps fields to the values at which the method has no effect; {} if there are none.
     `images_only`, `classification_only`, `needs_validation`, `needs_hidden` (layers) and `needs_others` (in the batch)
-    are what the config checks before anything runs; `needs_colour` names the fields that must be neutral where images
-    do not have three channels.
+    are requirements that the config checks before training; `needs_colour` names the fields that must be neutral if
+    images do not have three channels.
     """
 
     neutral: ClassVar[Mapping[str, float]] = {}
@@ -124,22 +160,22 @@ class Regularizer(Component):
     needs_hidden: ClassVar[bool] = False
     needs_others: ClassVar[bool] = False
     is_ensemble: ClassVar[bool] = False
-    resamples: ClassVar[bool] = False  # each member its own training rows
-    reseeds: ClassVar[bool] = False  # each member its own initial weights, orders and draws
+    resamples: ClassVar[bool] = False  # each member has its own training rows
+    reseeds: ClassVar[bool] = False  # each member has its own initial weights, batch orders and draws
 
     @property
     def selects_best(self) -> bool | None:
-        """Whether the run is measured at its best epoch (True) or its last (False); None leaves it to the config."""
+        """Whether the best epoch (True) or the last (False) is evaluated; None leaves the choice to the config."""
         return None
 
     @classmethod
     def acts_on(cls) -> str:
-        """The folder of its file: inputs, targets, weights, activations, parameters, ..."""
+        """Return the folder of the method's file: inputs, targets, weights, activations, parameters, ..."""
         return cls.__module__.split(".")[-2]
 
     @classmethod
     def overrides(cls, hook: str) -> bool:
-        """Whether this method takes part in a hook."""
+        """Return whether this method overrides a hook."""
         return getattr(cls, hook) is not getattr(Regularizer, hook)
 
     def conflicts(self, experiment: Any) -> list[str]:
@@ -147,109 +183,109 @@ class Regularizer(Component):
         return []
 
     def lanes(self) -> int:
-        """How many models are trained side by side for each seed."""
+        """Return the number of models trained side by side for each seed."""
         return 1
 
-    def prepare(self, data: Any, split: Any, generator: Any) -> dict[str, Any]:
-        """Arrays of this lane, by NumPy: datasets.base Data and Split, numpy.random.Generator; `Batch.own` has them."""
+    def prepare(self, data: Examples, split: Parts, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return the method's constants for a lane; a step reads them from `Batch.constants`."""
         return {}
 
-    def resample(self, rows: Any, generator: Any) -> Any:
-        """The training rows (NumPy) of one member of an ensemble, as many as given."""
+    def resample(self, rows: Int[np.ndarray, " n"], generator: np.random.Generator) -> Int[np.ndarray, " n"]:
+        """Return the training rows of one member of an ensemble, as many as `rows`."""
         return rows
 
-    def transform_batch(self, batch: Batch, key: Array) -> Batch:
+    def transform_batch(self, batch: Batch, key: Key) -> Batch:
         return batch
 
-    def weight_variables(self, params: Params) -> dict[str, dict[str, Array]]:
-        """Trainable arrays by layer that, with the kernels, make the weights."""
+    def weight_variables(self, params: Params) -> Params:
+        """Return initial values of the trainable arrays by layer that define the weights together with the kernels."""
         return {}
 
-    def reparametrize(self, params: Params, own: Mapping[str, Mapping[str, Array]]) -> Params:
+    def reparametrize(self, params: Params, variables: Mapping[str, Mapping[str, Array]]) -> Params:
         return params
 
     def transform_weights(self, params: Params, site: Site) -> Params:
         return params
 
-    def site_variables(self, site: Site, shape: tuple[int, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
-        """(trainable arrays, running statistics) of this method at a site whose activations are (B, *shape)."""
+    def site_variables(self, site: Site, shape: tuple[int, ...]) -> tuple[Arrays, Arrays]:
+        """Return the initial (trainable arrays, running statistics) at a site whose activations are (B, *shape)."""
         return {}, {}
 
     def absorbs_bias(self, site_name: str) -> bool:
-        """Whether a bias just before this site has no effect and is left out of the model."""
+        """Return whether a bias just before this site has no effect, so that the model omits it."""
         return False
 
-    def transform_activation(self, x: Array, site: Site) -> Array:
+    def transform_activation(self, x: Float[Array, " batch *features"], site: Site) -> Float[Array, " batch *features"]:
         return x
 
-    def penalty(self, params: Params) -> Array:
+    def penalty(self, params: Params) -> Float[Array, ""]:
         return jnp.zeros(())
 
     def differentiable(self) -> bool:
-        """Whether the penalty's gradient is added; False where `project` does its work (static fields decide)."""
+        """Return whether the penalty's gradient is added; False if `project` replaces it. Static fields decide."""
         return True
 
-    def transform_losses(self, losses: Array, outputs: Array, batch: Batch) -> Array:
-        """losses (B,) of outputs (B, K); their mean is the data loss."""
+    def transform_losses(
+        self, losses: Float[Array, " batch"], outputs: Float[Array, "batch outputs"], batch: Batch
+    ) -> Float[Array, " batch"]:
+        """Return per-example losses, whose mean is the data loss."""
         return losses
 
-    def transform_loss(
-        self, loss: Callable[[Any, Batch], tuple[Array, Any]], key: Array
-    ) -> Callable[[Any, Batch], tuple[Array, Any]]:
-        """`loss(variables, batch) -> (mean data loss, new state)`; called twice it draws the same masks."""
+    def transform_loss(self, loss: DataLoss, key: Key) -> DataLoss:
+        """Return a function like `loss`, which draws the same masks each time it is called."""
         return loss
 
-    def transform_gradient(self, gradient: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
-        """`gradient(parameters) -> ((loss, state), gradients)` of the data loss plus all penalties."""
+    def transform_gradient(self, gradient: ObjectiveGradient) -> ObjectiveGradient:
+        """Return a function like `gradient`, which differentiates the data loss plus all penalties."""
         return gradient
 
-    def transform_rate(self, rate: Array, progress: Array) -> Array:
-        """`rate`: the schedule's share of the learning rate; `progress`: the share of the run that is over."""
+    def transform_rate(self, rate: Float[Array, ""], progress: Scalar) -> Float[Array, ""]:
+        """Return eps_k / eps_0 from the schedule's `rate`; `progress` is the elapsed fraction of the run."""
         return rate
 
-    def transform_update(self, learning_rate: Array) -> optax.GradientTransformation:
+    def transform_update(self, learning_rate: Scalar) -> optax.GradientTransformation:
         return optax.identity()
 
     def project(self, params: Params, step_sizes: Params) -> Params:
         return params
 
-    def start_memory(self, variables: Any) -> dict[str, Any]:
-        """What `after_step` and `after_epoch` remember: arrays, or trees like the first `variables`."""
+    def start_memory(self, variables: Tree) -> Memory:
+        """Return the initial memory of `after_step` and `after_epoch`: arrays, or trees like `variables`."""
         return {}
 
-    def after_step(self, memory: dict[str, Any], variables: Any, epoch: Array) -> dict[str, Any]:
-        """`epoch`: epochs trained so far, this step included, a fraction within one."""
+    def after_step(self, memory: Memory, variables: Tree, epoch: Scalar) -> Memory:
+        """Return the memory after a step; `epoch` counts epochs including this step, with fractions."""
         return memory
 
     def after_epoch(
-        self, memory: dict[str, Any], score: Array, variables: Any, epoch: Array, epochs: Array
-    ) -> tuple[dict[str, Any], Array]:
-        """Returns (memory, whether this lane stops).
+        self, memory: Memory, score: Scalar, variables: Tree, epoch: Scalar, epochs: Scalar
+    ) -> tuple[Memory, Bool[Array, ""]]:
+        """Return (memory, whether this lane stops).
 
         score: the monitored validation metric, smaller is better
-        variables: as trained
-        epoch, epochs: those trained, this one included, and those of the whole run
+        variables: the trained variables
+        epoch, epochs: the number of epochs trained, this one included, and of the run
         """
         return memory, jnp.asarray(False)
 
-    def averaged(self, memory: Mapping[str, Any], variables: Any) -> Any:
+    def averaged(self, memory: Mapping[str, Tree], variables: Tree) -> Tree:
         return variables
 
-    def models(self, memory: Mapping[str, Any], epoch: int, epochs: int) -> list[Any]:
-        """Variables of each model that is trained to its end; [] where the one in training is the only one.
+    def models(self, memory: Mapping[str, Tree], epoch: int, epochs: int) -> list[Tree]:
+        """Return the variables of each completely trained model; [] if the run trains a single one.
 
-        epoch, epochs: those trained so far, and those of the whole run
+        epoch, epochs: the number of epochs trained so far, and of the run
         """
         return []
 
 
-def kernels(params: Params) -> dict[str, Array]:
-    """The weights w of the formulas: every layer's kernel, never a bias, gamma or beta."""
+def kernels(params: Params) -> Arrays:
+    """Return the weights w of the formulas: every layer's kernel, never a bias, gamma or beta."""
     return {layer: arrays["kernel"] for layer, arrays in params.items() if "kernel" in arrays}
 
 
-def unit_axes(w: Array) -> tuple[int, ...]:
-    """The axes of a kernel over which one unit's incoming weights run.
+def unit_axes(w: Float[Array, "*inputs units"]) -> tuple[int, ...]:
+    """Return the axes of a kernel that index one unit's incoming weights.
 
     (n_in, n_out), convolution (h, w, n_in, n_out), untied convolution (places, n_in, n_out): a unit at each place.
     """
@@ -257,18 +293,18 @@ def unit_axes(w: Array) -> tuple[int, ...]:
 
 
 def with_kernels(params: Params, new: Mapping[str, Array]) -> Params:
-    """`params` with the kernels in `new` put in the place of the old."""
+    """Return `params` with the kernels of the layers in `new` replaced."""
     return {layer: {**arrays, "kernel": new[layer]} if layer in new else arrays for layer, arrays in params.items()}
 
 
-def matching(layers: Mapping[str, Array] | None, layer: str, default: Array) -> Array:
-    """The number that `layers` (pattern -> number) gives a layer: the longest match counts, else `default`."""
+def matching(layers: Mapping[str, Number] | None, layer: str, default: Number) -> Number:
+    """Return the number of the longest pattern in `layers` that matches the layer's name, else `default`."""
     patterns = [pattern for pattern in layers or {} if fnmatchcase(layer, pattern)]
     return (layers or {})[max(patterns, key=lambda p: (len(p), p))] if patterns else default
 
 
-def strengths(default: Array, layers: Mapping[str, Array] | None, params: Params) -> list[tuple[Array, Array]]:
-    """(strength, kernel) of every layer."""
+def strengths(default: Number, layers: Mapping[str, Number] | None, params: Params) -> list[tuple[Number, Array]]:
+    """Return (strength, kernel) of every layer."""
     return [(matching(layers, layer, default), w) for layer, w in kernels(params).items()]
 
 

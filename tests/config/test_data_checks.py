@@ -82,7 +82,7 @@ TABLE = "dataset: {name: csv, path: FOLDER/t.csv, %s}\n"
         ),
         ("dataset: {name: npz, path: FOLDER/t.npz, inputs: x}\n", "inputs", "no array 'x', only inputs, targets"),
         ("dataset: {name: mnist, path: FOLDER}\n", "path", "no train-images-idx3-ubyte.gz there"),
-        ("regularizers: {semi_supervised: {labels: 999}}\n", "labels", "wants 999 labels of class '0', which has"),
+        ("regularizers: {semi_supervised: {labels: 999}}\n", "labels", "needs 999 labels of class '0', which has"),
     ],
 )
 def test_a_value_that_the_data_refuses_is_located(text, key, message, tmp_path, capsys):

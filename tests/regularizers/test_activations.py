@@ -257,7 +257,7 @@ def test_stochastic_depth_meets_the_blocks_of_a_residual_network_alone():
         return x
 
     model = ResNet(depth=14, width=2)
-    params = model.init(jax.random.key(0), (6, 6, 3), 3, lambda layer: True)
+    params = model.init(jax.random.PRNGKey(0), (6, 6, 3), 3, lambda layer: True)
     model.apply(params, jnp.ones((1, 6, 6, 3)), record)
     assert depths == {f"block_{i}/residual": pytest.approx((i + 1) / 6) for i in range(6)}
     x = jnp.ones((3, 4))

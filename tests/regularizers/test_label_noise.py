@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def trained(*methods, seed=0):
     rows, targets = jnp.arange(N), jnp.eye(CLASSES)[DATA.targets]
     batch = Batch(jnp.asarray(DATA.inputs), targets, jnp.zeros(()), jnp.ones(()), rows, 0.0, own)
     for method in methods:
-        batch = method.transform_batch(batch, None)
+        batch = method.transform_batch(batch, jax.random.PRNGKey(0))
     return batch.targets
 
 

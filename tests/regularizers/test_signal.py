@@ -61,7 +61,7 @@ def test_members_of_an_ensemble_keep_the_same_labels():
 
 
 def test_a_class_with_too_few_examples_is_told():
-    with pytest.raises(DataError, match=r"semi_supervised wants 60 labels of class 'class 0', which has 5\d"):
+    with pytest.raises(DataError, match=r"semi_supervised needs 60 labels of class 'class 0', which has 5\d"):
         kept(60)
 
 
@@ -286,7 +286,7 @@ def test_extra_targets_without_a_value_or_a_spread_stay_finite():
     column[:, 2] = [1, 2, 3, np.nan, 100, 200]
     data = Data(np.zeros((6, 1), np.float32), np.zeros(6, np.int32), ("a", "b"), extra=column)
     parts = Split(np.arange(4), np.arange(0), np.arange(4, 6))
-    found = Auxiliary(head="extra").prepare(data, parts, None)["targets"]
+    found = Auxiliary(head="extra").prepare(data, parts, np.random.default_rng(0))["targets"]
     assert np.isnan(found[:, 0]).all()
     np.testing.assert_array_equal(found[:, 1], 0)
     np.testing.assert_allclose(found[:3, 2], np.array([-1, 0, 1]) / np.std([1, 2, 3]), rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Stochastic depth: residual branches fall out at random in training."""
+"""Stochastic depth: skip random residual branches in training."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from typing import Any, Literal
 from regexp.core.component import Rate, component
 from regexp.core.lazy import jnp
 from regexp.core.prng import drop_mask
-from regexp.regularizers.base import Array, Regularizer, Site
+from regexp.core.shapes import Array, Float
+from regexp.regularizers.base import Regularizer, Site, present
 
 
 @component
 class StochasticDepth(Regularizer):
-    """h + m F(h)/p in training, h + F(h) at test (inverted); h + m F(h), then h + p F(h) (scaled); block l of L.
+    """h + m F(h)/p in training, h + F(h) in evaluation (inverted); h + m F(h), then h + p F(h) (scaled); block l of L.
 
     m is 1 with probability p = 1 - (l/L) r, drawn per example and block: the linear decay rule.
 
     rate: r = P(drop) of the last block's branch, in [0, 1); 0 is off
-    mode: inverted (default) or scaled (the paper's); in both a block's mean in training is its output at test
+    mode: inverted (default) or scaled (the paper's); a block's mean in training is its output in
+        evaluation in both
 
     Convention: the paper names the last block's survival probability p_L = 1 - r (0.5 there) and draws m once per
-    minibatch; here it is drawn per example. In Monte Carlo prediction branches fall out as in training.
+    minibatch; here m is drawn per example. Monte Carlo prediction skips branches as training does.
     Source: Huang, Sun, Liu, Sedra, Weinberger 2016.
     """
 
@@ -34,7 +36,7 @@ class StochasticDepth(Regularizer):
             return []
         return [f"stochastic_depth drops residual blocks; the model {experiment.model.name} has none"]
 
-    def transform_activation(self, x: Array, site: Site) -> Array:
+    def transform_activation(self, x: Float[Array, " batch *features"], site: Site) -> Float[Array, " batch *features"]:
         if site.kind != "residual":
             return x
         rate = self.rate * site.depth
@@ -42,5 +44,5 @@ class StochasticDepth(Regularizer):
         if not site.random:
             return x if self.mode == "inverted" else x * keep
         scale = 1 / keep if self.mode == "inverted" else jnp.ones((), x.dtype)
-        dropped = drop_mask(site.key, rate, (x.shape[0],) + (1,) * (x.ndim - 1))
+        dropped = drop_mask(present(site.key), rate, (x.shape[0],) + (1,) * (x.ndim - 1))
         return jnp.where(dropped, jnp.zeros((), x.dtype), x * scale)

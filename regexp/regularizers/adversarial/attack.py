@@ -1,19 +1,23 @@
-"""Worst inputs near given ones: steps along the sign of the gradient, within an e-ball and the data's range."""
+"""Adversarial inputs: steps along the sign of the gradient, within an e-ball and the range of the data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from regexp.core.lazy import jax, jnp, lax
+from regexp.core.shapes import Array, Float, Scalar
 
-Array = Any
 
+def project(
+    x: Float[Array, "*inputs"],
+    centre: Float[Array, "*inputs"],
+    epsilon: Scalar,
+    low: Float[Array, "*columns"],
+    high: Float[Array, "*columns"],
+) -> Float[Array, "*inputs"]:
+    """Return the nearest point with |x - centre| <= epsilon and low <= x <= high in every coordinate.
 
-def project(x: Array, centre: Array, epsilon: Array, low: Array, high: Array) -> Array:
-    """The nearest point with |x - centre| <= epsilon and low <= x <= high in every coordinate.
-
-    A centre beyond the range widens it to itself: clipping to the range alone would leave the ball.
+    A centre outside the range extends the range to include it: clipping to the range alone could leave the ball.
     """
     least = jnp.maximum(centre - epsilon, jnp.minimum(low, centre))
     most = jnp.minimum(centre + epsilon, jnp.maximum(high, centre))
@@ -21,16 +25,24 @@ def project(x: Array, centre: Array, epsilon: Array, low: Array, high: Array) ->
 
 
 def ascend(
-    loss: Callable[[Array], Array], centre: Array, start: Array, low: Array, high: Array, epsilon: Array, steps: int
-) -> Array:
-    """x <- project(x + a sign(grad loss(x))), `steps` times; a = epsilon for one step (FGSM), else 2.5 epsilon/steps.
+    loss: Callable[[Array], Array],
+    centre: Float[Array, "*inputs"],
+    start: Float[Array, "*inputs"],
+    low: Float[Array, "*columns"],
+    high: Float[Array, "*columns"],
+    epsilon: Scalar,
+    steps: int,
+) -> Float[Array, "*inputs"]:
+    """Return inputs that increase the loss, from `steps` steps of projected sign-gradient ascent.
 
-    loss: of the whole batch; no gradient flows through the result
+    x <- project(x + a sign(grad loss(x))); a = epsilon for one step (FGSM), else 2.5 epsilon/steps.
+
+    loss: of the complete batch; no gradient flows through the result
     Source: Goodfellow, Shlens, Szegedy 2015; Madry et al. 2018 (PGD, the factor 2.5).
     """
     size = epsilon if steps == 1 else 2.5 * epsilon / steps
 
-    def step(_: Array, x: Array) -> Array:
+    def step(_: Scalar, x: Array) -> Array:
         return project(x + size * jnp.sign(jax.grad(loss)(x)), centre, epsilon, low, high)
 
     return lax.stop_gradient(step(jnp.zeros(()), start) if steps == 1 else lax.fori_loop(0, steps, step, start))

@@ -1,4 +1,4 @@
-"""What ensembles have in common: several models whose predictions are put together."""
+"""The base of ensembles: several models whose predictions are combined."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from regexp.regularizers.base import Regularizer
 
 
 class Ensemble(Regularizer):
-    """A method that trains several models for every seed.
+    """The base of methods that train several models for every seed.
 
-    members: how many
-    combine: how their predictions become one
+    members: number of models
+    combine: how their predictions are combined
     """
 
     is_ensemble: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Several networks that differ in their random numbers."""
+"""Train several networks that differ only in their random numbers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from regexp.regularizers.ensembles.base import Ensemble
 
 @component
 class DeepEnsemble(Ensemble):
-    """k models with other initial weights, batch orders and draws on the same data; predictions are averaged.
+    """k models with different initial weights, batch orders and draws on the same data; predictions are averaged.
 
-    members: k >= 1; 1 is off. The first is the model that is trained without this method
-    combine: mean of the members' probabilities (predictions, for regression), or vote: the share of members for a class
+    members: k >= 1; 1 is off. The first is the model trained without this method
+    combine: mean of the members' probabilities (predictions, for regression), or vote: the fraction of
+        members that predict each class
 
-    Convention: the paper also trains on adversarial examples, which here is `fgsm`.
+    Convention: the paper also trains on adversarial examples; add `fgsm` for that.
     Source: Lakshminarayanan, Pritzel, Blundell 2017; Goodfellow et al., Deep Learning, 2016, 7.11.
     """
 

@@ -1,4 +1,4 @@
-"""Several networks from one training run."""
+"""Collect several networks from one training run."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import Any, Literal
 
 from regexp.core.component import Count, component, static
 from regexp.core.lazy import jax, jnp
-from regexp.regularizers.base import Array
+from regexp.core.shapes import Array, Bool, Float, Scalar, Tree
+from regexp.regularizers.base import Memory
 from regexp.regularizers.ensembles.base import Ensemble
 
 
 @component
 class SnapshotEnsemble(Ensemble):
-    """M cycles of the rate eps_0/2 (cos(pi t) + 1), t the share of the cycle; the M weights at their ends are averaged.
+    """M cycles of the rate eps_0/2 (cos(pi t) + 1), t the fraction of the cycle; the models at their ends are averaged.
 
     members: M >= 1, cycles of training.epochs/M epochs; 1 is one cosine
-    combine: mean of the members' probabilities (predictions, for regression), or vote: the share of members for a class
+    combine: mean of the members' probabilities (predictions, for regression), or vote: the fraction of
+        members that predict each class
 
-    Convention: the rate falls at every step, as in the paper; a model is taken at the end of a cycle's last whole
-    epoch. The paper may average the last models alone; here all M are.
+    Convention: the rate falls at every step, as in the paper; a model is taken at the end of a cycle's last complete
+    epoch. The paper may average only the last models; here all M are averaged.
     Source: Huang et al., Snapshot ensembles: train 1, get M for free, 2017.
     """
 
@@ -45,23 +47,27 @@ class SnapshotEnsemble(Ensemble):
     def selects_best(self) -> bool:
         return False
 
-    def transform_rate(self, rate: Array, progress: Array) -> Array:
+    def transform_rate(self, rate: Float[Array, ""], progress: Scalar) -> Float[Array, ""]:
         cycles = progress * self.members
-        begun = jnp.floor(cycles + 3e-7 * self.members)  # 49 * float32(1/49) is below 1: a cycle's first step, rounded
+        # 49 * float32(1/49) is below 1: without the margin a cycle's first step would round into the cycle before.
+        begun = jnp.floor(cycles + 3e-7 * self.members)
         return rate * (jnp.cos(jnp.pi * (cycles - begun)) + 1) / 2
 
-    def start_memory(self, variables: Any) -> dict[str, Any]:
+    def start_memory(self, variables: Tree) -> Memory:
         return {"models": jax.tree.map(lambda w: jnp.stack([w] * self.members), variables)}
 
     def after_epoch(
-        self, memory: dict[str, Any], score: Array, variables: Any, epoch: Array, epochs: Array
-    ) -> tuple[dict[str, Any], Array]:
-        """The cycle's last epoch overwrites those before."""
+        self, memory: Memory, score: Scalar, variables: Tree, epoch: Scalar, epochs: Scalar
+    ) -> tuple[Memory, Bool[Array, ""]]:
+        """Store the variables as the model of the current cycle; a later epoch of the cycle overwrites them."""
         cycle = jnp.clip(-(-epoch * self.members // epochs) - 1, 0, self.members - 1)
-        models = jax.tree.map(lambda all_, w: all_.at[cycle].set(w), memory["models"], variables)
+        models = jax.tree.map(lambda cycles, w: cycles.at[cycle].set(w), memory["models"], variables)
         return {"models": models}, jnp.asarray(False)
 
-    def models(self, memory: Mapping[str, Any], epoch: int, epochs: int) -> list[Any]:
-        """Of the cycles that are over: cycle i, counted from 1, is where i < (epoch + 1) M/epochs."""
-        over = min(self.members, -(-(epoch + 1) * self.members // epochs) - 1)
-        return [jax.tree.map(lambda w, i=i: w[i], memory["models"]) for i in range(over)]
+    def models(self, memory: Mapping[str, Tree], epoch: int, epochs: int) -> list[Tree]:
+        """Return the models of the completed cycles.
+
+        Cycle i, counted from 1, is complete if i < (epoch + 1) M/epochs.
+        """
+        completed = min(self.members, -(-(epoch + 1) * self.members // epochs) - 1)
+        return [jax.tree.map(lambda w, i=i: w[i], memory["models"]) for i in range(completed)]

@@ -1,24 +1,25 @@
-"""Gradient clipping: no gradient is larger than a bound."""
+"""Gradient clipping: bound the gradient's norm or each of its elements."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from regexp.core.component import Positive, component
 from regexp.core.lazy import jax, jnp, optax
-from regexp.regularizers.base import Regularizer
+from regexp.core.shapes import Array, Tree
+from regexp.regularizers.base import ObjectiveGradient, Regularizer
 
 
 @component
 class GradientClipping(Regularizer):
-    """norm: g <- g min(1, c/||g||_2), ||g|| over all trained numbers together; value: g_i <- min(max(g_i, -v), v).
+    """norm: g <- g min(1, c/||g||_2), ||g|| over all trained parameters; value: g_i <- min(max(g_i, -v), v).
 
-    norm: c > 0, null is off; a finite c above every ||g|| never acts
+    norm: c > 0, null is off; a finite c above every ||g|| has no effect
     value: v > 0 for each element, null is off
 
-    Convention: of the gradient of data loss and penalties, minibatch mean, before the optimizer; biases, gamma and beta
-    count in ||g||. With both, by norm first. PyTorch's clip_grad_norm_ divides by ||g|| + 1e-6.
+    Convention: g is the gradient of data loss and penalties, averaged over the minibatch, before the optimizer; ||g||
+    includes biases, gamma and beta. If both are set, the norm is clipped first. PyTorch's clip_grad_norm_
+    divides by ||g|| + 1e-6.
     Source: Pascanu, Mikolov, Bengio 2013 (norm); Mikolov 2012 (value).
     """
 
@@ -30,15 +31,15 @@ class GradientClipping(Regularizer):
         nothing = self.norm is None and self.value is None
         return ["gradient_clipping needs a norm or a value; both are null"] if nothing else []
 
-    def transform_gradient(self, gradient: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
-        def clipped(parameters: Any) -> tuple[Any, Any]:
-            value, grads = gradient(parameters)
-            return value, self.clip(grads)
+    def transform_gradient(self, gradient: ObjectiveGradient) -> ObjectiveGradient:
+        def clipped(parameters: Tree) -> tuple[tuple[Array, Tree], Tree]:
+            loss_and_state, grads = gradient(parameters)
+            return loss_and_state, self.clip(grads)
 
         return clipped
 
-    def clip(self, grads: Any) -> Any:
-        """The same tree within the bounds."""
+    def clip(self, grads: Tree) -> Tree:
+        """Return the gradients within the bounds."""
         norm, value = self.norm, self.value
         if norm is not None:
             factor = norm / jnp.maximum(optax.tree.norm(grads), norm)

@@ -1,37 +1,35 @@
-"""Sharpness-aware minimisation."""
+"""Take the gradient at the worst point near the weights (sharpness-aware minimisation)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from regexp.core.component import NonNegative, component
 from regexp.core.lazy import jax, jnp, optax
-from regexp.regularizers.base import Regularizer
+from regexp.core.shapes import Array, Tree
+from regexp.regularizers.base import ObjectiveGradient, Regularizer
 
 
 @component
 class SAM(Regularizer):
     """g' = grad J(w + r g/||g||_2), g = grad J(w): the optimizer gets the gradient at the worst point near w.
 
-    "Worst" to first order, among all points no further than r away.
+    The worst point is taken to first order, among all points within distance r.
 
-    radius: r >= 0, a length in weight space, over all trained numbers together; 0 is off
+    radius: r >= 0, a length in the space of all trained parameters; 0 is off
 
-    Convention: both passes see the same batch and masks; the loss, and batch norm's running statistics, are the first
-    pass's. J holds the penalties too (`l1`, `l2`, ...), as their gradients do; `weight_decay` stays outside. About
-    twice the cost of a step. Clipping after it in the YAML acts on g', clipping before it on g and g'.
+    Convention: both passes use the same batch and masks; the loss and batch norm's running statistics are those of the
+    first pass. J includes the penalties (`l1`, `l2`, ...), but not `weight_decay`. A step costs about twice as much.
+    Clipping after SAM in the YAML acts on g', clipping before it on g and g'.
     Source: Foret, Kleiner, Mobahi, Neyshabur 2021 (r = 0.05).
     """
 
     neutral = {"radius": 0.0}
     radius: NonNegative = 0.05
 
-    def transform_gradient(self, gradient: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
-        def sharp(parameters: Any) -> tuple[Any, Any]:
-            first, grads = gradient(parameters)
-            step = self.radius / jnp.maximum(optax.tree.norm(grads), 1e-12)  # at g = 0 there is no direction to climb
+    def transform_gradient(self, gradient: ObjectiveGradient) -> ObjectiveGradient:
+        def sharp(parameters: Tree) -> tuple[tuple[Array, Tree], Tree]:
+            loss_and_state, grads = gradient(parameters)
+            step = self.radius / jnp.maximum(optax.tree.norm(grads), 1e-12)  # finite at g = 0
             worst = jax.tree.map(lambda w, g: w + step * g, parameters, grads)
-            return first, gradient(worst)[1]
+            return loss_and_state, gradient(worst)[1]
 
         return sharp

@@ -1,12 +1,11 @@
-"""Gaussian blur."""
+"""Blur images with a Gaussian of random width."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from regexp.core.component import Count, NonNegative, component, static
 from regexp.core.lazy import jax, jnp
-from regexp.regularizers.base import Array, Batch, Regularizer
+from regexp.core.shapes import Array, Float, Key
+from regexp.regularizers.base import Batch, Regularizer
 
 
 @component
@@ -16,10 +15,10 @@ class Blur(Regularizer):
     Training batches only.
 
     sigma: S >= 0 in pixels, the largest standard deviation drawn; 0 is off
-    radius: R >= 1 pixels, where the Gaussian is cut and made to sum to 1; another value is another program
+    radius: R >= 1 pixels, where the Gaussian is truncated and normalised to sum 1; each value compiles a program
 
-    Convention: with R = 3 less than 0.5 % of the Gaussian is cut up to s = 1.2; above it, it comes nearer to a mean
-    over 2R+1 pixels. The border is mirrored about its pixels (SciPy's `mirror`).
+    Convention: R = 3 truncates less than 0.5 % of the Gaussian up to s = 1.2; for larger s the filter approaches a mean
+    over 2R+1 pixels. Images are mirrored about the border's pixels (SciPy's `mirror`).
     Source: Chen, Kornblith, Norouzi, Hinton, A simple framework for contrastive learning (SimCLR), 2020, appendix A.
     """
 
@@ -28,22 +27,24 @@ class Blur(Regularizer):
     sigma: NonNegative = 1.0
     radius: Count = static(default=3)
 
-    def transform_batch(self, batch: Batch, key: Any) -> Batch:
+    def transform_batch(self, batch: Batch, key: Key) -> Batch:
         x = batch.inputs
         sigma = self.sigma * jax.random.uniform(key, x.shape[:1], x.dtype)
         weights = self._weights(sigma)
         return batch._replace(inputs=_along(_along(x, weights, 1), weights, 2))
 
-    def _weights(self, sigma: Array) -> Array:
-        """(2R+1, B); at sigma 0 exactly 1 in the middle."""
-        place = jnp.arange(-self.radius, self.radius + 1, dtype=sigma.dtype)[:, None]
+    def _weights(self, sigma: Float[Array, " batch"]) -> Float[Array, "taps batch"]:
+        """Return the 2R+1 weights of each example; at sigma 0 the middle one is exactly 1."""
+        offset = jnp.arange(-self.radius, self.radius + 1, dtype=sigma.dtype)[:, None]
         smallest = jnp.finfo(sigma.dtype).tiny ** 0.5
-        weights = jnp.exp(-0.5 * (place / jnp.maximum(sigma, smallest)) ** 2)
+        weights = jnp.exp(-0.5 * (offset / jnp.maximum(sigma, smallest)) ** 2)
         return weights / weights.sum(0)
 
 
-def _along(x: Array, weights: Array, axis: int) -> Array:
-    """The weighted sum of (B, H, W, C) shifted along an axis."""
+def _along(
+    x: Float[Array, "batch height width channels"], weights: Float[Array, "taps batch"], axis: int
+) -> Float[Array, "batch height width channels"]:
+    """Return the weighted sum of the images shifted along an axis."""
     radius, side = len(weights) // 2, x.shape[axis]
     pads = [(radius, radius) if a == axis else (0, 0) for a in range(4)]
     padded = jnp.pad(x, pads, mode="reflect" if side > 1 else "edge")

@@ -1,11 +1,10 @@
-"""Multiply each colour channel by a gain of its own, as another light would."""
+"""Multiply each colour channel by its own random gain, as a change of lighting does."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from regexp.core.component import Fraction, component
 from regexp.core.lazy import jax, jnp
+from regexp.core.shapes import Key
 from regexp.regularizers.base import Batch, Regularizer
 
 
@@ -15,9 +14,9 @@ class ColorBalance(Regularizer):
 
     Training batches only.
 
-    range: r in [0, 1]; 0 is off, 1 goes from no light of a colour to double; needs three channels
+    range: r in [0, 1]; 0 is off, 1 ranges from removing a colour to doubling it; needs three channels
 
-    Convention: gains apart for each channel; one gain for all is `color_jitter`'s brightness.
+    Convention: each channel has its own gain; a single gain for all channels is `color_jitter`'s brightness.
     Source: Wu et al., Deep Image: Scaling up image recognition, 2015 (color casting, there by addition).
     """
 
@@ -26,7 +25,7 @@ class ColorBalance(Regularizer):
     needs_colour = ("range",)
     range: Fraction = 0.1
 
-    def transform_batch(self, batch: Batch, key: Any) -> Batch:
+    def transform_batch(self, batch: Batch, key: Key) -> Batch:
         x = batch.inputs
         shape = (x.shape[0], 1, 1, x.shape[-1])
         gain = jax.random.uniform(key, shape, x.dtype, 1 - self.range, 1 + self.range)

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge, Le
 
 from regexp.core.component import Fraction, component
 from regexp.core.lazy import jax, jnp
-from regexp.regularizers.base import Array, Batch, Regularizer
+from regexp.core.shapes import Array, Float, Key
+from regexp.regularizers.base import Batch, Regularizer
 
 
 @component
 class ColorJitter(Regularizer):
-    """x' = f x, then f x + (1 - f) m, then f x + (1 - f) g(x), then the hue turned; training batches only.
+    """x' = f x, then f x + (1 - f) m, then f x + (1 - f) g(x), then the hue rotated; training batches only.
 
     g(x) is the pixel's grey, 0.299 R + 0.587 G + 0.114 B, m its mean over the image. Each f is uniform on (1-r, 1+r),
-    drawn per example and field, r being the field; after each blend values are clipped to the raw range.
+    drawn per example and field, where r is the value of the field; each blend is clipped to the raw range.
 
-    brightness: r in [0, 1]; 0 is off, 1 goes from black to double
-    contrast: r in [0, 1]; 0 is off, 1 goes from the mean grey to double contrast
-    saturation: r in [0, 1]; 0 is off, 1 goes from grey to double; needs three channels
-    hue: in [0, 0.5], largest turn of the HSV circle to either side; 0 is off, 0.5 gives any hue; needs three channels
+    brightness: r in [0, 1]; 0 is off, 1 ranges from black to double brightness
+    contrast: r in [0, 1]; 0 is off, 1 ranges from the mean grey to double contrast
+    saturation: r in [0, 1]; 0 is off, 1 ranges from grey to double saturation; needs three channels
+    hue: in [0, 0.5], largest rotation of the HSV circle in either direction; 0 is off, 0.5 gives any hue; needs three
+        channels
 
-    Convention: always in this order; torchvision draws the order, too. On images of one channel saturation and hue must
-    be 0. Off, the first three change no bit, the hue at most 1e-6.
+    Convention: the order is fixed; torchvision also draws the order. On images of one channel saturation and hue must
+    be 0. At 0 the first three are exact identities, and the hue changes values by at most 1e-6.
     Source: Howard, Some improvements on deep convolutional neural network based image classification, 2013.
     """
 
@@ -36,12 +38,12 @@ class ColorJitter(Regularizer):
     saturation: Fraction = 0.2
     hue: Annotated[float, Ge(0), Le(0.5)] = 0.05
 
-    def transform_batch(self, batch: Batch, key: Any) -> Batch:
+    def transform_batch(self, batch: Batch, key: Key) -> Batch:
         x = batch.inputs
         drawn = jax.random.uniform(key, (4, x.shape[0], 1, 1, 1), x.dtype, -1, 1)
 
-        def blend(x: Array, other: Array, factor: Array) -> Array:
-            return jnp.clip(factor * x + (1 - factor) * other, batch.low, batch.high)
+        def blend(x: Array, base: Array, factor: Array) -> Array:
+            return jnp.clip(factor * x + (1 - factor) * base, batch.low, batch.high)
 
         x = blend(x, jnp.zeros((), x.dtype), 1 + self.brightness * drawn[0])
         x = blend(x, grey(x).mean((1, 2), keepdims=True), 1 + self.contrast * drawn[1])
@@ -51,23 +53,24 @@ class ColorJitter(Regularizer):
         return batch._replace(inputs=x)
 
 
-def grey(x: Array) -> Array:
-    """(..., C) -> (..., 1): the luma of ITU-R BT.601 where C is 3, else the mean."""
+def grey(x: Float[Array, "*pixels channels"]) -> Float[Array, "*pixels 1"]:
+    """Return each pixel's luma (ITU-R BT.601) if there are three channels, else its mean."""
     weights = (0.299, 0.587, 0.114) if x.shape[-1] == 3 else (1 / x.shape[-1],) * x.shape[-1]
     return (x * jnp.asarray(weights, x.dtype)).sum(-1, keepdims=True)
 
 
-def turn_hue(x: Array, turns: Array) -> Array:
-    """(..., 3) with each pixel's hue in HSV moved by `turns` of the circle; value and saturation stay."""
+def turn_hue(x: Float[Array, "*pixels 3"], turns: Float[Array, "*#pixels"]) -> Float[Array, "*pixels 3"]:
+    """Rotate each pixel's hue in HSV by `turns` of the circle; value and saturation are unchanged."""
     red, green, blue = (x[..., i : i + 1] for i in range(3))
     value = jnp.maximum(jnp.maximum(red, green), blue)
     chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
-    per = 1 / jnp.where(chroma > 0, chroma, 1)
-    # By order, not by `value == red`: XLA may compute a pixel twice, with another last bit. Both sides of a tie agree.
+    inverse_chroma = 1 / jnp.where(chroma > 0, chroma, 1)
+    # Compare the channels instead of `value == red`: XLA may compute a pixel twice with different last bits, so that
+    # no channel equals the maximum. At a tie both branches give the same hue.
     sixths = jnp.where(
         (red >= green) & (red >= blue),
-        (green - blue) * per,
-        jnp.where(green >= blue, 2 + (blue - red) * per, 4 + (red - green) * per),
+        (green - blue) * inverse_chroma,
+        jnp.where(green >= blue, 2 + (blue - red) * inverse_chroma, 4 + (red - green) * inverse_chroma),
     )
     place = sixths + 6 * turns[..., None] + jnp.asarray([5, 3, 1], x.dtype)
     place = place - 6 * jnp.floor(place * (1 / 6))

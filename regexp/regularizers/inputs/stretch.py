@@ -1,11 +1,10 @@
-"""Stretch or squeeze images, height and width each by a factor of its own."""
+"""Stretch or squeeze images, height and width by separate factors."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from regexp.core.component import Fraction, component
-from regexp.regularizers.base import Array, Batch
+from regexp.core.shapes import Array, Float, Key
+from regexp.regularizers.base import Batch
 from regexp.regularizers.inputs.geometry import Fill, Warp, affine, factors
 
 
@@ -16,10 +15,10 @@ class Stretch(Warp):
     Training batches only.
 
     range: r in [0, 1]; each axis is scaled by 1/(1+r) to 1+r; 0 is off, 1 halves to doubles
-    fill: what stands beyond the border: reflect (mirror about the border's pixels) or zero
+    fill: values beyond the border: reflect (mirror about the border's pixels) or zero
 
-    Convention: bilinear; neighbours among rotate, translate, stretch, zoom and the flips are one warp. Equal factors on
-    both axes: `zoom`.
+    Convention: bilinear; adjacent rotate, translate, stretch, zoom and flips are applied as one warp.
+    `zoom` scales both axes equally.
     Source: Simard, Steinkraus, Platt, Best practices for convolutional neural networks, 2003.
     """
 
@@ -27,6 +26,6 @@ class Stretch(Warp):
     range: Fraction = 0.2
     fill: Fill = "reflect"
 
-    def matrix(self, key: Any, batch: Batch) -> Array:
+    def matrix(self, key: Key, batch: Batch) -> Float[Array, "batch 3 3"]:
         rows, columns = factors(key, self.range, (2, batch.inputs.shape[0]))
         return affine((1 / rows, 0, 0), (0, 1 / columns, 0))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from regexp.core.component import Fraction, component
 from regexp.core.lazy import jax, jnp
-from regexp.regularizers.base import Array, Batch
+from regexp.core.shapes import Array, Bool, Float, Key
+from regexp.regularizers.base import Batch
 from regexp.regularizers.inputs.geometry import Geometric, affine
 
 
@@ -16,19 +15,19 @@ class VerticalFlip(Geometric):
 
     probability: p in [0, 1]; 0 is off, 1 mirrors every image
 
-    Convention: labels stay; neighbours among rotate, translate, stretch, zoom and the flips are one warp.
+    Convention: labels are unchanged; adjacent rotate, translate, stretch, zoom and flips are applied as one warp.
     Source: Shorten, Khoshgoftaar, A survey on image data augmentation for deep learning, 2019.
     """
 
     neutral = {"probability": 0.0}
     probability: Fraction = 0.5
 
-    def transform_batch(self, batch: Batch, key: Any) -> Batch:
+    def transform_batch(self, batch: Batch, key: Key) -> Batch:
         flip = self._draw(key, batch)[:, None, None, None]
         return batch._replace(inputs=jnp.where(flip, batch.inputs[:, ::-1], batch.inputs))
 
-    def matrix(self, key: Any, batch: Batch) -> Array:
+    def matrix(self, key: Key, batch: Batch) -> Float[Array, "batch 3 3"]:
         return affine((jnp.where(self._draw(key, batch), -1, 1), 0, 0), (0, 1, 0))
 
-    def _draw(self, key: Any, batch: Batch) -> Array:
+    def _draw(self, key: Key, batch: Batch) -> Bool[Array, " batch"]:
         return jax.random.bernoulli(key, self.probability, batch.inputs.shape[:1])

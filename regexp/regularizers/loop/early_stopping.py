@@ -1,4 +1,4 @@
-"""Stop when the validation metric has not improved for a while."""
+"""Stop training when the validation metric has not improved for some epochs."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from typing import Any, Literal
 
 from regexp.core.component import Count, NonNegative, component
 from regexp.core.lazy import jnp
-from regexp.regularizers.base import Array, Regularizer
+from regexp.core.shapes import Array, Bool, Scalar, Tree
+from regexp.regularizers.base import Memory, Regularizer
 
 
 @component
 class EarlyStopping(Regularizer):
     """Stop a lane after `patience` epochs without an improvement by more than `min_delta`.
 
-    monitor: what must improve, e.g. validation/loss or validation/accuracy; by default training.monitor
-    patience: epochs without improvement, >= 1; at least the run's epochs: never stops
-    min_delta: what counts as an improvement, >= 0, in units of the metric; 0: the least one
-    restore_best: evaluate the parameters (with batch-norm state) of the best epoch, also when the epoch limit ends the
-        run; false: those of the last
-    refit: then start again from the same initialisation on training + validation data and train as long as to the best
-        epoch, which needs restore_best; the test is measured on what that gives
-    unit: as long in epochs (default), or in steps, i.e. updates; the schedule keeps its own length
+    monitor: the metric that must improve, e.g. validation/loss or validation/accuracy; by default training.monitor
+    patience: epochs without improvement, >= 1; a patience of at least training.epochs never stops
+    min_delta: smallest decrease that counts as an improvement, >= 0, in units of the metric; 0 counts every one
+    restore_best: evaluate the parameters (with batch-norm state) of the best epoch, also if the run reaches its last
+        epoch; false evaluates the last epoch
+    refit: then restart from the same initialisation on training + validation data and train for as long as the best
+        epoch took, which needs restore_best; test metrics are those of the refitted model
+    unit: whether the refit trains for as many epochs (default) or steps; the schedule keeps its length
 
-    Convention: measured after every epoch; each improvement over the best so far begins a new count, as in Keras, which
-    by default evaluates the last epoch's parameters.
+    Convention: the metric is measured after every epoch; each improvement over the best so far resets the count, as in
+    Keras, which by default evaluates the last epoch's parameters.
     Source: Prechelt, Early stopping - but when?, 1998; Goodfellow et al., Deep Learning, 2016, 7.8.
     """
 
@@ -48,12 +49,12 @@ class EarlyStopping(Regularizer):
             found.append("refit trains as long as to the best epoch: leave restore_best true")
         return found
 
-    def start_memory(self, variables: Any) -> dict[str, Array]:
+    def start_memory(self, variables: Tree) -> Memory:
         return {"best": jnp.asarray(jnp.inf, jnp.float32), "waited": jnp.zeros((), jnp.int32)}
 
     def after_epoch(
-        self, memory: dict[str, Array], score: Array, variables: Any, epoch: Array, epochs: Array
-    ) -> tuple[dict[str, Array], Array]:
+        self, memory: Memory, score: Scalar, variables: Tree, epoch: Scalar, epochs: Scalar
+    ) -> tuple[Memory, Bool[Array, ""]]:
         improved = score < memory["best"] - self.min_delta
         waited = jnp.where(improved, 0, memory["waited"] + 1)
         best = jnp.where(improved, score, memory["best"])

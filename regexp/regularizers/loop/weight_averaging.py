@@ -1,4 +1,4 @@
-"""Evaluate an average of the weights along the way."""
+"""Evaluate an average of the weights over the course of training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from regexp.core.component import Fraction, NonNegative, component
 from regexp.core.lazy import jax, jnp
-from regexp.regularizers.base import Array, Regularizer
+from regexp.core.shapes import Scalar, Tree
+from regexp.regularizers.base import Memory, Regularizer
 
 
 @component
@@ -15,12 +16,12 @@ class WeightAveraging(Regularizer):
     """ema: a <- d a + (1 - d) w after every update; swa: a = mean of w at the ends of the epochs; a is evaluated.
 
     kind: ema (default) or swa
-    decay: d in [0, 1], of ema; 0 is off (a = w), 1 keeps the first weights
-    start: epochs before averaging begins, >= 0, 0 is at once; before that w is evaluated
+    decay: d in [0, 1], ema only; 0 is off (a = w), 1 keeps the first weights
+    start: epochs before averaging begins, >= 0, 0 averages from the first step; before that w is evaluated
 
-    Convention: the first w is taken whole, without a correction of bias, as in PyTorch's AveragedModel. Training itself
-    is untouched. Batch norm's statistics are recomputed for the average after training; while training
-    runs they are averaged like the weights.
+    Convention: the average is initialised with the first w, without bias correction, as in PyTorch's AveragedModel.
+    Training is unaffected. Batch norm's statistics are recomputed for the average after training; during training they
+    are averaged like the weights.
     Source: Polyak, Juditsky 1992 (ema); Izmailov et al., Averaging weights leads to wider optima, 2018 (swa).
     """
 
@@ -34,18 +35,18 @@ class WeightAveraging(Regularizer):
         late = f"averaging begins after {self.start:g} epochs, and training.epochs {epochs} ends the run before"
         return [late] if self.start >= epochs else []
 
-    def start_memory(self, variables: Any) -> dict[str, Any]:
+    def start_memory(self, variables: Tree) -> Memory:
         return {"average": variables, "count": jnp.zeros((), jnp.int32)}
 
-    def after_step(self, memory: dict[str, Any], variables: Any, epoch: Array) -> dict[str, Any]:
-        """a <- old a + (1 - old) w once averaging has begun; the first w is taken whole."""
+    def after_step(self, memory: Memory, variables: Tree, epoch: Scalar) -> Memory:
+        """Update a <- d a + (1 - d) w once averaging has begun; the first w initialises a."""
         count = memory["count"]
-        old, now = (self.decay, True) if self.kind == "ema" else (count / (count + 1), epoch == jnp.round(epoch))
-        included = (epoch > self.start) & now
-        weight = jnp.where(included, jnp.where(count > 0, 1 - jnp.asarray(old, jnp.float32), 1.0), 0.0)
+        decay, due = (self.decay, True) if self.kind == "ema" else (count / (count + 1), epoch == jnp.round(epoch))
+        included = jnp.asarray((epoch > self.start) & due)
+        weight = jnp.where(included, jnp.where(count > 0, 1 - jnp.asarray(decay, jnp.float32), 1.0), 0.0)
         average = jax.tree.map(lambda a, w: a + weight * (w - a), memory["average"], variables)
         return {"average": average, "count": count + included.astype(jnp.int32)}
 
-    def averaged(self, memory: Mapping[str, Any], variables: Any) -> Any:
+    def averaged(self, memory: Mapping[str, Tree], variables: Tree) -> Tree:
         begun = memory["count"] > 0
         return jax.tree.map(lambda a, w: jnp.where(begun, a, w), memory["average"], variables)

@@ -1,4 +1,4 @@
-"""Elastic net: the lasso and the ridge penalty together."""
+"""Elastic net: the sum of the lasso and the ridge penalty."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from regexp.core.component import NonNegative, component
 from regexp.core.lazy import jnp
+from regexp.core.shapes import Array, Float
 from regexp.regularizers.base import Params, Regularizer, kernels, matching, strengths, with_kernels
 from regexp.regularizers.parameters.proximal import soft_threshold, step_size_conflicts
 
@@ -16,11 +17,11 @@ class ElasticNet(Regularizer):
 
     l1: a1 >= 0; 0 is off (ridge alone)
     l2: a2 >= 0; 0 is off (lasso alone)
-    layers: factors on both strengths by layer name pattern, e.g. {output: 0}; the longest match counts, others get 1
+    layers: factors on l1 and l2 by layer name pattern, e.g. {output: 0}; the longest match applies, other layers use 1
     proximal: true = no gradient; after each update w_i <- sign(w_i) max(|w_i| - P_i a1, 0) / (1 + P_i a2)
 
-    Convention: the subgradient never gives exact zeros; proximal does. P_i is the optimizer's own step for weight i, as
-    for l1, so that training ends at the minimum of the objective. Scikit-learn's ElasticNet has the data loss
+    Convention: the subgradient never gives exact zeros; proximal does. P_i is the optimizer's step size for weight i,
+    as in l1, so that training converges to the minimum of the objective. Scikit-learn's ElasticNet has the data loss
     1/(2n) ||y - Xw||^2, half of the mean squared error here: alpha = (a1 + a2)/2, l1_ratio = a1/(a1 + a2).
     Source: Zou, Hastie 2005; proximal: Parikh, Boyd, Proximal Algorithms, 2014, 6.5.3.
     """
@@ -38,7 +39,7 @@ class ElasticNet(Regularizer):
             f"warning: elastic_net and {name} both shrink the weights; one is meant, as a rule" for name in doubled
         ]
 
-    def penalty(self, params: Params) -> Any:
+    def penalty(self, params: Params) -> Float[Array, ""]:
         return sum(
             (
                 factor * (self.l1 * jnp.sum(jnp.abs(w)) + 0.5 * self.l2 * jnp.sum(jnp.square(w)))

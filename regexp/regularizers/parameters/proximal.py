@@ -1,15 +1,15 @@
-"""What the methods that threshold or project weights after an update share."""
+"""Functions shared by the methods that threshold or project weights after an update."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from regexp.core.lazy import jnp
-from regexp.regularizers.base import Array
+from regexp.core.shapes import Array, Float, Scalar
 
 
-def soft_threshold(w: Array, threshold: Array) -> Array:
-    """sign(w) max(|w| - threshold, 0), the proximal map of threshold * |w|."""
+def soft_threshold(w: Float[Array, "*shape"], threshold: Scalar | Float[Array, " ..."]) -> Float[Array, "*shape"]:
+    """Return sign(w) max(|w| - threshold, 0), the proximal map of threshold * |w|."""
     return jnp.sign(w) * jnp.maximum(jnp.abs(w) - threshold, 0)
 
 

@@ -1,4 +1,4 @@
-"""Few labels, and the other examples without theirs."""
+"""Train on few labels and use the remaining examples without theirs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from regexp.core.component import Count, Fraction, NonNegative, component
 from regexp.core.errors import DataError
 from regexp.core.lazy import jax, jnp
-from regexp.regularizers.base import Array, Batch, Regularizer, Site
+from regexp.core.shapes import Array, Float
+from regexp.regularizers.base import Arrays, Batch, Examples, Parts, Regularizer, Site, present
 from regexp.regularizers.signal.reconstruction import head_variables, reconstruction_errors
 
 
@@ -21,16 +22,16 @@ class SemiSupervised(Regularizer):
     pseudo_label: a(t) times the mean over the others of cross entropy with the likeliest class, where its probability
     is above the threshold; a(t) rises from 0 to `weight` over `warmup` epochs
     autoencoder: for `warmup` epochs a head on the last hidden layer reconstructs all inputs, and nothing else is
-    trained by the loss (penalties act throughout); then the classifier learns from the labelled examples alone
+    trained by the loss (penalties always act); then the classifier learns from the labelled examples alone
 
-    labels: n >= 1, labels kept for each class, drawn by seed
+    labels: n >= 1, labelled examples per class, drawn by seed
     method: pseudo_label (default) or autoencoder
-    weight: of the unlabelled examples' loss, >= 0; 0 trains on the labelled alone
-    threshold: probability above which a pseudo label counts, in [0, 1]; 0: always (Lee), 1: never
-    warmup: epochs, >= 0; 0: pseudo labels have their whole weight at once, the autoencoder none
+    weight: weight of the unlabelled examples' loss, >= 0; 0 trains only on the labelled ones
+    threshold: probability above which a pseudo label is used, in [0, 1]; 0: always (Lee), 1: never
+    warmup: epochs, >= 0; 0 gives pseudo labels their full weight from the start and skips the autoencoder
 
-    Convention: metrics are measured with all true labels; training never sees those that were taken away. Pseudo labels
-    are made anew at every step, without FixMatch's two augmentations.
+    Convention: metrics use all true labels; training never uses the removed ones. Pseudo labels are computed at every
+    step, without FixMatch's two augmentations.
     Source: Lee, Pseudo-label, 2013; Sohn et al., FixMatch, 2020 (threshold); Bengio et al. 2007 (autoencoder).
     """
 
@@ -66,40 +67,43 @@ class SemiSupervised(Regularizer):
                 )
         return found
 
-    def prepare(self, data: Any, split: Any, generator: Any) -> dict[str, Any]:
-        """(n,) 1 for the training rows that keep their label, else 0. Raises DataError where a class has too few."""
+    def prepare(self, data: Examples, split: Parts, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return an array (n,), 1 for the labelled training rows, else 0. Raises DataError if a class has too few."""
         labelled = np.zeros(len(data.targets), np.float32)
         rows = generator.permutation(split.train)
         for k, name in enumerate(data.classes):
-            own = rows[data.targets[rows] == k]
-            if len(own) < self.labels:
-                message = f"semi_supervised wants {self.labels} labels of class {name!r}, which has {len(own)}"
+            class_rows = rows[data.targets[rows] == k]
+            if len(class_rows) < self.labels:
+                message = f"semi_supervised needs {self.labels} labels of class {name!r}, which has {len(class_rows)}"
                 raise DataError(message, "regularizers.semi_supervised.labels")
-            labelled[own[: self.labels]] = 1
+            labelled[class_rows[: self.labels]] = 1
         return {"labelled": labelled}
 
-    def transform_losses(self, losses: Array, outputs: Array, batch: Batch) -> Array:
-        labelled = batch.own[self.name]["labelled"][batch.rows]
+    def transform_losses(
+        self, losses: Float[Array, " batch"], outputs: Float[Array, "batch outputs"], batch: Batch
+    ) -> Float[Array, " batch"]:
+        labelled = batch.constants[self.name]["labelled"][batch.rows]
         supervised = _mean_over(losses, labelled)
         if self.method == "autoencoder":
             return jnp.where(batch.epoch < self.warmup, 0.0, 1.0) * supervised
         probabilities = jax.nn.softmax(jax.lax.stop_gradient(outputs))
-        sure = (jnp.max(probabilities, -1) > self.threshold).astype(losses.dtype)
-        guess = jax.nn.one_hot(jnp.argmax(probabilities, -1), outputs.shape[-1], dtype=losses.dtype)
-        against = -jnp.sum(guess * jax.nn.log_softmax(outputs), -1)
+        confident = (jnp.max(probabilities, -1) > self.threshold).astype(losses.dtype)
+        pseudo_labels = jax.nn.one_hot(jnp.argmax(probabilities, -1), outputs.shape[-1], dtype=losses.dtype)
+        cross_entropies = -jnp.sum(pseudo_labels * jax.nn.log_softmax(outputs), -1)
         ramp = jnp.minimum(batch.epoch / jnp.maximum(self.warmup, 1e-6), 1.0)
-        return supervised + self.weight * ramp * _mean_over(sure * against, 1 - labelled)
+        return supervised + self.weight * ramp * _mean_over(confident * cross_entropies, 1 - labelled)
 
-    def site_variables(self, site: Site, shape: tuple[int, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
-        wanted = self.method == "autoencoder" and site.last
-        return (head_variables(site.key, shape, prod(site.inputs.shape[1:])) if wanted else {}), {}
+    def site_variables(self, site: Site, shape: tuple[int, ...]) -> tuple[Arrays, Arrays]:
+        if self.method != "autoencoder" or not site.last:
+            return {}, {}
+        return head_variables(present(site.key), shape, prod(present(site.inputs).shape[1:])), {}
 
-    def transform_activation(self, x: Array, site: Site) -> Array:
+    def transform_activation(self, x: Float[Array, " batch *features"], site: Site) -> Float[Array, " batch *features"]:
         if site.parameters and site.batch is not None:
             site.losses = jnp.where(site.batch.epoch < self.warmup, 1.0, 0.0) * reconstruction_errors(x, site)
         return x
 
 
-def _mean_over(losses: Array, chosen: Array) -> Array:
-    """(B,) whose mean is the mean of the losses chosen; 0 where none is."""
-    return losses * chosen * (losses.shape[0] / jnp.maximum(jnp.sum(chosen), 1.0))
+def _mean_over(losses: Float[Array, " batch"], selected: Float[Array, " batch"]) -> Float[Array, " batch"]:
+    """Return losses whose mean over the batch is the mean over the selected ones; 0 if none is selected."""
+    return losses * selected * (losses.shape[0] / jnp.maximum(jnp.sum(selected), 1.0))

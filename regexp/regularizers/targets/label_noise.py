@@ -1,4 +1,4 @@
-"""Wrong labels on purpose."""
+"""Replace a fraction of the training labels by wrong ones."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import numpy as np
 
 from regexp.core.component import Fraction, component
 from regexp.core.lazy import jnp
-from regexp.regularizers.base import Array, Batch, Regularizer
+from regexp.core.shapes import Key
+from regexp.regularizers.base import Batch, Examples, Parts, Regularizer
 
 
 @component
 class LabelNoise(Regularizer):
-    """round(r n) of the n training examples get another class, uniform over the K - 1 others; once, by seed.
+    """round(r n) of the n training examples get another class, uniform over the K - 1 others; drawn once per seed.
 
-    rate: r in [0, 1]; 0 is off, 1 leaves no label right
+    rate: r in [0, 1]; 0 is off, 1 makes every label wrong
 
-    A study tool: how do the other methods cope with wrong labels? Metrics, also those of the training split, are
-    measured on the true labels; `loss/data` is the loss as trained. A larger rate keeps a smaller one's wrong labels.
+    A tool to study how other methods cope with wrong labels. Metrics, including those of the training split, use the
+    true labels; `loss/data` is the training loss. The wrong labels at a rate include those at any smaller rate.
 
-    Convention: symmetric noise, never the right class again; where sources draw from all K classes at a rate q,
+    Convention: symmetric noise that never draws the true class; sources that draw from all K classes at a rate q have
     r = q (K-1)/K.
     Source: Zhang et al., Understanding deep learning requires rethinking generalization, 2017.
     """
@@ -34,11 +35,11 @@ class LabelNoise(Regularizer):
         before = [name for name in ("mixup", "cutmix") if name in names[: names.index(self.name)]]
         return [f"label_noise changes the labels of single examples: put it before {name}" for name in before]
 
-    def prepare(self, data: Any, split: Any, generator: Any) -> dict[str, Any]:
-        """How many classes each row's label is moved on: (rows of the dataset,) int32, 0 for the right ones.
+    def prepare(self, data: Examples, split: Parts, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return by how many classes each label is shifted: int32 (rows of the dataset,), 0 for true labels.
 
-        Rank and move are drawn for every row of the dataset, so that a refit's training part, which has more of them,
-        keeps the wrong labels but for those at the border.
+        Rank and shift are drawn for every row of the dataset, so that a refit, whose training part has more rows, keeps
+        the wrong labels except for those at the border of the rate.
         """
         rank = generator.permutation(len(data.targets))
         moves = generator.integers(1, len(data.classes), len(data.targets))
@@ -48,8 +49,8 @@ class LabelNoise(Regularizer):
         shift[wrong] = moves[wrong]
         return {"shift": shift}
 
-    def transform_batch(self, batch: Batch, key: Array) -> Batch:
+    def transform_batch(self, batch: Batch, key: Key) -> Batch:
         classes = batch.targets.shape[-1]
-        shift = batch.own[self.name]["shift"][batch.rows]
+        shift = batch.constants[self.name]["shift"][batch.rows]
         source = (jnp.arange(classes, dtype=jnp.int32) - shift[:, None]) % classes
         return batch._replace(targets=jnp.take_along_axis(batch.targets, source, -1))

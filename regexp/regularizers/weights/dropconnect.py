@@ -1,4 +1,4 @@
-"""DropConnect: single weights fall out at random in training."""
+"""DropConnect: set random weights to zero in training."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any, Literal
 from regexp.core.component import Count, Rate, component, static
 from regexp.core.lazy import jax, jnp
 from regexp.core.prng import drop_mask, stream
-from regexp.regularizers.base import Array, Params, Regularizer, Site, matching
+from regexp.regularizers.base import Arrays, Params, Regularizer, Site, matching, present
 
 
 @component
 class DropConnect(Regularizer):
-    """w' = m w / (1 - r) in training, m is 0 with probability r for each weight; w at test.
+    """w' = m w / (1 - r) in training, m is 0 with probability r for each weight; w in evaluation.
 
     rate: r = P(drop) of a weight, in [0, 1); 0 is off
-    layers: rates by layer name pattern, e.g. {output: 0}; the longest match counts, others get `rate`
-    per_example: a mask of its own for every example (the paper's; B times the memory), or one for the whole batch
-    inference: mean (w, default), or gaussian: the inputs of a dense hidden layer's units are taken as normal with the
-        mean and variance over all masks, mean x w and variance x^2 w^2 r/(1 - r), and the nonlinearity is averaged
-        over `samples` draws
-    samples: draws of the gaussian inference, >= 1
+    layers: rates by layer name pattern, e.g. {output: 0}; the longest match applies, other layers use `rate`
+    per_example: true draws a mask for every example (the paper's; B times the memory), false one for the batch
+    inference: mean (w, default), or gaussian: the inputs of a dense hidden layer's units are modelled as normal with
+        their mean x w and variance x^2 w^2 r/(1 - r) over all masks, and the nonlinearity is averaged over `samples`
+        draws
+    samples: number of draws in gaussian inference, >= 1
 
-    Convention: scaled in training, so that the mean over masks is w.
+    Convention: weights are scaled in training, so that the mean over masks is w.
     Source: Wan, Zeiler, Zhang, LeCun, Fergus 2013.
     """
 
@@ -45,13 +45,13 @@ class DropConnect(Regularizer):
             return {name: self._moments(name, layer) for name, layer in params.items()}
         return params
 
-    def _masked(self, name: str, layer: dict[str, Array], site: Site) -> dict[str, Array]:
+    def _masked(self, name: str, layer: Arrays, site: Site) -> Arrays:
         w, rate = layer["kernel"], matching(self.layers, name, self.rate)
         shape = (site.examples, *w.shape) if self.per_example else w.shape
-        dropped = drop_mask(stream(site.key, name), rate, shape)
+        dropped = drop_mask(stream(present(site.key), name), rate, shape)
         return {**layer, "kernel": jnp.where(dropped, jnp.zeros((), w.dtype), w / jnp.asarray(1 - rate, w.dtype))}
 
-    def _moments(self, name: str, layer: dict[str, Array]) -> dict[str, Array]:
+    def _moments(self, name: str, layer: Arrays) -> Arrays:
         w, rate = layer["kernel"], matching(self.layers, name, self.rate)
         if w.ndim != 2:
             return layer

@@ -1,4 +1,4 @@
-"""Weight normalisation: length and direction apart."""
+"""Weight normalisation: train the length and the direction of weights separately."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 
 from regexp.core.component import component
 from regexp.core.lazy import jnp
-from regexp.regularizers.base import Array, Params, Regularizer, kernels, unit_axes, with_kernels
+from regexp.core.shapes import Array, Float
+from regexp.regularizers.base import Params, Regularizer, kernels, unit_axes, with_kernels
 
 
 @component
 class WeightNorm(Regularizer):
     """w = g v / ||v|| for each unit's incoming weights (conv: each output channel's); g and v are trained.
 
-    At first v is the model's own draw and g = ||v||, so training starts from the same function. Penalties act on w.
+    Initially v is the model's draw and g = ||v||, so training starts from the same function. Penalties act on w.
 
-    Convention: a norm for each unit or filter, biases apart (torch's parametrization with dim=0).
+    Convention: one norm for each unit or filter, without biases (torch's parametrization with dim=0).
     Source: Salimans, Kingma 2016 (without their data-dependent initialisation).
     """
 
@@ -29,20 +30,20 @@ class WeightNorm(Regularizer):
             found.append("warning: adamw decays v, and w = g v/||v|| does not feel its length; l2 acts on w")
         return found
 
-    def weight_variables(self, params: Params) -> dict[str, dict[str, Array]]:
+    def weight_variables(self, params: Params) -> Params:
         return {name: {"gain": _norm(v)} for name, v in kernels(params).items()}
 
-    def reparametrize(self, params: Params, own: Mapping[str, Mapping[str, Array]]) -> Params:
-        w = {name: own[name]["gain"] * v / _norm(v) for name, v in kernels(params).items()}
+    def reparametrize(self, params: Params, variables: Mapping[str, Mapping[str, Array]]) -> Params:
+        w = {name: variables[name]["gain"] * v / _norm(v) for name, v in kernels(params).items()}
         return with_kernels(params, w)
 
 
-def _norm(v: Array) -> Array:
-    """Length of each unit's incoming weights, of v's rank; the tiny number keeps the gradient at v = 0 finite."""
+def _norm(v: Float[Array, "*inputs units"]) -> Float[Array, " ..."]:
+    """Return the length of each unit's incoming weights, with v's rank; 1e-24 keeps the gradient at v = 0 finite."""
     return jnp.sqrt(jnp.sum(jnp.square(v), unit_axes(v), keepdims=True) + 1e-24)
 
 
 def _shortens(method: Regularizer) -> bool:
-    """Whether a method acts on the trained kernels past the gradient; proximal penalties have it as an option."""
+    """Return whether a method changes the trained kernels outside the gradient; proximal penalties do so on request."""
     projects = method.overrides("project") and getattr(method, "proximal", True)
     return bool(projects or method.overrides("transform_update"))
