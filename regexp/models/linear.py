@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 from regexp.core.component import component
+from regexp.core.shapes import Array, Float, Key
 from regexp.models.base import At, HasBias, Model, Params
 from regexp.models.layers import dense, init_layer
 
@@ -17,7 +17,7 @@ class Linear(Model):
     With squared error this is linear regression (`l2`: ridge, `l1`: lasso), with cross entropy softmax regression.
 
     initializer: how kernels are drawn; biases start at 0
-    share: groups of layers that hold one parameter, e.g. [[hidden_1, hidden_2]]; their shapes must be equal
+    share: groups of layers that share parameters, e.g. [[hidden_1, hidden_2]]; their shapes must be equal
 
     Sites: input.
     Source: Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, 2009, ch. 3 and 4.
@@ -26,10 +26,10 @@ class Linear(Model):
     def has_hidden(self) -> bool:
         return False
 
-    def init(self, key: Any, shape: tuple[int, ...], outputs: int, has_bias: HasBias) -> Params:
+    def init(self, key: Key, shape: tuple[int, ...], outputs: int, has_bias: HasBias) -> Params:
         kernel = (prod(shape), outputs)
         return {"output": init_layer(self.initializer, key, "output", kernel, has_bias)}
 
-    def apply(self, params: Params, x: Any, at: At) -> Any:
+    def apply(self, params: Params, x: Float[Array, "batch ..."], at: At) -> Float[Array, "batch outputs"]:
         x = at("input", x)
         return dense(params["output"], x.reshape(x.shape[0], -1))

@@ -98,21 +98,21 @@ def test_conv_equals_torch(side, stride, padding):
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(("batch", "limit"), [(6, 1), (6, 3 * 8 * 7 * 27 * 8), (7, 3 * 8 * 7 * 27 * 8)])
-def test_batch_in_pieces_equals_whole(monkeypatch, batch, limit):
+def test_batch_in_chunks_equals_whole(monkeypatch, batch, limit):
     """Single images; two pieces; a prime batch, which only single images divide."""
     monkeypatch.setattr(convolution, "_PATCH_BYTES", limit)
     x, kernel = draw(batch, 8, 7, 3), draw(3, 3, 3, 5, seed=1)
     assert_close(with_gradients(conv2d, x, kernel), with_gradients(plain, x, kernel))
 
 
-def test_pieces_divide_the_batch_and_fit():
+def test_chunks_divide_the_batch_and_fit():
     mebibyte = 1 << 20
-    assert convolution._pieces(128, mebibyte // 128) == 1
-    assert convolution._pieces(128, mebibyte // 4) == 16
-    assert convolution._pieces(100, mebibyte // 4) == 20
-    assert convolution._pieces(127, mebibyte // 4) == 127
-    assert convolution._pieces(4, 8 * mebibyte) == 4
-    assert convolution._pieces(1, 8 * mebibyte) == 1
+    assert convolution._chunks(128, mebibyte // 128) == 1
+    assert convolution._chunks(128, mebibyte // 4) == 16
+    assert convolution._chunks(100, mebibyte // 4) == 20
+    assert convolution._chunks(127, mebibyte // 4) == 127
+    assert convolution._chunks(4, 8 * mebibyte) == 4
+    assert convolution._chunks(1, 8 * mebibyte) == 1
 
 
 OPERATIONS = {

@@ -148,5 +148,5 @@ def test_gradients_are_those_of_jaxs():
 )
 def test_a_window_larger_than_what_is_left_of_the_image_is_told(tied, fields, last):
     model = CNN(**{"filters": (2, 2), "tied": tied} | fields)
-    with pytest.raises(UsageError, match=f"model: of images of 8 x 8 nothing is left after {last}"):
+    with pytest.raises(UsageError, match=f"model: images of 8 x 8 are too small for {last}"):
         model.init(KEY, (8, 8, 1), 3, lambda layer: True)
