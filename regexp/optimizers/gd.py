@@ -1,18 +1,19 @@
-"""Gradient descent on the whole training split."""
+"""Gradient descent on the complete training split."""
 
 from __future__ import annotations
 
 from regexp.core.component import NonNegative, component
 from regexp.core.lazy import jax, optax
-from regexp.optimizers.base import Array, Optimizer
+from regexp.core.shapes import Scalar, Tree
+from regexp.optimizers.base import Optimizer
 
 
 @component
 class GD(Optimizer):
-    """w <- w - eps_k g, g the gradient over the whole training split: one update an epoch, whatever the batch size.
+    """w <- w - eps_k g, g the gradient over the complete training split: one update per epoch for any batch size.
 
     learning_rate: eps_0 >= 0
-    schedule: how eps_k follows from eps_0 and k
+    schedule: eps_k as a function of eps_0 and k
 
     Source: Cauchy 1847.
     """
@@ -20,8 +21,8 @@ class GD(Optimizer):
     full_batch = True
     learning_rate: NonNegative = 0.1
 
-    def transform(self, learning_rate: Array) -> optax.GradientTransformation:
+    def transform(self, learning_rate: Scalar) -> optax.GradientTransformation:
         return optax.scale(-learning_rate)
 
-    def step_sizes(self, learning_rate: Array, state: Array, params: Array) -> Array:
+    def step_sizes(self, learning_rate: Scalar, state: Tree, params: Tree) -> Tree:
         return jax.tree.map(lambda _: learning_rate, params)

@@ -1,21 +1,21 @@
-"""What the optimizers with a velocity share."""
+"""Functions shared by the optimizers with a velocity."""
 
 from __future__ import annotations
 
 from regexp.core.lazy import jnp, optax
-from regexp.optimizers.base import Array
+from regexp.core.shapes import Array, Float, Scalar, Tree
 
 
-def accumulated_rate(learning_rate: Array, momentum: Array) -> optax.GradientTransformation:
-    """Pass gradients on, and keep s <- b s + eps_k: a constant gradient g has given the velocity s g.
+def accumulated_rate(learning_rate: Scalar, momentum: Scalar) -> optax.GradientTransformation:
+    """Pass updates through and track s <- b s + eps_k: a constant gradient g leads to the velocity s g.
 
-    The rate is inside the velocity, so while it changes the velocity of g is not eps_k g/(1 - b).
+    The velocity includes the rate, so while the rate changes the velocity of g differs from eps_k g/(1 - b).
     """
 
-    def init(params: Array) -> Array:
+    def init(params: Tree) -> Float[Array, ""]:
         return jnp.zeros(())
 
-    def update(updates: Array, state: Array, params: Array = None) -> tuple[Array, Array]:
+    def update(updates: Tree, state: Float[Array, ""], params: Tree = None) -> tuple[Tree, Float[Array, ""]]:
         return updates, momentum * state + learning_rate
 
     return optax.GradientTransformation(init, update)
