@@ -15,7 +15,7 @@ from regexp.models.mlp import MLP
 from regexp.optimizers.adam import Adam
 from regexp.optimizers.base import Optimizer
 from regexp.regularizers.base import Regularizer
-from regexp.schedules.base import WHOLE
+from regexp.schedules.base import ENTIRE_RUN
 
 
 @component
@@ -130,7 +130,7 @@ def trials(experiment: Experiment) -> list[Trial]:
     """One trial per seed and member of an ensemble, in the order of the config."""
     schedule: Any = experiment.optimizer.schedule
     if getattr(schedule, "length", 0.0) is None:
-        schedule = replace(schedule, length=WHOLE)
+        schedule = replace(schedule, length=ENTIRE_RUN)
     optimizer = replace(experiment.optimizer, schedule=schedule)
     alone = replace(experiment, optimizer=optimizer, training=replace(experiment.training, seeds=(0,)))
     members = range(max((method.lanes() for method in experiment.regularizers), default=1))

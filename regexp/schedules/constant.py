@@ -1,10 +1,11 @@
-"""A learning rate that stays."""
+"""A constant learning rate."""
 
 from __future__ import annotations
 
 from regexp.core.component import component
 from regexp.core.lazy import jnp
-from regexp.schedules.base import Array, Schedule
+from regexp.core.shapes import Array, Float, Scalar
+from regexp.schedules.base import Schedule
 
 
 @component
@@ -14,8 +15,8 @@ class Constant(Schedule):
     warmup: length of a linear rise from 0, in `unit`; 0 is none
     unit: steps, epochs (default) or fraction of the run
 
-    Source: Robbins, Monro 1951, whose conditions it breaks.
+    Source: Robbins, Monro 1951, whose conditions it violates.
     """
 
-    def factor(self, step: Array, scale: Array, whole: Array) -> Array:
+    def factor(self, step: Float[Array, ""], scale: Float[Array, ""], steps: Scalar) -> Float[Array, ""]:
         return jnp.ones(())

@@ -1,19 +1,20 @@
-"""A learning rate that falls along a line, then stays."""
+"""A learning rate that decays linearly, then stays constant."""
 
 from __future__ import annotations
 
 from regexp.core.component import Fraction, Positive, component
 from regexp.core.lazy import jnp
-from regexp.schedules.base import Array, Schedule, steps_of
+from regexp.core.shapes import Array, Float, Scalar
+from regexp.schedules.base import Schedule, steps_of
 
 
 @component
 class Linear(Schedule):
     """eps_k = (1 - a) eps_0 + a eps_tau, a = min(k/tau, 1).
 
-    length: tau, in `unit`; left out: the whole run
+    length: tau, in `unit`; null (default) is the entire run
     final: eps_tau as a fraction of eps_0, in [0, 1]; 1 is constant
-    warmup: length of a linear rise from 0 before it, in `unit`; 0 is none
+    warmup: length of the preceding linear rise from 0, in `unit`; 0 is none
     unit: steps, epochs (default) or fraction of the run
 
     Source: Goodfellow, Bengio, Courville, Deep Learning, 2016, 8.3.1 (equation 8.14).
@@ -22,6 +23,6 @@ class Linear(Schedule):
     length: Positive | None = None
     final: Fraction = 0.01
 
-    def factor(self, step: Array, scale: Array, whole: Array) -> Array:
-        a = jnp.minimum(step / steps_of(self.length, scale, whole), 1.0)
+    def factor(self, step: Float[Array, ""], scale: Float[Array, ""], steps: Scalar) -> Float[Array, ""]:
+        a = jnp.minimum(step / steps_of(self.length, scale, steps), 1.0)
         return (1 - a) + a * self.final
