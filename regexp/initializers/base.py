@@ -1,24 +1,21 @@
-"""The contract of an initialiser: a kernel's first values from its shape and a key."""
+"""The interface of an initializer: the initial values of a kernel from its shape and a key."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from regexp.core.component import Catalogue, Component
-
-Array = Any
+from regexp.core.shapes import Array, Float, Key
 
 
 class Initializer(Component):
-    """Draws kernels; biases start at zero."""
+    """The base of all initializers, which draw kernels; biases start at zero."""
 
-    def draw(self, key: Array, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
-        """A kernel of `shape`: (n_in, n_out) dense, (height, width, n_in, n_out) convolution."""
+    def draw(self, key: Key, shape: tuple[int, ...], dtype: str = "float32") -> Float[Array, " *shape"]:
+        """Draw a kernel of `shape`: (n_in, n_out) dense, (height, width, n_in, n_out) convolution."""
         raise TypeError(f"{type(self).__name__} defines no draw")
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(n_in, n_out) of a kernel; for a convolution times its window's area."""
+    """Return (n_in, n_out) of a kernel; for a convolution, multiplied by its window's area."""
     area = 1
     for side in shape[:-2]:
         area *= side

@@ -1,12 +1,13 @@
-"""Xavier's (Glorot's) initialisation."""
+"""Xavier (Glorot) initialisation."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from regexp.core.component import component
 from regexp.core.lazy import jax
-from regexp.initializers.base import Array, Initializer, fans
+from regexp.core.shapes import Array, Float, Key
+from regexp.initializers.base import Initializer, fans
 
 
 @component
@@ -23,7 +24,7 @@ class Xavier(Initializer):
     form: Literal["lecture", "glorot"] = "lecture"
     distribution: Literal["normal", "uniform"] = "normal"
 
-    def draw(self, key: Array, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
+    def draw(self, key: Key, shape: tuple[int, ...], dtype: str = "float32") -> Float[Array, " *shape"]:
         n_in, n_out = fans(shape)
         variance = 1 / n_in if self.form == "lecture" else 2 / (n_in + n_out)
         if self.distribution == "uniform":
