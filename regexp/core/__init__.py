@@ -1,1 +1,1 @@
-"""What every package stands on: components, errors, random streams, lazy imports."""
+"""The foundation of all packages: components, errors, array types, random streams, lazy imports."""

@@ -1,12 +1,12 @@
 """`@component`: one frozen dataclass is the YAML schema, the JAX pytree and the behaviour of a part.
 
-    class            what a field's annotation makes of it
-    float, int       a traced leaf: a sweep over it compiles nothing new
+    annotation       role of the field in the pytree
+    float, int       a traced leaf: a sweep over it does not recompile
     Component        a subtree
     everything else  static: it changes a shape, a loop's length or a Python branch, so it is part of the compile key
-    static(...)      makes an int static, too
+    static(...)      makes an int static as well
 
-`Catalogue` lists the parts of one kind by file; it imports a file when its part is first asked for.
+`Catalogue` lists the parts of one kind by file and imports a file when its part is first used.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ T = TypeVar("T")
 
 
 class Component:
-    """The common base: `name` is the file's name, which is the name in YAML.
+    """The base of all components; `name` is the name of the file and the name in YAML.
 
-    `lecture` holds the field values that are the textbook's form, where that is not the default.
+    `lecture` maps fields to the values that give the textbook's form, if these are not the defaults.
     """
 
     name: ClassVar[str]
@@ -46,38 +46,42 @@ class Component:
 
 
 def static(*, default: Any) -> Any:
-    """A field that is part of the compile key although its type would make it a traced leaf."""
+    """Declare a field that is part of the compile key although its type would make it a traced leaf."""
     return dataclasses.field(default=default, metadata={"static": True})
 
 
 @typing.dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(static, dataclasses.field))
 def component(cls: type[T]) -> type[T]:
     """Make `cls` a frozen, keyword-only dataclass and register it as a pytree once JAX is loaded."""
-    made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
-    made.name = made.__module__.rpartition(".")[2]  # type: ignore[attr-defined]
-    when_jax_loads(lambda: _register(made))
-    return made
+    frozen = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    frozen.name = frozen.__module__.rpartition(".")[2]  # type: ignore[attr-defined]
+    when_jax_loads(lambda: _register(frozen))
+    return frozen
 
 
-def in_lecture_form(value: T) -> T:
-    """A component with the textbook's form wherever a field still has its default; anything else as it is."""
-    if isinstance(value, tuple):
-        return tuple(in_lecture_form(item) for item in value)  # type: ignore[return-value]
-    if not isinstance(value, Component) or not dataclasses.is_dataclass(value):
-        return value
-    changes = {f.name: in_lecture_form(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    open_ = {f.name for f in dataclasses.fields(value) if getattr(value, f.name) == f.default}
-    return dataclasses.replace(value, **changes | {k: v for k, v in type(value).lecture.items() if k in open_})
+def in_lecture_form(part: T) -> T:
+    """Return a component with the textbook's values for fields that have their default, recursively.
+
+    Components in tuples are changed as well; anything else is returned unchanged.
+    """
+    if isinstance(part, tuple):
+        return tuple(in_lecture_form(element) for element in part)  # type: ignore[return-value]
+    if not isinstance(part, Component) or not dataclasses.is_dataclass(part):
+        return part
+    changes = {f.name: in_lecture_form(getattr(part, f.name)) for f in dataclasses.fields(part)}
+    defaulted = {f.name for f in dataclasses.fields(part) if getattr(part, f.name) == f.default}
+    lecture = {name: value for name, value in type(part).lecture.items() if name in defaulted}
+    return dataclasses.replace(part, **changes | lecture)
 
 
 def field_types(cls: type) -> dict[str, Any]:
-    """The resolved annotation of every field, `Annotated` ranges kept."""
+    """Return the resolved annotation of every field, including `Annotated` ranges."""
     hints = typing.get_type_hints(cls, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
 def is_static(cls: type, field: str) -> bool:
-    """Whether a field is part of the compile key (True) or a traced leaf (False)."""
+    """Return whether a field is part of the compile key (True) or a traced leaf (False)."""
     declared = {f.name: f for f in dataclasses.fields(cls)}[field]
     return bool(declared.metadata.get("static")) or not _holds_leaves(field_types(cls)[field])
 
@@ -88,7 +92,7 @@ def _holds_leaves(annotation: Any) -> bool:
         return _holds_leaves(typing.get_args(annotation)[0])
     if origin in (typing.Union, types.UnionType):
         return any(_holds_leaves(a) for a in typing.get_args(annotation))
-    if origin is tuple:  # of ints: a shape; of floats: numbers
+    if origin is tuple:  # a tuple of ints is a shape, a tuple of floats holds traced numbers
         return any(_holds_leaves(a) and not _is_int(a) for a in typing.get_args(annotation))
     if origin is dict:
         return _holds_leaves(typing.get_args(annotation)[1])
@@ -105,12 +109,13 @@ def _register(cls: type) -> None:
     import jax
 
     names = [field.name for field in dataclasses.fields(cls)]
-    fixed = [name for name in names if is_static(cls, name)]
-    jax.tree_util.register_dataclass(cls, data_fields=[name for name in names if name not in fixed], meta_fields=fixed)
+    static_names = [name for name in names if is_static(cls, name)]
+    leaves = [name for name in names if name not in static_names]
+    jax.tree_util.register_dataclass(cls, data_fields=leaves, meta_fields=static_names)
 
 
 class Catalogue(Generic[T]):
-    """The parts of one kind, by name, in the order given; each entry is a file below `package`."""
+    """The parts of one kind by name, in the order of `entries`, each of which is a file below `package`."""
 
     def __init__(self, kind: str, package: str, *entries: str):
         self.kind = kind
@@ -123,8 +128,8 @@ class Catalogue(Generic[T]):
         return name in self._modules
 
     def __getitem__(self, name: str) -> type[T]:
-        """The part's class: the one in its file whose name, lowered, is the file's without underscores."""
+        """Return the part's class: the class whose lower-cased name is the file's name without underscores."""
         module = import_module(self._modules[name])
-        wanted = name.replace("_", "")
-        (cls,) = (c for n, c in vars(module).items() if n.lower() == wanted and isinstance(c, type))
+        class_name = name.replace("_", "")
+        (cls,) = (c for n, c in vars(module).items() if n.lower() == class_name and isinstance(c, type))
         return typing.cast("type[T]", cls)

@@ -1,11 +1,11 @@
-"""Everything that goes wrong for a reason a user can mend.
+"""The errors that a user can fix.
 
-RegexpError                exit code 1; its text is the whole message, no traceback without --debug
-├── UsageError             exit code 2; a wrong argument or option
+RegexpError                exit code 1; its text is the complete message, without a traceback unless --debug is set
+├── UsageError             exit code 2; an invalid argument or option
 │   └── ConfigError        exit code 2; every problem of one config, each with file:line:column
 ├── DataError              a dataset that is missing, damaged or of the wrong shape
 ├── RunError               a run folder that is missing, damaged, locked or cannot be written
-├── DeviceError            a device that is not there, a jaxlib that computes wrong numbers
+├── DeviceError            a missing device, or a jaxlib that computes wrong numbers
 └── Interrupted            SIGINT or SIGTERM, after the run has been saved; exit code 130 or 143
 """
 
@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MOST_PROBLEMS = 10  # listed in one error
+MOST_PROBLEMS = 10  # listed in an error
 
 
 def join_problems(problems: Sequence[str], count: int | None = None) -> str:
-    """The text of one error that reports several problems, each with its place: one a line, at most `MOST_PROBLEMS`.
+    """Return the text of an error that lists several problems, one per line and at most `MOST_PROBLEMS`.
 
-    count: how many there are, where `problems` holds only the first of them
+    count: the number of problems, if `problems` holds only the first ones
     """
     count = len(problems) if count is None else count
     shown = list(problems[:MOST_PROBLEMS])
@@ -30,22 +30,22 @@ def join_problems(problems: Sequence[str], count: int | None = None) -> str:
 
 
 class RegexpError(Exception):
-    """The root: anything a user can mend."""
+    """The base of all errors that a user can fix."""
 
     exit_code = 1
 
 
 class UsageError(RegexpError):
-    """A wrong argument or option on the command line."""
+    """An argument or option is invalid."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a config: where it stands, what is wrong, and the line it stands in.
+    """A problem of a config: its position, a message, and the source line.
 
-    `line` and `column` count from 1; 0 means that the place is the whole file.
+    `line` and `column` count from 1; 0 means that the problem concerns the entire file.
     """
 
     file: str
@@ -53,18 +53,18 @@ class Problem:
     column: int
     message: str
     source: str = ""
-    caret: int = 0  # where in `source`, if it is cut; else the column
+    caret: int = 0  # position in `source` if that is truncated; 0 is `column`
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        head = f"{place} {self.message}"
+        position = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        head = f"{position} {self.message}"
         if not self.source:
             return head
         return f"{head}\n    {self.source}\n    {' ' * ((self.caret or self.column) - 1)}^"
 
 
 class ConfigError(UsageError):
-    """All problems of one config, in the order of the file."""
+    """A config is invalid; holds all its problems in the order of the file."""
 
     def __init__(self, problems: Sequence[Problem]):
         self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
@@ -72,9 +72,9 @@ class ConfigError(UsageError):
 
 
 class DataError(RegexpError):
-    """A dataset that is missing, damaged or of the wrong shape.
+    """A dataset is missing, damaged or has the wrong shape.
 
-    key: the dotted path of the value in the config that does not fit the data, where one is to blame
+    key: the dotted path of the config value that does not fit the data, if there is one
     """
 
     def __init__(self, message: str, key: str | None = None):
@@ -83,15 +83,15 @@ class DataError(RegexpError):
 
 
 class RunError(RegexpError):
-    """A run folder that is missing, damaged, locked or cannot be written."""
+    """A run folder is missing, damaged, locked or not writable."""
 
 
 class DeviceError(RegexpError):
-    """A device that is not there, or a JAX release that computes wrong numbers."""
+    """A device is missing, or the JAX release computes wrong numbers."""
 
 
 class Interrupted(RegexpError):
-    """A signal stopped the work after everything was saved."""
+    """A signal stopped the run after its state was saved."""
 
     def __init__(self, message: str, signal_number: int):
         super().__init__(message)

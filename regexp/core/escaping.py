@@ -1,6 +1,6 @@
-"""Text from users made inert for each place that shows it: it is read as text there, never obeyed.
+"""Escape text from users for every output format, so that it is shown and never interpreted.
 
-Print it with Rich only through `Text`, never as markup.
+Print such text with Rich only through `Text`, never as markup.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 LONGEST = 300
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, formatting (bidirectional, invisible), unpaired
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format (bidirectional), surrogate
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?")
 _LATEX = {c: f"\\{c}" for c in "{}$&#_%"} | {c: f"{{{c}}}" for c in "[]*"}  # \\[ and \\* are commands
 _LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -21,38 +21,39 @@ _MARKDOWN |= {"<": "&lt;", ">": "&gt;", "&": "&amp;", ":": "&#58;", "@": "&#64;"
 
 
 def safe(text: object) -> str:
-    """For a terminal: `?` for every character that is not seen; its lines stay."""
-    made = str(text)
-    if made.isprintable():  # what it calls so holds none of them: a thousand rows need not ask for each character
-        return made
-    return "".join("?" if unicodedata.category(c) in _UNSEEN and c != "\n" else c for c in made)
+    """Return text for a terminal, with `?` for every invisible character except line breaks."""
+    string = str(text)
+    # Printable strings contain none of _INVISIBLE, and this check is much faster than one for each character.
+    if string.isprintable():
+        return string
+    return "".join("?" if unicodedata.category(c) in _INVISIBLE and c != "\n" else c for c in string)
 
 
 def plain(text: object, longest: int = LONGEST) -> str:
-    """One line, cut if long."""
-    made = safe(str(text)[: longest + 1]).replace("\n", "?")
-    return made if len(made) <= longest else made[: longest - 3] + "..."
+    """Return one line of text, truncated to `longest` characters."""
+    line = safe(str(text)[: longest + 1]).replace("\n", "?")
+    return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
 def html(text: object, longest: int = LONGEST) -> str:
-    """For an element's text or a quoted attribute."""
+    """Return HTML for the text of an element or a quoted attribute."""
     return html_module.escape(plain(text, longest), quote=True)
 
 
 def markdown(text: object) -> str:
-    """For a cell of a table in GitHub's Markdown."""
-    made = "".join(_MARKDOWN.get(c, c) for c in plain(text))
-    return made.replace("www.", "www&#46;")  # else a link by itself
+    """Return a table cell in GitHub's Markdown."""
+    escaped = "".join(_MARKDOWN.get(c, c) for c in plain(text))
+    return escaped.replace("www.", "www&#46;")  # GitHub turns bare www. addresses into links
 
 
 def latex(text: object) -> str:
-    """For a cell of a tabular."""
+    """Return a cell of a LaTeX tabular."""
     return "".join(_LATEX.get(c, c) for c in plain(text)).replace("--", "-{}-")
 
 
 def csv(text: object, longest: int = LONGEST) -> str:
-    """For a CSV cell: what a spreadsheet would take for a formula begins with a quote."""
-    made = plain(text, longest)
-    begins = made.lstrip()[:1]
-    formula = begins != "" and begins in "=+-@＝＋－＠'" and not _NUMBER.fullmatch(made)
-    return f"'{made}" if formula else made
+    """Return a CSV cell; a quote is put before text that a spreadsheet would evaluate as a formula."""
+    cell = plain(text, longest)
+    first = cell.lstrip()[:1]
+    formula = first != "" and first in "=+-@＝＋－＠'" and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if formula else cell

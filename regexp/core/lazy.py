@@ -1,8 +1,8 @@
-"""JAX, optax and scipy.special, loaded at the first use of a name in them.
+"""JAX, optax and scipy.special, imported at the first access of an attribute.
 
-Importing JAX takes 0.4 s. The catalogues, which describe every method to the config and to `regexp list`, must not pay
-it: so every module of this package writes `from regexp.core.lazy import jax, jnp` where it would write `import jax`.
-Of a training run only the closing table needs scipy.special.
+Importing JAX takes 0.4 s, which commands that only read the catalogues (`regexp list`, config errors) must not spend.
+So every module writes `from regexp.core.lazy import jax, jnp` instead of `import jax`. scipy.special is needed only for
+the final table of a training run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _when_jax_loads: list[Callable[[], None]] = []
 
 
 def when_jax_loads(action: Callable[[], None]) -> None:
-    """Run `action` now if JAX is loaded, else right after it is."""
+    """Run `action` now if JAX is loaded, else immediately after it is loaded."""
     if "jax" in sys.modules:
         action()
     else:
@@ -27,11 +27,12 @@ def when_jax_loads(action: Callable[[], None]) -> None:
 class _LazyModule(ModuleType):
     def __getattr__(self, attribute: str) -> Any:
         module = import_module(self.__name__)
+        # Components must be registered as pytrees before the caller can trace one.
         while _when_jax_loads and "jax" in sys.modules:
             _when_jax_loads.pop()()
-        value = getattr(module, attribute)
-        setattr(self, attribute, value)  # found at once from now on
-        return value
+        member = getattr(module, attribute)
+        setattr(self, attribute, member)  # the next access bypasses __getattr__
+        return member
 
 
 if TYPE_CHECKING:
