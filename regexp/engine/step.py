@@ -264,7 +264,7 @@ def training_loss(
 
     def data_loss(variables: Variables, batch: Batch) -> tuple[Array, dict[str, Tree]]:
         found = forward(experiment, spec, lane, variables, batch.inputs, "train", keys, batch)
-        losses = LOSSES[spec.loss](found.outputs, batch.targets)
+        losses: Array = LOSSES[spec.loss](found.outputs, batch.targets)
         for method in experiment.regularizers:
             if method.overrides("transform_losses"):
                 losses = method.transform_losses(losses, found.outputs, batch)
