@@ -1,1 +1,1 @@
-"""Verdicts before training: one question about a config in each file; base.py is the contract, bench.py the tools."""
+"""Checks of a config before training: each file asks one question. base.py holds the contract, bench.py the tools."""

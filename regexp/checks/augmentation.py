@@ -1,4 +1,4 @@
-"""Augmentation leaves the label statistics and the range of the inputs as they were."""
+"""Check that augmentation keeps the label distribution and the range of the inputs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import numpy as np
 from regexp.checks.base import Finding, verdict
 from regexp.checks.bench import Bench
 
-TOLERATED = 0.05  # total variation between the classes' shares before and after
-OUTSIDE = 1e-5  # rounding of pixels in [0, 1]
+TOLERATED = 0.05  # total variation distance between the class shares before and after
+OUTSIDE = 1e-5  # allows for the rounding of pixels in [0, 1]
 
 
 def check(bench: Bench) -> Finding:
-    """Up to 256 training examples through the methods that act on inputs; those on targets mean to change them."""
+    """Pass up to 256 training examples through the methods that act on inputs and compare the label distributions.
+
+    Methods that act on targets are left out: changing the labels is their purpose.
+    """
     methods = tuple(m for m in bench.experiment.regularizers if m.acts_on() == "inputs")
     if not methods:
         return Finding("PASS", "no augmentation in this config", "nothing")
@@ -26,15 +29,17 @@ def check(bench: Bench) -> Finding:
     fails = not (outside <= OUTSIDE and shift <= TOLERATED)
     return Finding(
         verdict(fails),
-        f"{outside:.2g} beyond the valid range; label statistics move by {shift:.2g}",
+        f"{outside:.2g} beyond the valid range; the label distribution moves by {shift:.2g}",
         f"at most {OUTSIDE:g} and {TOLERATED:g}",
-        f"it is {' or '.join(m.name for m in methods)}: --only augmentation, with one at a time" if fails else "",
+        f"caused by {' or '.join(m.name for m in methods)}: run --only augmentation with one of them at a time"
+        if fails
+        else "",
         {"outside": outside, "label_shift": shift},
     )
 
 
 def _outside(inputs: np.ndarray, is_image: bool) -> float:
-    """How far the worst number lies beyond [0, 1]; a table has no range, but its numbers are finite."""
+    """Return how far the most extreme pixel lies outside [0, 1]: 0 for a table, infinity for a non-finite input."""
     if not np.all(np.isfinite(inputs)):
         return float("inf")
     return float(max(0.0, -inputs.min(), inputs.max() - 1)) if is_image else 0.0

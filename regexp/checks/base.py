@@ -1,31 +1,34 @@
-"""The contract of a check, and the list of all: a file with one function, `check(bench) -> Finding`.
+"""The contract of a check and the list of all checks. A check is a file with a function `check(bench) -> Finding`.
 
-PASS  as expected
-WARN  not what is expected, but there may be a reason
-FAIL  do not train before this is mended
+PASS  the measurement is as expected
+WARN  the measurement is unexpected, but there may be a reason for it
+FAIL  fix this before training
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from regexp.core.questions import Questions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Verdict = Literal["PASS", "WARN", "FAIL"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check says.
+    """The outcome of a check.
 
-    measured: the number, in words
-    expected: what it should be, with its tolerance
-    advice: what to do; "" where there is nothing
-    values: the numbers, for JSON
-    lines: shown below, e.g. a curve
-    figure: draws the same with matplotlib on given axes
+    measured: the measurement as a sentence
+    expected: the expected measurement with its tolerance
+    advice: what to do about it; "" if there is nothing to do
+    values: the numbers, for the JSON output
+    lines: plain text shown below the finding, such as a curve
+    figure: a function that draws the finding on matplotlib axes
     """
 
     verdict: Verdict
@@ -34,7 +37,7 @@ class Finding:
     advice: str = ""
     values: dict[str, Any] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
-    figure: Callable[[Any], None] | None = None
+    figure: Callable[[Axes], None] | None = None
 
 
 CHECKS: Questions[Finding] = Questions(
@@ -59,5 +62,5 @@ CHECKS: Questions[Finding] = Questions(
 
 
 def verdict(fails: bool, warns: bool = False) -> Verdict:
-    """The worse of the two that holds."""
+    """Return the more severe verdict that applies."""
     return "FAIL" if fails else "WARN" if warns else "PASS"

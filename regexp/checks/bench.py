@@ -1,8 +1,8 @@
-"""What the checks share: the config's first lanes, short trainings, predictions; every program is compiled once.
+"""The bench that the checks share: lanes of a config, short trainings and predictions, each program compiled once.
 
-Everything works on copies: the methods that only choose, average or stop (loop, ensembles) are left out, and so is one
-that takes labels away, because batches have at most 32 examples (16 where the model convolves). A measurement takes at
-most 256 rows. All is float32 or float64, whatever precision the config trains in.
+The checks work on copies of the config. Methods that only select, average or stop (loop, ensembles) are left out, and
+so is one that removes labels, because batches have at most 32 examples (16 if the model convolves). A measurement uses
+at most 256 rows. Everything is computed in float32 or float64, regardless of the precision the config trains in.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,30 +28,33 @@ from regexp.engine.prepare import as_stored, prepare_lane, spec_of
 from regexp.engine.step import Lane, Variables
 from regexp.experiment import Experiment, Trial
 from regexp.initializers.he import He
-from regexp.regularizers.base import Regularizer
+from regexp.regularizers.base import Params, Regularizer
 
-Array = Any
-Tree = Any
+if TYPE_CHECKING:
+    from jax import Array
 
-BATCH, CONVOLVED = 32, 16  # examples of a batch; convolutions cost most, and have a range test like that of 32 or 64
+Tree = Any  # a pytree
+
+# Examples per batch. Convolutions cost the most, and their range test at 16 agrees with those at 32 and 64.
+BATCH, CONVOLVED = 32, 16
 ROWS = 256
-CAPACITY = 2000  # steps of the longest training; gradient descent on a linear model needs them
-DIFFERENTIATED = 8  # examples under the finite differences
-PLACES = 8  # coordinates of each trained array
-# Three widths: the smallest error counts, because a unit's kink may lie inside one of them, and a bug in all.
+CAPACITY = 2000  # steps of the longest training: gradient descent on a linear model needs that many
+DIFFERENTIATED = 8  # examples in the batch of the finite differences
+PLACES = 8  # coordinates checked in each trained array
+# The smallest error over widths counts: a unit's kink lies inside one of the widths, but a bug shows at all of them.
 WIDTHS = (1e-5, 1e-6, 1e-7)
-FIRST = 2  # of them are tried, the third where they fail
+FIRST = 2  # widths tried first; the third is tried only if they fail
 
 
 @dataclass(frozen=True)
 class Job:
     """A short training of one lane.
 
-    rates: of each step
-    data: where it is not the bench's
-    rows: to train on, where they are not the training split
+    rates: (steps,) the learning rate of each step
+    data: the data to train on; None for the bench's
+    rows: the rows to train on; None for the training split
     enough: stop once a batch's loss is below this
-    variables: to begin with, where they are not `Bench.start`'s
+    variables: the initial variables; None for those of `Bench.start`
     """
 
     experiment: Experiment
@@ -65,7 +68,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """losses: (steps made,) of the batches."""
+    """The result of a `Job`: the batch losses of the executed steps, (steps,), and the final variables."""
 
     losses: np.ndarray
     variables: Variables
@@ -73,7 +76,12 @@ class Trained:
 
 @dataclass(frozen=True)
 class Derivative:
-    """gradient: like the parameters; automatic (places,), differences (widths, places): at some coordinates."""
+    """The derivative of one term of the loss.
+
+    gradient: by autodiff, a tree like the parameters
+    automatic: (places,) its entries at the checked coordinates
+    differences: (widths, places) central differences at the same coordinates
+    """
 
     gradient: Tree
     automatic: np.ndarray
@@ -81,16 +89,18 @@ class Derivative:
 
 
 class Bench:
-    """A config and its data.
+    """A config and its data, with tools that train and measure them.
 
-    seeds: three, those of the config first
-    notes: what a user should know of the data
+    configured: the experiment as the user wrote it
+    experiment: the same without the methods that the checks leave out, in float32
+    seeds: three seeds, beginning with those of the config
+    notes: warnings about the data, for the user
     """
 
     def __init__(self, experiment: Experiment, data: Data):
         methods = tuple(m for m in experiment.regularizers if not _left_out(m))
         training = replace(experiment.training, seeds=(0,), precision="float32")
-        self.whole, self.data, self.notes = experiment, data, data.notes
+        self.configured, self.data, self.notes = experiment, data, data.notes
         self.experiment = replace(experiment, regularizers=methods, training=training)
         more = (seed for seed in count() if seed not in experiment.training.seeds)
         self.seeds = (*experiment.training.seeds, *(next(more) for _ in range(3)))[:3]
@@ -102,34 +112,39 @@ class Bench:
     # -- lanes --------------------------------------------------------------------------------------------------------
 
     def lane(self, experiment: Experiment, seed: int, data: Data | None = None) -> Lane:
-        """The constants of one seed; methods prepare them from their own numbers."""
+        """Return the constants of one seed, with what the experiment's methods prepare."""
         return prepare_lane(Trial(experiment=experiment, seed=seed), data or self.data, self.splits[seed])
 
     def first(self, seed: int, experiment: Experiment | None = None) -> Variables:
-        """Variables as the config's training starts."""
+        """Return the initial variables of the config's training."""
         experiment = experiment or self.experiment
-        lane = replace_own(self.lane(experiment, seed))
+        lane = without_prepared(self.lane(experiment, seed))
         return self._call(programs.first_variables, [(experiment, lane)], shared=())[0]
 
     @cache  # noqa: B019 - a bench lives as long as its command
     def start(self, seed: int) -> Variables:
-        """`first`, but drawn by He where the config draws units that are alike: one fault, one failing check."""
-        own = self.first(seed)
-        if not any(alike(own)):
-            return own
+        """Return the initial variables for the trainings of the checks.
+
+        They are `first`, but drawn by He initialization if the config gives equal weights to several units: then only
+        the check `symmetry` fails, and not every check that trains.
+        """
+        variables = self.first(seed)
+        if not any(alike(variables)):
+            return variables
         model = replace(self.experiment.model, initializer=He())
         return self.first(seed, replace(self.experiment, model=model))
 
     # -- work ---------------------------------------------------------------------------------------------------------
 
     def train(self, jobs: Sequence[Job]) -> list[Trained]:
-        """Short trainings, as many side by side as there are devices."""
-        found = self._call(programs.short_training, [self._arguments(job) for job in jobs])
-        return [Trained(losses[: int(made)], variables) for losses, variables, made in found]
+        """Run short trainings, as many at a time as there are devices."""
+        answers = self._call(programs.short_training, [self._arguments(job) for job in jobs])
+        return [Trained(losses[: int(steps)], variables) for losses, variables, steps in answers]
 
     def _arguments(self, job: Job) -> tuple[Any, ...]:
         data = job.data or self.data
         rows = self.splits[job.seed].train if job.rows is None else job.rows
+        # Padded to CAPACITY: jobs of every length share one program.
         order, rates = np.zeros((CAPACITY, self.batch), np.int32), np.zeros(CAPACITY, np.float32)
         steps = len(job.rates)
         order[:steps] = batches(rows, steps, self.batch, job.seed)
@@ -141,17 +156,17 @@ class Bench:
             np.asarray(job.enough, np.float32),
         )  # fmt: skip
 
-    def predict(self, asked: Sequence[tuple[int, Variables, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(outputs, data losses) for each (seed, variables, rows); of at most 256 rows, the first."""
+    def predict(self, requests: Sequence[tuple[int, Variables, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return outputs (n, outputs) and data losses (n,) for each (seed, variables, rows), of the first 256 rows."""
         lanes = [
             (self.experiment, self.lane(self.experiment, seed), as_stored(self.data.targets), variables, padded(rows))
-            for seed, variables, rows in asked
+            for seed, variables, rows in requests
         ]
-        found = self._call(programs.predictions, lanes)
-        return [(a[: len(rows)], b[: len(rows)]) for (a, b), (_, _, rows) in zip(found, asked, strict=True)]
+        pairs = zip(self._call(programs.predictions, lanes), requests, strict=True)
+        return [(outputs[: len(rows)], losses[: len(rows)]) for (outputs, losses), (_, _, rows) in pairs]
 
     def augmented(self, experiment: Experiment, seed: int, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-        """(inputs as training sees them, their targets, the targets as they were)."""
+        """Return the augmented inputs of 256 rows, their targets after augmentation, and before it."""
         lane = self.lane(experiment, seed)
         return self._call(programs.augmented, [(experiment, lane, as_stored(self.data.targets), padded(rows))])[0]
 
@@ -159,60 +174,71 @@ class Bench:
 
     @cache  # noqa: B019
     def derivatives(self, widths: int) -> dict[str, Derivative]:
-        """Autodiff and central differences of every term of the loss, at weights moved off their kinks."""
+        """Differentiate every term of the loss by autodiff and by central differences, at weights moved off kinks."""
         batch, keys, lane, variables = self._double
         generator = np.random.default_rng([self.seeds[0], 2])
         where = coordinates(variables.parameters, generator)
         with jax.enable_x64(True):
             lanes = [(batch, keys, self.experiment, lane, variables, where, np.asarray(h)) for h in WIDTHS[:widths]]
-            found = self._call(programs.derivatives, lanes, shared=())
-        first, differences = found[0], {name: np.stack([one[name][2] for one in found]) for name in found[0]}
+            terms_by_width = self._call(programs.derivatives, lanes, shared=())
+        first = terms_by_width[0]
+        differences = {name: np.stack([terms[name][2] for terms in terms_by_width]) for name in first}
         return {name: Derivative(first[name][0], first[name][1], differences[name]) for name in first}
 
-    def rises(self, methods: Sequence[Regularizer]) -> tuple[list[float], Tree]:
-        """(by how much the loss rises when each method is switched on, the weights where that is measured)."""
+    def rises(self, methods: Sequence[Regularizer]) -> tuple[list[float], Params]:
+        """Return by how much the loss rises when each method is switched on, and the weights at which it does."""
         batch, keys, lane, variables = self._double
         without = [replace_method(self.experiment, weakened(method, 0.0)) for method in methods]
         with jax.enable_x64(True):
-            lanes = [(batch, keys, one, lane, variables) for one in (self.experiment, *without)]
-            (total, params), *others = self._call(programs.total_loss, lanes, shared=())
-        return [float(total - other) for other, _ in others], params
+            lanes = [(batch, keys, experiment, lane, variables) for experiment in (self.experiment, *without)]
+            (total, params), *reduced = self._call(programs.total_loss, lanes, shared=())
+        return [float(total - reduced_total) for reduced_total, _ in reduced], params
 
     @cached_property
     def _double(self) -> tuple[Tree, Tree, Lane, Variables]:
-        """The first seed's batch, keys, lane and variables; the variables are moved off where they start, 0 and 1."""
+        """The first seed's batch, keys, lane and variables in float64.
+
+        The parameters are moved by noise: biases start at exactly 0 and gains at exactly 1, where activations have
+        kinks and where a wrong gradient may vanish.
+        """
         seed = self.seeds[0]
         lane, rows = self.lane(self.experiment, seed), self.splits[seed].train[:DIFFERENTIATED]
         batch, keys = self._call(programs.batch_of, [(self.experiment, lane, as_stored(self.data.targets), rows)])[0]
-        batch, lane, variables = jax.tree.map(_double, (batch, lane, self.start(seed)))
+        batch, lane, variables = jax.tree.map(_in_float64, (batch, lane, self.start(seed)))
         generator = np.random.default_rng([seed, 3])
         moved = jax.tree.map(lambda x: x + 0.05 * generator.normal(size=x.shape), variables.parameters)
         return batch, keys, lane, variables._replace(parameters=moved)
 
     @property
     def total_steps(self) -> int:
-        """Updates of the config's whole run."""
+        """The number of updates of the configured run."""
         train = len(self.splits[self.seeds[0]].train)
-        return self.whole.training.epochs * (train // batch_size(self.whole, train))
+        return self.configured.training.epochs * (train // batch_size(self.configured, train))
 
     @cached_property
     def inputs(self) -> np.ndarray:
+        """The inputs of all rows as the device stores them, (n, features)."""
         return as_stored(self.data.inputs).reshape(len(self.data.inputs), -1)
 
     def _call(self, function: Callable[..., Any], lanes: Sequence[Tree], shared: Tree | None = None) -> list[Any]:
-        """A program's answer for each lane; a lane is the arguments that `function` takes behind the shared ones."""
+        """Call a function for each lane, one lane per device at a time, and return its answers on the host.
+
+        lanes: for each lane, the arguments that `function` takes after the shared ones
+        shared: the arguments common to all lanes; None for the inputs of all rows
+        """
         devices = tuple(jax.devices()[: len(lanes)])
         layout = Layout(len(devices), devices, "map")
         if shared is None:
             shared = (self._on_devices(layout),)
         answers: list[Any] = []
         for begin in range(0, len(lanes), layout.lanes):
-            some = list(lanes[begin : begin + layout.lanes])
-            full = some + [some[-1]] * (layout.lanes - len(some))
+            chunk = list(lanes[begin : begin + layout.lanes])
+            # The last chunk is filled up with copies, so that it runs the same program.
+            full = chunk + [chunk[-1]] * (layout.lanes - len(chunk))
             arguments = layout.put(stack(full), over_lanes=True)
             program = compile_over_lanes(function, layout, shared, arguments, (self.spec,))
             answer = jax.device_get(program.call(*shared, *arguments))
-            answers += [jax.tree.map(lambda x, i=i: x[i], answer) for i in range(len(some))]
+            answers += [jax.tree.map(lambda x, i=i: x[i], answer) for i in range(len(chunk))]
         return answers
 
     @cache  # noqa: B019
@@ -221,7 +247,7 @@ class Bench:
 
 
 def bench_of(loaded: Loaded) -> Bench:
-    """A bench for a config; loads its data. Raises ConfigError where the two do not fit."""
+    """Load the data of a config and return a bench for both. Raises ConfigError if they do not fit together."""
     data = load_data(loaded.experiment.dataset)
     bench = Bench(loaded.experiment, data)
     bench.notes = (*map(str, loaded.check_data(Facts.of(data, bench.splits[bench.seeds[0]]))), *data.notes)
@@ -232,38 +258,38 @@ def _left_out(method: Regularizer) -> bool:
     return method.acts_on() in ("loop", "ensembles") or method.overrides("transform_losses")
 
 
-def replace_own(lane: Lane) -> Lane:
-    """A lane without what methods prepared: the first variables need none of it."""
+def without_prepared(lane: Lane) -> Lane:
+    """Return a lane without the arrays that methods prepared, which the initial variables do not depend on."""
     return lane._replace(own={})
 
 
 def coordinates(parameters: Tree, generator: np.random.Generator) -> np.ndarray:
-    """Numbers in the flattened parameters: some of every array."""
+    """Draw up to `PLACES` coordinates of every array and return their indices in the flattened parameters."""
     sizes = [x.size for x in jax.tree.leaves(parameters)]
     begins = np.cumsum([0, *sizes[:-1]])
     chosen = [b + generator.choice(n, min(n, PLACES), replace=False) for b, n in zip(begins, sizes, strict=True)]
     return np.concatenate(chosen).astype(np.int32)
 
 
-def _double(x: Array) -> np.ndarray:
-    x = np.asarray(x)
-    return x.astype(np.float64) if x.dtype.kind == "f" else x
+def _in_float64(leaf: Array | np.ndarray) -> np.ndarray:
+    array = np.asarray(leaf)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
 def batches(rows: np.ndarray, steps: int, size: int, seed: int) -> np.ndarray:
-    """(steps, size): one permutation of the rows after another."""
+    """Return the rows of each batch, (steps, size), cut from one permutation of the rows after another."""
     generator = np.random.default_rng([seed, 1])
-    rounds = -(-steps * size // len(rows))
-    return np.concatenate([generator.permutation(rows) for _ in range(rounds)])[: steps * size].reshape(steps, size)
+    epochs = -(-steps * size // len(rows))
+    return np.concatenate([generator.permutation(rows) for _ in range(epochs)])[: steps * size].reshape(steps, size)
 
 
 def padded(rows: np.ndarray) -> np.ndarray:
-    """Exactly 256 of the rows, from the front again where there are fewer: one shape, one program."""
+    """Return exactly 256 rows, repeated from the front if there are fewer, so that all calls share one program."""
     return np.resize(rows, ROWS).astype(np.int32)
 
 
 def alike(variables: Variables) -> list[int]:
-    """Hidden units of each layer whose incoming weights equal those of another unit of the layer."""
+    """Count, for each hidden layer, the units whose incoming weights equal those of another unit of the layer."""
     layers = list(variables.parameters["model"].values())[:-1]
     columns = [np.asarray(layer["kernel"]).reshape(-1, layer["kernel"].shape[-1]).T for layer in layers]
     counts = [np.unique(units, axis=0, return_counts=True)[1] for units in columns]
@@ -271,31 +297,35 @@ def alike(variables: Variables) -> list[int]:
 
 
 def without_regularizers(experiment: Experiment) -> Experiment:
-    """Methods at their neutral values, which need no new program; those that have none and draw no noise stay."""
-    kept = [weakened(m, 0.0) for m in experiment.regularizers if strengths_of(m) or m.acts_on() in RESHAPING]
-    return replace(experiment, regularizers=tuple(kept))
+    """Return the experiment with its methods at their neutral values.
+
+    Neutral values change no structure, so no new program is compiled. A method without one is removed unless it only
+    reshapes the network.
+    """
+    neutral = [weakened(m, 0.0) for m in experiment.regularizers if strengths_of(m) or m.acts_on() in RESHAPING]
+    return replace(experiment, regularizers=tuple(neutral))
 
 
 def replace_method(experiment: Experiment, method: Regularizer) -> Experiment:
-    """The experiment with this method in the place of its namesake."""
+    """Return the experiment with its method of the same name replaced."""
     methods = tuple(method if m.name == method.name else m for m in experiment.regularizers)
     return replace(experiment, regularizers=methods)
 
 
-RESHAPING = ("activations", "weights")  # normalisation and other forms of the same network
+RESHAPING = ("activations", "weights")  # normalization and other reparametrizations of the same network
 
 
 def strengths_of(method: Regularizer) -> list[str]:
-    """The traced fields that switch a method off at their neutral values."""
+    """Return the names of the traced fields whose neutral values switch a method off."""
     return [name for name in method.neutral if not is_static(type(method), name)]
 
 
 def weakened(method: Regularizer, factor: float) -> Regularizer:
-    """The strengths of a method times `factor`: 0 is off."""
+    """Return the method with its strengths scaled by `factor` from their neutral values: 0 is off, 1 is unchanged."""
     names = strengths_of(method)
-    at = {name: method.neutral[name] + factor * (getattr(method, name) - method.neutral[name]) for name in names}
+    scaled = {name: method.neutral[name] + factor * (getattr(method, name) - method.neutral[name]) for name in names}
     if getattr(method, "input_rate", None) is not None:
-        at["input_rate"] = factor * method.input_rate  # type: ignore[attr-defined]
+        scaled["input_rate"] = factor * method.input_rate  # type: ignore[attr-defined]
     if len(method.neutral) == 1 and getattr(method, "layers", None):
-        at["layers"] = {name: factor * value for name, value in method.layers.items()}  # type: ignore[attr-defined]
-    return replace(method, **at)  # type: ignore[type-var]
+        scaled["layers"] = {name: factor * value for name, value in method.layers.items()}  # type: ignore[attr-defined]
+    return replace(method, **scaled)  # type: ignore[type-var]

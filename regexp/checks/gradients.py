@@ -1,4 +1,4 @@
-"""Finite differences against autodiff in float64: the data loss as it is trained, and every penalty."""
+"""Check autodiff against finite differences in float64, for the training loss and for every penalty."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ TOLERANCE = 1e-5
 
 
 def check(bench: Bench) -> Finding:
-    """The largest relative error over coordinates of every trained array, chosen by the seed.
+    """Compare the gradient of each term at some coordinates of every trained array; the largest relative error counts.
 
-    The data loss goes through every method that acts on it: batch norm, masks, adversarial examples.
+    The data loss includes every method that acts on it, such as batch norm, dropout masks and adversarial examples.
     """
     errors = _errors(bench, FIRST)
+    # `not <=` also catches NaN.
     if not max(errors.values()) <= TOLERANCE:
         errors = _errors(bench, len(WIDTHS))
     worst = max(errors, key=lambda name: errors[name])
@@ -25,18 +26,22 @@ def check(bench: Bench) -> Finding:
         verdict(fails),
         ", ".join(f"{name} {error:.1e}" for name, error in errors.items()) + f" ({places} coordinates)",
         f"relative error at most {TOLERANCE:g}",
-        f"the gradient of the {worst} term is wrong: compare its formula with its code" if fails else "",
+        f"the gradient of the {worst} term is wrong: compare its code with its formula" if fails else "",
         {"errors": errors, "coordinates": places},
     )
 
 
 def _errors(bench: Bench, widths: int) -> dict[str, float]:
-    return {name: relative_error(found) for name, found in bench.derivatives(widths).items()}
+    return {name: relative_error(derivative) for name, derivative in bench.derivatives(widths).items()}
 
 
-def relative_error(found: Derivative) -> float:
-    """max |difference - derivative| / max(|derivative|, their root mean square), by the best width at each place."""
-    scale = np.sqrt(np.mean(np.square(found.automatic)))
-    errors = np.abs(found.differences - found.automatic).min(0)
-    below = np.maximum(np.abs(found.automatic), max(scale, 1e-12))
-    return float(np.max(errors / below))
+def relative_error(derivative: Derivative) -> float:
+    """Return the largest relative error over coordinates, with the best width for each.
+
+    |difference - autodiff| / max(|autodiff|, RMS of autodiff): the root mean square over coordinates keeps those with a
+    tiny derivative from dominating.
+    """
+    scale = np.sqrt(np.mean(np.square(derivative.automatic)))
+    errors = np.abs(derivative.differences - derivative.automatic).min(0)
+    denominators = np.maximum(np.abs(derivative.automatic), max(scale, 1e-12))
+    return float(np.max(errors / denominators))

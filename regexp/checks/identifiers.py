@@ -1,4 +1,4 @@
-"""No input names the rows: identifiers, running numbers and dates are learned by heart and say nothing of new rows."""
+"""Check that no input column identifies rows: memorized identifiers, row numbers and dates do not generalize."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from regexp.datasets.identifiers import yaml_name
 
 
 def check(bench: Bench) -> Finding:
-    """The columns of a table that datasets/identifiers.py finds; other data sets have none."""
+    """Report the columns of a table that `datasets/identifiers.py` flags; other datasets have none."""
     columns = bench.data.codec.get("identifiers", [])
     names = [name for name, _ in columns]
     return Finding(
         verdict(bool(columns)),
-        "; ".join(f"column {name!r} {reason}" for name, reason in columns) or "no column that names rows",
+        "; ".join(f"column {name!r} {reason}" for name, reason in columns) or "no column identifies rows",
         "none",
-        f"leave them out: dataset.drop: [{', '.join(map(yaml_name, names))}]" if columns else "",
+        f"exclude them: dataset.drop: [{', '.join(map(yaml_name, names))}]" if columns else "",
         {"columns": names},
     )

@@ -1,4 +1,4 @@
-"""Switching a penalty on raises the loss by exactly the value recomputed from the weights."""
+"""Check that switching a penalty on raises the loss by the penalty's value, recomputed from the weights in NumPy."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import numpy as np
 
 from regexp.checks.base import Finding, verdict
 from regexp.checks.bench import Bench
-from regexp.regularizers.base import matching
+from regexp.regularizers.base import Params, matching
 
-Array = Any
 TOLERANCE = 1e-9  # relative, in float64
-SMALLEST = 1e-6  # a penalty below is compared absolutely: the loss it is added to is rounded to 1e-16
+SMALLEST = 1e-6  # smaller penalties are compared absolutely: the loss to which they are added is rounded to 1e-16
 
-# name -> (the method, a factor or strength of the layer, its kernel) -> value, in NumPy and float64
+# Method name -> function of (method, strength or factor of the layer, kernel) that returns the layer's penalty.
 FORMULAS: dict[str, Callable[[Any, float, np.ndarray], float]] = {
     "l1": lambda m, a, w: a * np.sum(np.abs(w)),
     "l2": lambda m, a, w: a / 2 * np.sum(w**2),
@@ -24,7 +23,7 @@ FORMULAS: dict[str, Callable[[Any, float, np.ndarray], float]] = {
 
 
 def check(bench: Bench) -> Finding:
-    """At one set of weights; the loss is the one that the run's log calls total."""
+    """Compare at one set of weights; the loss is the sum of the data loss and all penalties."""
     methods = [m for m in bench.experiment.regularizers if m.overrides("penalty")]
     if not methods:
         return Finding("PASS", "no penalty in this config", "nothing")
@@ -36,15 +35,15 @@ def check(bench: Bench) -> Finding:
     fails = not errors[worst] <= TOLERANCE
     return Finding(
         verdict(fails),
-        "; ".join(f"{name} raises it by {v['rise']:.6g}" for name, v in values.items()),
-        "; ".join(f"{v['recomputed']:.6g}" for v in values.values()) + f", within {TOLERANCE:g} of it",
-        f"{worst}'s penalty is not its formula: regexp show {worst}" if fails else "",
+        "; ".join(f"{name} raises the loss by {v['rise']:.6g}" for name, v in values.items()),
+        "; ".join(f"{v['recomputed']:.6g}" for v in values.values()) + f", relative error at most {TOLERANCE:g}",
+        f"the penalty of {worst} differs from its formula: see regexp show {worst}" if fails else "",
         values,
     )
 
 
-def recomputed(method: Any, params: dict[str, dict[str, Array]]) -> float:
-    """The method's formula over all kernels."""
+def recomputed(method: Any, params: Params) -> float:
+    """Return the method's penalty, summed over all kernels in float64 by its entry in `FORMULAS`."""
     default = 1.0 if method.name == "elastic_net" else method.strength
     kernels = {name: np.asarray(layer["kernel"], np.float64) for name, layer in params.items() if "kernel" in layer}
     formula = FORMULAS[method.name]

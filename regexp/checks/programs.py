@@ -1,14 +1,17 @@
-"""What the checks compile: written for one lane, pure, of few shapes, so that they share their programs."""
+"""The functions that the checks compile: pure, for one lane, and of few shapes, so that checks share programs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regexp.core.lazy import jax, jnp, lax
 from regexp.engine.step import (
+    Lane,
     Progress,
     Shared,
+    Spec,
     Variables,
     forward,
     gather,
@@ -19,71 +22,89 @@ from regexp.engine.step import (
     training_loss,
     weights,
 )
+from regexp.experiment import Experiment
 from regexp.losses import LOSSES
-from regexp.regularizers.base import Batch
+from regexp.regularizers.base import Batch, Params, Regularizer
 from regexp.regularizers.fold import transform_batches
 from regexp.schedules.constant import Constant
 
-Array = Any
+if TYPE_CHECKING:
+    from jax import Array
+
+Tree = Any  # a pytree
+Keys = Mapping[str, "Array"]
 
 
-def first_variables(spec: Any, experiment: Any, lane: Any) -> Variables:
-    """As training starts."""
+def first_variables(spec: Spec, experiment: Experiment, lane: Lane) -> Variables:
+    """Return the initial variables of training."""
     return init_variables(experiment, spec, lane)
 
 
 def short_training(
-    spec: Any, inputs: Array, experiment: Any, lane: Any, targets: Array, variables: Any, order: Array, rates: Array,
-    steps: Array, enough: Array,
+    spec: Spec, inputs: Array, experiment: Experiment, lane: Lane, targets: Array, variables: Variables, order: Array,
+    rates: Array, steps: Array, enough: Array,
 ) -> tuple[Array, Variables, Array]:  # fmt: skip
-    """(losses (capacity,), variables, updates made): `steps` at `rates`, fewer if a batch's loss falls below `enough`.
+    """Train for `steps` updates, or until a batch's loss is below `enough`.
 
-    targets: (n, ...) of this lane; order: (capacity, B) rows
+    Returns the losses (capacity,), the variables and the number of updates made.
+
+    targets: (n, ...) the targets of this lane
+    order: (capacity, B) the rows of each batch
+    rates: (capacity,) the learning rate of each step
     """
     shared, streams = Shared(inputs, targets), stream_keys(experiment, lane.key)
 
     def step(carry: tuple[Progress, Array, Array, Array]) -> tuple[Progress, Array, Array, Array]:
         progress, losses, k, _ = carry
-        now = replace(experiment, optimizer=replace(experiment.optimizer, learning_rate=rates[k], schedule=Constant()))
-        progress, loss = train_step(now, spec, shared, lane, streams, progress, order[k], k)
+        rate: Any = rates[k]  # traced: a learning rate in the program's text would recompile it for every step
+        optimizer = replace(experiment.optimizer, learning_rate=rate, schedule=Constant())
+        current = replace(experiment, optimizer=optimizer)
+        progress, loss = train_step(current, spec, shared, lane, streams, progress, order[k], k)
         return progress, losses.at[k].set(loss), k + 1, loss
 
     def unfinished(carry: tuple[Progress, Array, Array, Array]) -> Array:
-        return (carry[2] < steps) & ~(carry[3] < enough)
+        return (carry[2] < steps) & ~(carry[3] < enough)  # a loss of NaN does not end training
 
-    optimizer = optimizer_chain(experiment, rates[0]).init(variables.parameters)
-    start = (Progress(variables, optimizer, {}), jnp.zeros(rates.shape), jnp.zeros((), jnp.int32), jnp.asarray(jnp.inf))
-    progress, losses, made, _ = lax.while_loop(unfinished, step, start)
-    return losses, progress.variables, made
+    begin = Progress(variables, optimizer_chain(experiment, rates[0]).init(variables.parameters), {})
+    start = (begin, jnp.zeros(rates.shape), jnp.zeros((), jnp.int32), jnp.asarray(jnp.inf))
+    progress, losses, updates, _ = lax.while_loop(unfinished, step, start)
+    return losses, progress.variables, updates
 
 
 def predictions(
-    spec: Any, inputs: Array, experiment: Any, lane: Any, targets: Array, variables: Any, rows: Array
+    spec: Spec, inputs: Array, experiment: Experiment, lane: Lane, targets: Array, variables: Variables, rows: Array
 ) -> tuple[Array, Array]:
-    """(outputs (n, K), data losses (n,)): nothing drawn, no method in the loss; the statistics are these rows' own."""
-    raw, wanted = gather(spec, Shared(inputs, targets), lane, rows)
+    """Return outputs (n, K) and data losses (n,), without noise and penalties.
+
+    Normalization uses the statistics of these rows: the running ones have not converged after a short training.
+    """
+    raw, row_targets = gather(spec, Shared(inputs, targets), lane, rows)
     outputs = forward(experiment, spec, lane, variables, raw, "statistics").outputs
-    return outputs, LOSSES[spec.loss](outputs, wanted)
+    return outputs, LOSSES[spec.loss](outputs, row_targets)
 
 
-def batch_of(spec: Any, inputs: Array, experiment: Any, lane: Any, targets: Array, rows: Array) -> tuple[Batch, Any]:
-    """(the first step's batch as training sees it, the keys of that step)."""
+def batch_of(
+    spec: Spec, inputs: Array, experiment: Experiment, lane: Lane, targets: Array, rows: Array
+) -> tuple[Batch, Keys]:
+    """Return the augmented batch of the first training step, and the keys of that step."""
     keys = {name: jax.random.fold_in(key, 0) for name, key in stream_keys(experiment, lane.key).items()}
-    raw, wanted = gather(spec, Shared(inputs, targets), lane, rows)
-    batch = Batch(raw, wanted, lane.low, lane.high, rows, jnp.zeros(()), lane.own)
+    raw, row_targets = gather(spec, Shared(inputs, targets), lane, rows)
+    batch = Batch(raw, row_targets, lane.low, lane.high, rows, jnp.zeros(()), lane.own)
     return transform_batches(experiment.regularizers, batch, keys), keys
 
 
 def augmented(
-    spec: Any, inputs: Array, experiment: Any, lane: Any, targets: Array, rows: Array
+    spec: Spec, inputs: Array, experiment: Experiment, lane: Lane, targets: Array, rows: Array
 ) -> tuple[Array, Array, Array]:
-    """(inputs as training sees them, their targets, the targets as they were)."""
+    """Return the augmented inputs, their targets after augmentation, and before it."""
     batch, _ = batch_of(spec, inputs, experiment, lane, targets, rows)
     return batch.inputs, batch.targets, gather(spec, Shared(inputs, targets), lane, rows)[1]
 
 
-def total_loss(spec: Any, batch: Any, keys: Any, experiment: Any, lane: Any, variables: Any) -> tuple[Array, Any]:
-    """(the data loss plus all penalties, as the log of a run adds them; the weights that penalties see)."""
+def total_loss(
+    spec: Spec, batch: Batch, keys: Keys, experiment: Experiment, lane: Lane, variables: Variables
+) -> tuple[Array, Params]:
+    """Return the data loss plus all penalties, and the weights on which the penalties act."""
     data, _ = training_loss(experiment, spec, lane, keys)(variables, batch)
     params = weights(experiment, variables.parameters)
     terms = [m.penalty(params) for m in experiment.regularizers if m.overrides("penalty")]
@@ -91,12 +112,15 @@ def total_loss(spec: Any, batch: Any, keys: Any, experiment: Any, lane: Any, var
 
 
 def derivatives(
-    spec: Any, batch: Any, keys: Any, experiment: Any, lane: Any, variables: Any, where: Array, width: Array
-) -> dict[str, tuple[Any, Array, Array]]:
-    """Of each term of the loss: (gradient, its entries `where`, central differences there).
+    spec: Spec, batch: Batch, keys: Keys, experiment: Experiment, lane: Lane, variables: Variables, where: Array,
+    width: Array,
+) -> dict[str, tuple[Tree, Array, Array]]:  # fmt: skip
+    """Return for each term of the loss its gradient, the entries of it at `where`, and central differences there.
 
-    where: numbers of coordinates in the flattened parameters
-    The terms are `data`, the loss as it is trained, and each differentiable penalty.
+    The terms are `data`, the training loss, and each differentiable penalty.
+
+    where: (places,) indices into the flattened parameters
+    width: half the distance between the two points of a difference
     """
     from jax.flatten_util import ravel_pytree
 
@@ -104,7 +128,7 @@ def derivatives(
     loss = training_loss(experiment, spec, lane, keys)
     terms = {"data": lambda p: loss(Variables(p, variables.state), batch)[0]}
     terms |= penalties(experiment)
-    found = {}
+    derivatives_by_term = {}
     for name, term in terms.items():
 
         def value(vector: Array, term: Any = term) -> Array:
@@ -117,11 +141,16 @@ def derivatives(
         sides = jnp.repeat(jnp.stack([width, -width]), where.shape[0])
         above, below = lax.map(beside, (jnp.tile(where, 2), sides)).reshape(2, -1)
         gradient = jax.grad(value)(flat)
-        found[name] = (unflatten(gradient), gradient[where], (above - below) / (2 * width))
-    return found
+        derivatives_by_term[name] = (unflatten(gradient), gradient[where], (above - below) / (2 * width))
+    return derivatives_by_term
 
 
-def penalties(experiment: Any) -> dict[str, Any]:
-    """{method: parameters -> value} of the differentiable penalties."""
+def penalties(experiment: Experiment) -> dict[str, Callable[[Tree], Array]]:
+    """Return the differentiable penalties: for each method's name, a function of the parameters."""
     methods = [m for m in experiment.regularizers if m.overrides("penalty") and m.differentiable()]
-    return {m.name: lambda p, m=m: m.penalty(weights(experiment, p)) for m in methods}
+    return {method.name: _penalty(method, experiment) for method in methods}
+
+
+def _penalty(method: Regularizer, experiment: Experiment) -> Callable[[Tree], Array]:
+    """Return the method's penalty as a function of the trained parameters, from which the weights are computed."""
+    return lambda parameters: method.penalty(weights(experiment, parameters))

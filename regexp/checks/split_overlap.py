@@ -1,4 +1,4 @@
-"""No example stands in two splits: exact duplicates of inputs between train, validation and test, counted."""
+"""Check that no example occurs in two splits, by counting exact duplicates between train, validation and test."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from regexp.checks.base import Finding, verdict
 from regexp.checks.bench import Bench
 
-TOLERATED = 0.01  # of the smaller split: data sets have a few twins of their own
+TOLERATED = 0.01  # share of a split: datasets contain a few natural duplicates
 
 
 def check(bench: Bench) -> Finding:
-    """The largest share over pairs of splits of the first seed."""
+    """Report the largest share of duplicates over the pairs of splits of the first seed."""
     split = bench.splits[bench.seeds[0]]
     numbers = _numbers_of_contents(bench.inputs)
     parts = {name: numbers[getattr(split, name)] for name in ("train", "validation", "test")}
@@ -25,15 +25,15 @@ def check(bench: Bench) -> Finding:
     counts = ", ".join(f"{count} of {name}" for name, count in values.items())
     return Finding(
         verdict(worst > TOLERATED, worst > 0),
-        f"{worst:.1%} of a split stands in another too ({counts})",
+        f"{worst:.1%} of a split also occurs in another ({counts})",
         f"0, at most {TOLERATED:.0%}",
-        "remove the duplicates from the data, or put each group of copies into one split" if worst else "",
+        "remove the duplicates from the data, or put all copies of an example into one split" if worst else "",
         values | {"share": worst},
     )
 
 
 def _numbers_of_contents(inputs: np.ndarray) -> np.ndarray:
-    """The same number for the same bytes."""
+    """Return a number for each row, equal for rows with equal bytes."""
     rows = np.ascontiguousarray(inputs)
-    known: dict[bytes, int] = {}
-    return np.asarray([known.setdefault(row.tobytes(), len(known)) for row in rows])
+    numbers: dict[bytes, int] = {}
+    return np.asarray([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows])

@@ -1,4 +1,4 @@
-"""Units that start alike stay alike: the config's own first weights tell them apart, all zeros never would."""
+"""Check that the initialization breaks the symmetry between hidden units: units that start equal stay equal."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ STEPS, RATE = 20, 1e-2
 
 
 def check(bench: Bench) -> Finding:
-    """Hidden units that equal another of their layer after some steps, from the config's weights and from zeros."""
+    """Count the hidden units that equal another of their layer after some steps.
+
+    Training from all-zero weights is the control: there every unit stays equal to another.
+    """
     seed = bench.seeds[0]
-    own = bench.first(seed)
-    units = sum(layer["kernel"].shape[-1] for layer in list(own.parameters["model"].values())[:-1])
+    initial = bench.first(seed)
+    units = sum(layer["kernel"].shape[-1] for layer in list(initial.parameters["model"].values())[:-1])
     if not units:
         return Finding("PASS", "no hidden units", "nothing")
     rates = np.full(STEPS, RATE)
-    jobs = [Job(bench.experiment, seed, rates, variables=start) for start in (own, zeros(own))]
-    ours, theirs = (sum(alike(trained.variables)) for trained in bench.train(jobs))
+    jobs = [Job(bench.experiment, seed, rates, variables=start) for start in (initial, zeros(initial))]
+    equal, equal_from_zeros = (sum(alike(trained.variables)) for trained in bench.train(jobs))
     return Finding(
-        verdict(ours > 0),
-        f"{ours} of {units} hidden units equal another after {STEPS} steps; from zeros {theirs}",
-        "0, with no tolerance",
-        "draw the first weights at random: model.initializer: he" if ours else "",
-        {"alike": ours, "alike_from_zeros": theirs, "units": units},
+        verdict(equal > 0),
+        f"{equal} of {units} hidden units equal another after {STEPS} steps; {equal_from_zeros} from zero weights",
+        "exactly 0",
+        "initialize the weights at random: model.initializer: he" if equal else "",
+        {"alike": equal, "alike_from_zeros": equal_from_zeros, "units": units},
     )
 
 
 def zeros(variables: Variables) -> Variables:
-    """The same with every weight of the model zero."""
+    """Return the variables with every weight of the model set to zero."""
     return variables._replace(
         parameters=variables.parameters | {"model": jax.tree.map(np.zeros_like, variables.parameters["model"])}
     )

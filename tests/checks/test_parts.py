@@ -14,7 +14,7 @@ from regexp.checks import base, class_balance, learning_rate
 from regexp.checks.bench import Bench, Derivative, alike, batches, bench_of, without_regularizers
 from regexp.checks.chart import WIDTH, column, curve
 from regexp.checks.gradients import relative_error
-from regexp.checks.initial_loss import ignorance
+from regexp.checks.initial_loss import chance_loss
 from regexp.checks.penalty_value import FORMULAS
 from regexp.checks.range_test import read
 from regexp.config import loads
@@ -37,7 +37,7 @@ def test_the_interval_of_a_known_curve():
     assert 1e-4 < found.low < 5e-4
     assert 1e-2 <= found.high < 1
     assert 1.0 <= found.explodes < 3
-    assert not found.never
+    assert not found.never_falls
 
 
 def test_a_loss_that_is_not_finite_explodes():
@@ -48,7 +48,7 @@ def test_a_loss_that_is_not_finite_explodes():
 
 
 def test_a_loss_that_never_falls():
-    assert read(RATES, np.full((2, 100), 2.0)).never
+    assert read(RATES, np.full((2, 100), 2.0)).never_falls
 
 
 @pytest.mark.parametrize("loss", [2.0, np.inf, np.nan])
@@ -105,10 +105,10 @@ def test_switched_off_is_neutral_and_of_one_structure():
     assert jax.tree.structure(off) == jax.tree.structure(experiment)
 
 
-def test_ignorance_is_log_k_or_the_variance():
-    assert ignorance(bench_of(loads("dataset: wine"))) == pytest.approx(np.log(3))
-    assert ignorance(bench_of(loads("dataset: wine\ntraining: {loss: squared_error}"))) == pytest.approx(1 / 3)
-    assert ignorance(Bench(lab.experiment(), lab.table())) == 1
+def test_the_chance_level_loss_is_log_k_or_the_variance():
+    assert chance_loss(bench_of(loads("dataset: wine"))) == pytest.approx(np.log(3))
+    assert chance_loss(bench_of(loads("dataset: wine\ntraining: {loss: squared_error}"))) == pytest.approx(1 / 3)
+    assert chance_loss(Bench(lab.experiment(), lab.table())) == 1
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_other_shares_in_a_split_are_told_where_chance_does_not_make_them(n, tes
     shares = train / train.sum(), other / other.sum()
     assert found.values["moved"]["test"] == pytest.approx(distance.cityblock(*shares) / 2)
     assert class_balance.chance(train, other) == pytest.approx(stats.chi2_contingency([train, other]).pvalue)
-    assert (found.verdict, "test other than train" in found.advice) == (verdict, verdict == "WARN")
+    assert (found.verdict, "test differs from train" in found.advice) == (verdict, verdict == "WARN")
 
 
 def test_every_file_of_a_check_is_in_the_list():
