@@ -56,9 +56,9 @@ def _first_line(cls: type) -> str:
 
 
 def _default(value: Any) -> Any:
-    from regexp.config.resolved import _plain
+    from regexp.config.resolved import as_plain
 
-    return "required" if value is dataclasses.MISSING else _plain(value)
+    return "required" if value is dataclasses.MISSING else as_plain(value)
 
 
 def list_parts(kind: Kind = None, json: Json = False) -> None:
@@ -106,9 +106,9 @@ def _print_table(found: list[dict[str, Any]]) -> None:
 
 
 def _keys(entry: dict[str, Any]) -> str:
-    from regexp.config.resolved import _flow
+    from regexp.config.resolved import flow_style
 
-    keys = [f"{key} = {_flow(value['default'])}, {value['range']}" for key, value in entry["keys"].items()]
+    keys = [f"{key} = {flow_style(value['default'])}, {value['range']}" for key, value in entry["keys"].items()]
     return "\n" + "; ".join(keys) if keys else ""
 
 
@@ -133,15 +133,15 @@ def show(name: PartName) -> None:
 def card(kind: str, name: str, cls: type) -> str:
     """A part's card as text."""
     from regexp.config.describe import describe
-    from regexp.config.resolved import _flow
+    from regexp.config.resolved import flow_style
     from regexp.core.component import field_types
 
     lines = [f"{name} ({kind}) - {_first_line(cls)}", "", inspect.getdoc(cls) or "", "", "In YAML:"]
     fields = {f.name: _default(f.default) for f in dataclasses.fields(cls)}
     shown = {key: "..." if value == "required" else value for key, value in fields.items() if value is not None}
-    flow = _flow(shown if kind == "regularizer" else {"name": name} | shown)
+    flow = flow_style(shown if kind == "regularizer" else {"name": name} | shown)
     lines.append(f"  {name}: {flow}" if kind == "regularizer" else f"  {flow}")
     lines += ["", "Keys:"]
     for key, annotation in field_types(cls).items():
-        lines.append(f"  {key} = {_flow(fields[key])}: {describe(annotation)}")
+        lines.append(f"  {key} = {flow_style(fields[key])}: {describe(annotation)}")
     return "\n".join(lines) + "\n"

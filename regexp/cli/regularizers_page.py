@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from regexp.cli.catalogue import entries
-from regexp.config.resolved import _flow
+from regexp.config.resolved import flow_style
 from regexp.regularizers.base import CATALOGUE
 
 PLACES = {
@@ -48,10 +48,10 @@ def _card(entry: dict[str, Any]) -> list[str]:
     docstring = inspect.getdoc(CATALOGUE[entry["name"]]) or ""
     defaults = {key: value["default"] for key, value in entry["keys"].items() if value["default"] is not None}
     lines = [f"### {entry['name']}", "", entry["summary"], "", "```text", docstring, "```", "", "```yaml"]
-    lines += ["regularizers:", f"  {entry['name']}: {_flow(defaults)}", "```"]
+    lines += ["regularizers:", f"  {entry['name']}: {flow_style(defaults)}", "```"]
     if entry["keys"]:
         lines += ["", "| key | default | accepts |", "|---|---|---|"]
         for key, value in entry["keys"].items():
             accepts = value["range"].replace("|", "\\|")
-            lines.append(f"| `{key}` | `{_flow(value['default'])}` | {accepts} |")
+            lines.append(f"| `{key}` | `{flow_style(value['default'])}` | {accepts} |")
     return lines

@@ -1,4 +1,4 @@
-"""Which catalogue a field of a base class chooses from."""
+"""The catalogue from which a field chooses its part, by the base class in the field's annotation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What no single field can tell: combinations that make no sense, located at the key to change.
+"""Checks of combinations of settings, each with the path of the key to change.
 
-`check` needs the config alone; `check_against_data` a few facts about the data, once it is loaded.
+`check` needs only the config; `check_against_data` needs a few facts about the loaded data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from regexp.metrics import names
 
 @dataclass(frozen=True)
 class Remark:
-    """A sentence about a place in the config."""
+    """A problem at a path in the config, such as `regularizers.l2`."""
 
     path: str
     message: str
@@ -25,13 +25,13 @@ class Remark:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the loaded data says.
+    """The facts about the loaded data that the checks need.
 
-    train, validation: examples
-    test: examples; None where it is not known
-    shape: of one input
-    published_test: whether its test split is published
-    layers: of the model on this data; () where it is not made
+    shape: the shape of one input
+    train, validation: numbers of examples
+    published_test: whether the dataset comes with a test split
+    layers: the names of the model's layers on this data; () if the model has not been built
+    test: the number of test examples; None if unknown
     """
 
     task: str
@@ -45,14 +45,14 @@ class Facts:
 
     @staticmethod
     def of(data: Data, split: Split, layers: tuple[str, ...] = ()) -> Facts:
-        """Of the data and one seed's split."""
+        """Return the facts about the data and the split of one seed."""
         sizes = len(split.train), len(split.validation)
         published = data.test is not None
         return Facts(data.task, data.is_image, data.inputs.shape[1:], *sizes, published, layers, len(split.test))
 
 
 def check(experiment: Experiment) -> Iterator[Remark]:
-    """Remarks on the config alone."""
+    """Yield the problems that the config alone shows."""
     dataset = experiment.dataset
     yield from _against_kind(experiment, dataset.task, dataset.is_image)
     yield from _against_validation(experiment, dataset.validation > 0)
@@ -62,18 +62,17 @@ def check(experiment: Experiment) -> Iterator[Remark]:
     yield from _penalties(experiment)
     yield from _lengths(experiment)
     for method in experiment.regularizers:
-        for sentence in method.conflicts(experiment):
-            warning = sentence.startswith("warning: ")
-            yield Remark(f"regularizers.{method.name}", sentence.removeprefix("warning: "), warning)
+        for problem in method.conflicts(experiment):
+            yield Remark(f"regularizers.{method.name}", problem.message, problem.severity == "warning")
     yield from _probes(experiment)
     yield from _sizes(experiment)
     yield from _shared(experiment)
     if len(set(experiment.training.seeds)) < len(experiment.training.seeds):
-        yield Remark("training.seeds", "a seed stands twice in training.seeds")
+        yield Remark("training.seeds", "a seed appears twice in training.seeds")
 
 
 def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]:
-    """Remarks that need the data."""
+    """Yield the problems that show only with the loaded data."""
     if experiment.dataset.task is None or experiment.dataset.is_image is None:
         yield from _against_kind(experiment, facts.task, facts.is_image)
     batch = experiment.training.batch_size
@@ -84,7 +83,7 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
         )
     yield from _steps(experiment, facts.train)
     if facts.published_test and experiment.dataset.test != Dataset.test:
-        message = f"{experiment.dataset.name} has a published test split; dataset.test changes nothing"
+        message = f"{experiment.dataset.name} has a published test split; dataset.test has no effect"
         yield Remark("dataset.test", message, is_warning=True)
     if facts.is_image:
         yield from _colours(experiment, facts.shape[-1])
@@ -97,7 +96,7 @@ def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]
             if getattr(method, "padding", 0) >= side:
                 yield Remark(
                     f"regularizers.{method.name}.padding",
-                    f"reflecting needs padding below the image's side, {side}",
+                    f"fill: reflect needs a padding below the side of the image, {side}",
                 )
 
 
@@ -117,10 +116,11 @@ def _colours(experiment: Experiment, channels: int) -> Iterator[Remark]:
 def _patterns(experiment: Experiment, layers: tuple[str, ...]) -> Iterator[Remark]:
     for method in experiment.regularizers:
         for pattern in getattr(method, "layers", None) or {}:
-            names = {*layers, *(layer.partition("/")[0] for layer in layers)}  # a block's own sites, too
+            # A pattern may name a block, whose layers are BLOCK/NAME: a block has sites of its own.
+            names = {*layers, *(layer.partition("/")[0] for layer in layers)}
             if layers and not any(fnmatchcase(name, pattern) for name in names):
-                known = ", ".join(layers)
-                yield Remark(f"regularizers.{method.name}.layers", f'no layer is called "{pattern}"; there are {known}')
+                message = f'no layer matches "{pattern}"; there are {", ".join(layers)}'
+                yield Remark(f"regularizers.{method.name}.layers", message)
 
 
 def _against_kind(experiment: Experiment, task: str | None, is_image: bool | None) -> Iterator[Remark]:
@@ -141,12 +141,12 @@ def _against_kind(experiment: Experiment, task: str | None, is_image: bool | Non
 def _monitors(experiment: Experiment, task: str) -> Iterator[Remark]:
     places = {"training.monitor": experiment.training.monitor}
     for method in experiment.regularizers:
-        if named := getattr(method, "monitor", None):
-            places[f"regularizers.{method.name}.monitor"] = named
-    known = [f"{part}/{name}" for part in ("validation", "train") for name in names(task)]
+        if monitor := getattr(method, "monitor", None):
+            places[f"regularizers.{method.name}.monitor"] = monitor
+    metrics = [f"{part}/{name}" for part in ("validation", "train") for name in names(task)]
     for path, monitor in places.items():
-        if monitor not in known:
-            yield Remark(path, f'nothing named "{monitor}" is measured; there are {", ".join(known)}')
+        if monitor not in metrics:
+            yield Remark(path, f'"{monitor}" is not measured; there are {", ".join(metrics)}')
 
 
 def _against_validation(experiment: Experiment, has_validation: bool) -> Iterator[Remark]:
@@ -179,13 +179,13 @@ def _penalties(experiment: Experiment) -> Iterator[Remark]:
     pairs = [("l2", "weight_decay")] if {"l2", "weight_decay"} <= present else []
     if getattr(experiment.optimizer, "decay", 0) and experiment.optimizer.name == "adamw":
         pairs += [(name, "optimizer.adamw") for name in ("l2", "elastic_net", "weight_decay") if name in present]
-    for name, other in pairs:
-        message = f"{name} and {other} both shrink the weights; one of them is meant, as a rule"
+    for name, second in pairs:
+        message = f"{name} and {second} both shrink the weights; you probably want only one"
         yield Remark(f"regularizers.{name}", message, is_warning=True)
 
 
 def _sizes(experiment: Experiment) -> Iterator[Remark]:
-    """What the number of training examples tells, where the dataset's class knows it."""
+    """Compare sizes with the number of training examples, for datasets that know it before they are loaded."""
     dataset, batch = experiment.dataset, experiment.training.batch_size
     train, limit = dataset.training_examples(), dataset.limit
     n = limit.n if isinstance(limit, Limit) else limit
@@ -202,50 +202,54 @@ def _sizes(experiment: Experiment) -> Iterator[Remark]:
 
 def _probes(experiment: Experiment) -> Iterator[Remark]:
     ensembles = [m.name for m in experiment.regularizers if m.is_ensemble]
-    asked = {"mc_samples": experiment.evaluation.mc_samples > 0, "attacks": experiment.evaluation.attacks is not None}
-    for field in [name for name, wanted in asked.items() if wanted and ensembles]:
-        yield Remark(f"evaluation.{field}", f"{field} is measured of single models; {ensembles[0]} trains several")
+    for field in _test_measurements(experiment) if ensembles else []:
+        yield Remark(f"evaluation.{field}", f"{field} is measured on single models; {ensembles[0]} trains several")
+
+
+def _test_measurements(experiment: Experiment) -> list[str]:
+    """Return the fields of `evaluation` that switch on a measurement on the test split."""
+    evaluation = experiment.evaluation
+    is_on = {"mc_samples": evaluation.mc_samples > 0, "attacks": evaluation.attacks is not None}
+    return [field for field in is_on if is_on[field]]
 
 
 def _without_test(experiment: Experiment) -> Iterator[Remark]:
-    """What is measured on the test split alone."""
-    evaluation = experiment.evaluation
-    for field, asked in (("mc_samples", evaluation.mc_samples > 0), ("attacks", evaluation.attacks is not None)):
-        if asked:
-            message = f"evaluation.{field} is measured on the test split, and there is none: set dataset.test above 0"
-            yield Remark(f"evaluation.{field}", message)
+    """Refuse measurements that need the test split if there is none."""
+    for field in _test_measurements(experiment):
+        message = f"evaluation.{field} is measured on the test split, but there is none: set dataset.test above 0"
+        yield Remark(f"evaluation.{field}", message)
 
 
 def _shared(experiment: Experiment) -> Iterator[Remark]:
-    """Groups of layers that are none; whether the layers exist only the data's shape tells."""
-    named = [layer for group in experiment.model.share for layer in group]
-    for layer in sorted({layer for layer in named if named.count(layer) > 1}):
-        yield Remark("model.share", f'the layer "{layer}" stands twice in model.share')
+    """Check the groups of model.share; whether their layers exist shows only with the shape of the data."""
+    shared = [layer for group in experiment.model.share for layer in group]
+    for layer in sorted({layer for layer in shared if shared.count(layer) > 1}):
+        yield Remark("model.share", f'the layer "{layer}" appears twice in model.share')
     if any(len(group) < 2 for group in experiment.model.share):
-        yield Remark("model.share", "each group in model.share names at least two layers")
+        yield Remark("model.share", "each group in model.share must name at least two layers")
 
 
 def _lengths(experiment: Experiment) -> Iterator[Remark]:
-    what, length, unit = _duration(experiment)
+    phase, length, unit = _duration(experiment)
     if length > {"epochs": experiment.training.epochs, "fraction": 1}.get(unit, length):
         yield Remark(
             "optimizer.schedule",
-            f"the {what} takes {length:g} {unit}, longer than the run of {experiment.training.epochs} epochs",
+            f"the {phase} takes {length:g} {unit}, longer than the run of {experiment.training.epochs} epochs",
         )
 
 
 def _steps(experiment: Experiment, train: int) -> Iterator[Remark]:
-    """A length in steps, which needs the number of training examples."""
-    what, length, unit = _duration(experiment)
+    """Check a schedule in steps, whose comparison with the run needs the number of training examples."""
+    phase, length, unit = _duration(experiment)
     batch = experiment.training.batch_size
-    whole = batch == "all" or experiment.optimizer.full_batch
-    steps = experiment.training.epochs * (1 if whole else train // int(batch))
+    full_batch = batch == "all" or experiment.optimizer.full_batch
+    steps = experiment.training.epochs * (1 if full_batch else train // int(batch))
     if unit == "steps" and length > steps > 0:
-        yield Remark("optimizer.schedule", f"the {what} takes {length:g} steps, longer than the run of {steps} steps")
+        yield Remark("optimizer.schedule", f"the {phase} takes {length:g} steps, longer than the run of {steps} steps")
 
 
 def _duration(experiment: Experiment) -> tuple[str, float, str]:
-    """(`schedule` or `warmup`, how long it takes, in what unit)."""
+    """Return `schedule` or `warmup`, its length, and the unit of the length."""
     schedule = experiment.optimizer.schedule
     end = schedule.end()
     return ("schedule", *end) if end is not None else ("warmup", schedule.warmup, schedule.unit)

@@ -1,4 +1,4 @@
-"""What a field accepts, in words: for error messages and for `regexp list` and `regexp show`."""
+"""Describe in words what a field accepts, for error messages, `regexp list` and `regexp show`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from regexp.core.component import Catalogue, Component, field_types
 
 
 def describe(annotation: Any) -> str:
-    """`a number at least 0 and below 1`, `one of relu, tanh`, `a list of whole numbers at least 1`, ..."""
+    """Describe an annotation: `a number at least 0 and below 1`, `one of relu, tanh`, `a list of whole numbers`."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         return _with_range(arguments[0], arguments[1:])
@@ -43,13 +43,13 @@ def describe(annotation: Any) -> str:
 
 
 def a_part(catalogue: Catalogue[Any]) -> str:
-    """`the name of a schedule or a mapping`."""
+    """Describe a part of a catalogue: `the name of a schedule or a mapping`."""
     article = "an" if catalogue.kind[0] in "aeiou" else "a"
     return f"the name of {article} {catalogue.kind} or a mapping"
 
 
 def a_mapping(cls: type) -> str:
-    """`a mapping of n, by`: of the fields of a component."""
+    """Describe a component by its fields: `a mapping of n, by`."""
     return f"a mapping of {', '.join(field_types(cls))}"
 
 
@@ -74,7 +74,7 @@ def _with_range(base: Any, marks: tuple[Any, ...]) -> str:
 
 
 def _plural(text: str) -> str:
-    for one, many in (("a number", "numbers"), ("a whole number", "whole numbers"), ("a value", "values")):
-        if text.startswith(one):
-            return many + text.removeprefix(one)
+    for singular, plural in (("a number", "numbers"), ("a whole number", "whole numbers"), ("a value", "values")):
+        if text.startswith(singular):
+            return plural + text.removeprefix(singular)
     return text

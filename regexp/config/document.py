@@ -1,7 +1,7 @@
-"""YAML text -> a tree of plain values that knows the line and column of every key and value.
+"""Parse YAML text into a tree of plain values with the line and column of every key and value.
 
-Built from PyYAML's events, never from its constructors: no tag makes an object, no alias can explode. Scalars follow
-YAML 1.2's core schema, so `1e-4` is a number while `on` and `12:30` are text.
+The tree is built from PyYAML's events, never by its constructors: no tag creates an object, and no alias can expand to
+gigabytes. Scalars follow YAML 1.2's core schema, so `1e-4` is a number while `on` and `12:30` are text.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 import yaml
 
-from regexp.core.errors import Problem
+from regexp.core.errors import LocatedProblem
 
 MOST_BYTES = 1_000_000
 TOO_LARGE = f"the config is larger than {MOST_BYTES:,} bytes"
 DEEPEST = 32
-LONGEST_NUMBER = 100
+LONGEST_NUMBER = 100  # characters: Python's int() takes quadratic time, and raises above 4,300 digits
 MOST_PROBLEMS = 100
 
 _NULL = {"", "~", "null", "Null", "NULL"}
@@ -31,15 +31,20 @@ _SPECIAL = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 @dataclass
 class Node:
-    """A value and its place. value: dict of Nodes, tuple of Nodes, or str, int, float, bool, None."""
+    """A value of the tree and its place.
+
+    value: a dict or tuple of Nodes, or a str, int, float, bool or None
+    line, column: counted from 1
+    keys: the place of each key, if the value is a mapping
+    """
 
     value: Any
     line: int
     column: int
-    keys: dict[str, tuple[int, int]] = field(default_factory=dict)  # of a mapping: the place of each key
+    keys: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def plain(self) -> Any:
-        """The value without places; lists as tuples."""
+        """Return the value without places; lists become tuples."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, tuple):
@@ -48,18 +53,23 @@ class Node:
 
 
 class Document:
-    """A config's text, its tree and the problems found in it so far."""
+    """The text of a config, its tree and the problems reported so far.
+
+    settings: the texts of `--set`; the places of the first, second, ... have the lines -1, -2, ...
+    lecture: whether fields that are not written take the textbook's values
+    dropped: the paths of invalid fields that were skipped; None if problems are reported instead
+    """
 
     def __init__(self, text: str, file: str):
         self.file, self.lines = file, text.splitlines()
-        self.settings: list[str] = []  # of --set; their places have the lines -1, -2, ...
-        self.problems: list[Problem] = []
+        self.settings: list[str] = []
+        self.problems: list[LocatedProblem] = []
         self.root = Node({}, 1, 1)
-        self.lecture = False  # whether what is left open takes the textbook's form
-        self.dropped: list[str] | None = None  # where what cannot be built is left out in silence: its paths
+        self.lecture = False
+        self.dropped: list[str] | None = None
 
     def report(self, place: tuple[int, int], message: str) -> None:
-        """Note a problem at (line, column). Raises Stop where there are too many to be of use."""
+        """Record a problem at (line, column). Raises Stop after `MOST_PROBLEMS` of them."""
         if self.dropped is not None:
             return
         line, column = place
@@ -69,14 +79,14 @@ class Document:
         file, lines = ("--set", self.settings) if line < 0 else (self.file, self.lines)
         source = lines[abs(line) - 1] if 0 < abs(line) <= len(lines) else ""
         cut = max(0, column - 60) if len(source) > 160 else 0
-        # cut first: a line may have a megabyte and a hundred problems
+        # Cut before filtering: a line may have a megabyte and a hundred problems.
         part = "".join(c if c.isprintable() else " " for c in source[cut : cut + 160]).rstrip()
-        self.problems.append(Problem(file, abs(line), column, message, part, column - cut))
+        self.problems.append(LocatedProblem(file, abs(line), column, message, part, column - cut))
         if full:
             raise Stop
 
     def place(self, path: str) -> tuple[int, int]:
-        """(line, column) of the key at a dotted path, or of the nearest one above it that is written."""
+        """Return the (line, column) of the key at a dotted path, or of its nearest ancestor in the document."""
         node, place = self.root, (self.root.line, self.root.column)
         for key in path.split("."):
             if not isinstance(node.value, dict) or key not in node.value:
@@ -86,18 +96,21 @@ class Document:
 
 
 def read(text: str, file: str) -> Document:
-    """Parse a whole config; problems of form are in `problems`, and what could be read is in `root`."""
+    """Parse a config into a document: `problems` holds its syntax errors, `root` the part that could be read."""
     document = Document(text, file)
+    # Surrogates come from undecodable bytes of the command line and must not raise here.
     if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         document.report((1, 1), TOO_LARGE)
         return document
     if match := _FORBIDDEN.search(text):
         before = (text[: match.start()] + "x").splitlines()
-        document.report((len(before), len(before[-1])), f"the character U+{ord(match[0]):04X} is not part of a config")
+        document.report(
+            (len(before), len(before[-1])), f"the character U+{ord(match[0]):04X} is not allowed in a config"
+        )
         return document
     for number, line in enumerate(document.lines, 1):
         if re.match(r" *\t", line):
-            document.report((number, line.index("\t") + 1), "a tab indents this line; YAML wants spaces")
+            document.report((number, line.index("\t") + 1), "this line is indented by a tab; YAML requires spaces")
             return document
     try:
         _Builder(document, yaml.parse(text, Loader=_LOADER)).build()
@@ -108,7 +121,7 @@ def read(text: str, file: str) -> Document:
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         tab = document.lines[place[0] - 1 : place[0]] and document.lines[place[0] - 1][place[1] - 1 :].startswith("\t")
         reason = f"not YAML: {_without_newlines(error.problem or str(error))}"
-        document.report(place, "a tab stands here; YAML wants spaces" if tab else reason)
+        document.report(place, "a tab is not allowed here; YAML requires spaces" if tab else reason)
     except yaml.YAMLError as error:
         document.report((1, 1), f"not YAML: {_without_newlines(str(error))}")
     return document
@@ -122,11 +135,11 @@ def _without_newlines(text: str) -> str:
 
 
 class Stop(Exception):
-    """What follows is not read."""
+    """Ends the reading of a config; the problems reported so far are raised."""
 
 
 class _Builder:
-    """Events -> Nodes."""
+    """Builds the tree of Nodes from PyYAML's events."""
 
     def __init__(self, document: Document, events: Iterator[Any]):
         self.document, self.events = document, events
@@ -162,12 +175,12 @@ class _Builder:
             raise Stop
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if isinstance(event, yaml.AliasEvent):
-            self._report(event, f"the alias *{event.anchor}: aliases are not part of a config; write the value out")
+            self._report(event, f"the alias *{event.anchor}: aliases are not allowed in a config; write the value out")
             return Node(None, line, column)
         if event.anchor is not None:
-            self._report(event, f"the anchor &{event.anchor}: anchors are not part of a config")
+            self._report(event, f"the anchor &{event.anchor}: anchors are not allowed in a config")
         if event.tag is not None:
-            self._report(event, f"the tag {event.tag}: tags are not part of a config")
+            self._report(event, f"the tag {event.tag}: tags are not allowed in a config")
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(Node({}, line, column), depth)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -185,12 +198,13 @@ class _Builder:
             if isinstance(key.value, dict | tuple):
                 self.document.report(place, "a key must be a word")
                 continue
+            # The text of the key as written: `1.0:` names the key "1.0", and `null:` the key "null".
             name = event.value if isinstance(event, yaml.ScalarEvent) else str(key.value)
             if name == "<<":
-                self.document.report(place, "merge keys are not part of a config; write the values out")
+                self.document.report(place, "merge keys are not allowed in a config; write the values out")
             elif name in node.value:
                 first = node.keys[name][0]
-                self.document.report(place, f'the key "{shown(name)}" stands twice; first in line {first}')
+                self.document.report(place, f'the key "{shown(name)}" appears twice; first on line {first}')
             else:
                 node.value[name], node.keys[name] = value, place
         return node
@@ -210,7 +224,7 @@ class _Builder:
 
 
 def number(text: str) -> Any:
-    """A plain scalar as YAML 1.2's core schema reads it: int, float, or the text itself."""
+    """Convert a plain scalar by YAML 1.2's core schema to an int or float; return any other text unchanged."""
     if _INTEGER.fullmatch(text):
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
     if _FLOAT.fullmatch(text):
@@ -221,13 +235,16 @@ def number(text: str) -> Any:
 
 
 def shown(text: object) -> str:
-    """A user's text in a message: printable and short."""
+    """Return a user's text for a message: unprintable characters replaced, at most 60 characters."""
     printable = "".join(c if c.isprintable() else "?" for c in str(text))
     return printable if len(printable) <= 60 else printable[:57] + "..."
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"optimizer": {"name": "adam"}} -> {"optimizer.name": "adam"}; lists and empty mappings stay whole."""
+    """Flatten nested mappings to dotted keys: {"optimizer": {"name": "adam"}} becomes {"optimizer.name": "adam"}.
+
+    Lists and empty mappings are kept as values.
+    """
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict) and value:

@@ -1,4 +1,4 @@
-"""`--set optimizer.learning_rate=3e-3`: a path and a value, put into the document's tree."""
+"""Apply `--set optimizer.learning_rate=3e-3`: put a value into the document's tree at a dotted path."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from regexp.experiment import Experiment
 
 
 def apply(document: Document, settings: Sequence[str]) -> None:
-    """Put each `path=value` into the tree; missing mappings on the way are made."""
+    """Put each `path=value` into the tree, and create the mappings on the path that are missing."""
     for setting in settings:
         document.settings.append(setting)
         _Setting(document, setting).put()
 
 
 class _Setting:
-    """One `path=value`; its places are (-its number, column), which Document.report knows how to show."""
+    """One `path=value`. Its places have the line -1 for the first setting, -2 for the second; see Document."""
 
     def __init__(self, document: Document, text: str):
         self.document, self.text, self.line = document, text, -len(document.settings)
 
     def put(self) -> None:
+        """Put the value into the document's tree, or report why it cannot be."""
         path, equals, text = self.text.partition("=")
         keys = path.split(".")
         if not equals or not all(keys):
@@ -40,7 +41,7 @@ class _Setting:
             return self._moved(inner.root.value["value"])
         start = self.text.index("=") + 2
         if not inner.problems:
-            self._report(start, "not one value")
+            self._report(start, "expected a single value")
             return None
         first = inner.problems[0]
         column = first.column + start - 1 - len(_PREFIX) if first.line == 1 else len(self.text) + 1
@@ -61,7 +62,7 @@ class _Setting:
         node.value[keys[-1]], node.keys[keys[-1]] = value, (self.line, column)
 
     def _mapping(self, inner: Node | None, column: int) -> Node | None:
-        """The node as a mapping: `l2: true` has no fields yet, and `model: mlp` is {name: mlp}."""
+        """Return a node as a mapping: `l2: true` becomes {}, and `model: mlp` becomes {name: mlp}."""
         if inner is None or inner.value is None or inner.value is True:
             return Node({}, self.line, column)
         if isinstance(inner.value, str):
@@ -69,14 +70,14 @@ class _Setting:
         return inner if isinstance(inner.value, dict) else None
 
     def _name(self, section: Node, key: str) -> None:
-        """A section that the file leaves out is the default part: `optimizer.learning_rate=0.1` is Adam's."""
+        """Name the default part of a section that the file leaves out: `optimizer.learning_rate=0.1` means Adam's."""
         default: Any = {f.name: f.default for f in dataclasses.fields(Experiment)}.get(key)
         if any(isinstance(default, base) for base in CATALOGUES):
             section.value["name"] = Node(default.name, section.line, section.column)
             section.keys["name"] = (section.line, section.column)
 
     def _moved(self, node: Node) -> Node:
-        """The same tree with the columns of the setting in the place of those of `value: ...`."""
+        """Return the tree with the columns of `value: ...`, from which it was parsed, replaced by the setting's."""
         shift = self.text.index("=") + 1 - len(_PREFIX)
         place = (self.line, max(1, node.column + shift))
         if isinstance(node.value, dict):

@@ -1,4 +1,4 @@
-"""An Experiment -> YAML text with every default written out; loading it gives an equal Experiment."""
+"""Write an Experiment as YAML text with every default written out. Loading the text gives an equal Experiment."""
 
 from __future__ import annotations
 
@@ -12,41 +12,42 @@ from regexp.experiment import Experiment
 
 
 def to_yaml(experiment: Experiment) -> str:
-    """The whole config, one section after another; the same experiment gives the same bytes."""
-    sections = {field.name: _plain(getattr(experiment, field.name)) for field in dataclasses.fields(experiment)}
+    """Return the config as YAML text. Equal experiments give equal bytes."""
+    sections = {field.name: as_plain(getattr(experiment, field.name)) for field in dataclasses.fields(experiment)}
     sections["regularizers"] = {method.name: _fields(method) for method in experiment.regularizers}
     lines: list[str] = []
     for name, section in sections.items():
         if isinstance(section, str):
-            lines.append(f"{name}: {_flow(section)}")
+            lines.append(f"{name}: {flow_style(section)}")
             continue
         if not section:
             lines.append(f"{name}: {{}}")
             continue
         lines.append(f"{name}:")
-        lines += [f"  {key}: {_flow(value)}" for key, value in section.items()]
+        lines += [f"  {key}: {flow_style(value)}" for key, value in section.items()]
     return "\n".join(lines) + "\n"
 
 
-def _plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
+    """Convert a field's value to JSON types; a part of a catalogue becomes a mapping with its name."""
     if isinstance(value, Component):
         named = any(isinstance(value, base) for base in CATALOGUES)
         return ({"name": value.name} if named else {}) | _fields(value)
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [as_plain(item) for item in value]
     return value
 
 
 def _fields(component: Any) -> dict[str, Any]:
-    return {f.name: _plain(getattr(component, f.name)) for f in dataclasses.fields(component)}
+    return {f.name: as_plain(getattr(component, f.name)) for f in dataclasses.fields(component)}
 
 
-def _flow(value: Any) -> str:
-    """A value on one line. JSON is YAML's flow style; a float keeps all its digits."""
+def flow_style(value: Any) -> str:
+    """Write a JSON value on one line in YAML's flow style, with all digits of a float."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_flow(str(k))}: {_flow(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{flow_style(str(k))}: {flow_style(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_flow(item) for item in value) + "]"
+        return "[" + ", ".join(flow_style(item) for item in value) + "]"
     if isinstance(value, str) and value.replace("_", "").isalpha() and value.lower() not in _WORDS:
         return value
     text = json.dumps(value, ensure_ascii=False)

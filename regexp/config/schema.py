@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12) of a config, generated from the same classes that build it; editors complete by it."""
+"""Generate the JSON Schema (2020-12) of a config, for completion in editors, from the classes that build it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from regexp.config.build import CATALOGUES, _is_component, _options
+from regexp.config.build import CATALOGUES, is_component, union_members
 from regexp.config.search.section import Sweep
 from regexp.core.component import Catalogue, field_types
 from regexp.experiment import Experiment
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema of a whole config."""
+    """Return the JSON Schema of a config, including its `sweep:` section."""
     schema = _object(Experiment)
     schema["properties"]["sweep"] = _object(Sweep)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -25,7 +25,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _object(cls: type, name: str | None = None) -> dict[str, Any]:
-    """A component as a mapping of its fields; with `name`, one that must be given as name: ..."""
+    """Return the schema of a component as a mapping of its fields; with `name`, one that requires `name: NAME`."""
     properties = {key: _value(annotation) for key, annotation in field_types(cls).items()}
     for field in dataclasses.fields(cls):
         properties[field.name]["description"] = field_line(cls, field.name)
@@ -44,16 +44,16 @@ def _object(cls: type, name: str | None = None) -> dict[str, Any]:
 
 def _value(annotation: Any) -> dict[str, Any]:
     options = []
-    for option in _options(annotation):
+    for option in union_members(annotation):
         if option in CATALOGUES:
             options += _part(CATALOGUES[option])
         elif typing.get_origin(option) is tuple and typing.get_args(option)[0] in CATALOGUES:
             options.append(_parts(CATALOGUES[typing.get_args(option)[0]]))
-        elif typing.get_origin(option) is tuple and _is_component(typing.get_args(option)[0]):
+        elif typing.get_origin(option) is tuple and is_component(typing.get_args(option)[0]):
             options.append({"type": "array", "items": _object(typing.get_args(option)[0])})
-        elif typing.get_origin(option) is dict and _is_component(typing.get_args(option)[1]):
+        elif typing.get_origin(option) is dict and is_component(typing.get_args(option)[1]):
             options.append({"type": "object", "additionalProperties": _object(typing.get_args(option)[1])})
-        elif _is_component(option):
+        elif is_component(option):
             options += [_object(option), {"type": "null"}]
         else:
             options.append(TypeAdapter(option).json_schema())
@@ -78,12 +78,12 @@ def _required(cls: type) -> list[str]:
 
 
 def summary(cls: type) -> str:
-    """The first line of a card."""
+    """Return the first line of a class's docstring."""
     return (inspect.getdoc(cls) or "").partition("\n")[0]
 
 
 def field_line(cls: type, field: str) -> str:
-    """What a card says of one field."""
+    """Return the description of a field in its class's docstring, from a line `field: description`."""
     for line in (inspect.getdoc(cls) or "").splitlines():
         names, colon, rest = line.partition(": ")
         if colon and field in [name.strip() for name in names.split(",")]:

@@ -1,4 +1,4 @@
-"""What may have been meant by a word that is not known: a suggestion is right, or there is none."""
+"""Suggest names for an unknown word. The rules are strict: no suggestion is better than a wrong one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from regexp.core.component import Catalogue, field_types
 from regexp.experiment import Experiment
 from regexp.regularizers.base import CATALOGUE as METHODS
 
-MOST_MEANT = 4  # suggestions; where more fit, the message lists all names instead
-ALIKE = 0.82  # difflib's ratio from which a word is a slip: batchnorm and batch_norm are, adamax and adam are not
-LEAST_PART = 3  # letters of a word that is taken for a part of a name
+MOST_MEANT = 4  # suggestions; if more names fit, the message lists all names instead
+ALIKE = 0.82  # difflib's ratio from which a word is a typo: batchnorm of batch_norm is one, adamax of adam is not
+LEAST_PART = 3  # letters that a word needs to match a part of a name
 
-# Other words for a part, without underscores. What is like a part but not the same, as layer_norm, is not among them.
+# Synonyms of a part's name, without underscores. Similar but different methods, such as layer_norm, are not synonyms.
 PART_SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "lasso": ("l1", "elastic_net"),
     "ridge": ("l2", "elastic_net"),
@@ -78,7 +78,7 @@ KEY_SYNONYMS: Mapping[str, tuple[str, ...]] = {
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Return ` - did you mean "relu"?`, or nothing: by spelling, by initials (`lr`), by a part of a name (`flip`)."""
+    """Return ` - did you mean "relu"?`, or "" if no word fits by spelling, initials (`lr`) or a part of it (`flip`)."""
     return _question(_meant(word, list(words), {}))
 
 
@@ -87,7 +87,7 @@ def _question(names: list[str]) -> str:
 
 
 def _meant(word: str, names: list[str], synonyms: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Return the names that a word may stand for, by the first of these rules that finds any."""
+    """Return the names that a word may stand for, by the first rule that finds any."""
     word = word[:100].lower().replace("-", "_").replace(" ", "_")
     squashed = word.replace("_", "")
     rules: tuple[list[str], ...] = (
@@ -98,26 +98,28 @@ def _meant(word: str, names: list[str], synonyms: Mapping[str, tuple[str, ...]])
         [name for name in names if len(word) >= LEAST_PART and f"_{word}" in f"_{name}"],
         [name for name in names if _extends(word, name)],
     )
-    return next((found for found in rules if found), [])
+    return next((matches for matches in rules if matches), [])
 
 
 def _misspelt(word: str, names: list[str]) -> list[str]:
-    """Return the names that `word` is a slip of, the closest alone: letters left out, added, exchanged or wrong.
+    """Return the closest of the names that `word` misspells by omitted, added, swapped or wrong letters.
 
-    A slip keeps the first letter or forgets it (float16, bfloat16). The word is without underscores.
+    A misspelling keeps the first letter or omits it (float16 for bfloat16).
+
+    word: in lower case, without underscores
     """
     likeness: dict[str, float] = {}
     for name in names if len(word) >= LEAST_PART else []:
-        other = name.lower().replace("_", "")
-        if word[0] == other[:1] or other[1:] == word:
-            swapped = sorted(word) == sorted(other)
-            likeness[name] = max(difflib.SequenceMatcher(None, word, other).ratio(), ALIKE if swapped else 0.0)
+        squashed = name.lower().replace("_", "")
+        if word[0] == squashed[:1] or squashed[1:] == word:
+            swapped = sorted(word) == sorted(squashed)
+            likeness[name] = max(difflib.SequenceMatcher(None, word, squashed).ratio(), ALIKE if swapped else 0.0)
     best = max(likeness.values(), default=0.0)
     return [name for name, ratio in likeness.items() if ratio == best >= ALIKE]
 
 
 def _extends(word: str, name: str) -> bool:
-    """Whether the word is a name with more before or after it: num_epochs, l2_regularization, resnet18, dropout2d."""
+    """Return whether the word extends a name before or after it: num_epochs, l2_regularization, resnet18, dropout2d."""
     return bool(re.fullmatch(rf"(\w+_)?{re.escape(name.lower())}(_\w+|\d\w*)?", word)) and len(name) > 1
 
 
@@ -126,13 +128,13 @@ def _initials(name: str) -> str:
 
 
 def unknown_name(name: str, catalogue: Catalogue[Any]) -> str:
-    """Return the message about a name that is in no file of the catalogue."""
+    """Return the message about a name that is not in the catalogue."""
     meant = part_meant(name, catalogue)
     return f'unknown {catalogue.kind} "{shown(name)}"' + (meant or f"; there are {', '.join(catalogue)}")
 
 
 def part_meant(word: str, parts: Iterable[str]) -> str:
-    """Return ` - did you mean "l1" or "elastic_net"?` for `lasso`: by the names, by what else a part is called."""
+    """Return ` - did you mean "l1" or "elastic_net"?` for `lasso`, by the names of parts and their synonyms."""
     return _question(_meant(word, list(parts), PART_SYNONYMS))
 
 
@@ -140,17 +142,19 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def unknown_key(key: str, where: str, known: Iterable[str]) -> str:
-    """Return the message about a key that `where` does not take; a key of another section is told apart from a slip."""
-    known = list(known)
+def unknown_key(key: str, where: str, accepted: Iterable[str]) -> str:
+    """Return the message about a key that the section at `where` does not accept, with a suggestion.
+
+    accepted: the keys of the section
+    """
     message = f'unknown key "{shown(key)}"' + (f" in {where}" if where else "")
-    return message + _remedy(key, where, known)
+    return message + _remedy(key, where, list(accepted))
 
 
-def _remedy(key: str, where: str, known: list[str]) -> str:
-    if meant := _question(_meant(key, known, KEY_SYNONYMS)):
+def _remedy(key: str, where: str, accepted: list[str]) -> str:
+    if meant := _question(_meant(key, accepted, KEY_SYNONYMS)):
         return meant
-    if not where.startswith("regularizers"):  # a method's own keys are its own: none of them belongs elsewhere
+    if not where.startswith("regularizers"):  # an unknown key of a method is no key of another section
         if key in METHODS:
             return f" - {key} is a regularizer: put it under regularizers"
         if owners := list(_owners(key, where)):
@@ -158,14 +162,14 @@ def _remedy(key: str, where: str, known: list[str]) -> str:
         squashed = key[:100].lower().replace("-", "").replace("_", "")
         if meant := _question(_misspelt(squashed, list(METHODS))):
             return f"{meant} (a regularizer: put it under regularizers)"
-        for other in KEY_SYNONYMS.get(squashed, ()):
-            if owners := list(_owners(other, where)):
-                return f' - did you mean "{other}"? (a key of {" and of ".join(owners)}: put it there)'
-    return f"; it takes {', '.join(known)}" if known else "; it takes no keys"
+        for synonym in KEY_SYNONYMS.get(squashed, ()):
+            if owners := list(_owners(synonym, where)):
+                return f' - did you mean "{synonym}"? (a key of {" and of ".join(owners)}: put it there)'
+    return f"; it takes {', '.join(accepted)}" if accepted else "; it takes no keys"
 
 
 def _owners(key: str, where: str) -> Iterator[str]:
-    """Yield the other sections of which some part has this key."""
+    """Yield the other sections in which some part has this key."""
     for section, annotation in field_types(Experiment).items():
         catalogue = CATALOGUES.get(annotation)
         parts = [annotation] if isinstance(annotation, type) else []

@@ -42,8 +42,8 @@ class UsageError(RegexpError):
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A problem of a config: its position, a message, and the source line.
+class LocatedProblem:
+    """A problem at a place in a config: the place, the message and the source line.
 
     `line` and `column` count from 1; 0 means that the problem concerns the entire file.
     """
@@ -66,7 +66,7 @@ class Problem:
 class ConfigError(UsageError):
     """A config is invalid; holds all its problems in the order of the file."""
 
-    def __init__(self, problems: Sequence[Problem]):
+    def __init__(self, problems: Sequence[LocatedProblem]):
         self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 

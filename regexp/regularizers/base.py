@@ -38,6 +38,7 @@ import numpy as np
 
 from regexp.core.component import Catalogue, Component
 from regexp.core.lazy import jnp, optax
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Bool, Float, Int, Key, Scalar, Tree
 
 Arrays = dict[str, Array]
@@ -178,8 +179,8 @@ class Regularizer(Component):
         """Return whether this method overrides a hook."""
         return getattr(cls, hook) is not getattr(Regularizer, hook)
 
-    def conflicts(self, experiment: Any) -> list[str]:
-        """Why this method makes no sense in `experiment`, one sentence each; prefix "warning: " if it may still run."""
+    def conflicts(self, experiment: Any) -> list[Problem]:
+        """Return the reasons why this method does not fit the rest of `experiment`."""
         return []
 
     def lanes(self) -> int:

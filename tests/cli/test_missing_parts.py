@@ -111,7 +111,7 @@ def test_what_is_measured_on_the_test_split_alone_is_refused_without_one(measure
     assert inside("train", config, "--runs-dir", tmp_path / "runs") == 2
     error = capsys.readouterr().err
     assert "c.yaml:6:" in error
-    assert "is measured on the test split, and there is none: set dataset.test above 0" in error
+    assert "is measured on the test split, but there is none: set dataset.test above 0" in error
     assert list((tmp_path / "runs").iterdir()) == []
     assert inside("check", config, "--only", "validation_size") == 2
 

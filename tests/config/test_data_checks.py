@@ -37,7 +37,7 @@ optimizer: {{name: sgd, schedule: {{name: linear, length: {steps}, unit: steps}}
         (
             "regularizers: {random_crop: {padding: 8, fill: reflect}}",
             (1, 30),
-            "reflecting needs padding below the image's side, 8",
+            "fill: reflect needs a padding below the side of the image, 8",
         ),
         (
             "dataset: {name: npz, path: a.npz}\nregularizers: {color_jitter: {hue: 0, saturation: 0.1}}",
@@ -184,4 +184,4 @@ def test_a_file_s_task_is_checked_once_it_is_known():
 def test_a_share_for_the_test_is_void_where_a_split_is_published():
     loaded = loads("dataset: {name: mnist, test: 0.3}\n")
     (warning,) = loaded.check_data(Facts("classification", True, (28, 28, 1), 100, 20, published_test=True))
-    assert "changes nothing" in warning.message
+    assert "has no effect" in warning.message

@@ -315,4 +315,4 @@ def test_ensembles_are_refused_where_they_are_asked_for(method, asked, column):
         loads(f"regularizers: {{{method}: }}\nevaluation: {{{asked}}}\n")
     (problem,) = caught.value.problems
     assert (problem.line, problem.column) == (2, column)
-    assert problem.message == f"{asked.split(':')[0]} is measured of single models; {method} trains several"
+    assert problem.message == f"{asked.split(':')[0]} is measured on single models; {method} trains several"

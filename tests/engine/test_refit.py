@@ -145,7 +145,7 @@ def test_a_refit_by_steps_makes_exactly_so_many_updates(done, tmp_path):
 @pytest.mark.parametrize(
     ("methods", "line", "message"),
     [
-        ("  early_stopping: {refit: true}\n  deep_ensemble:\n", 2, "refit and deep_ensemble do not go together"),
+        ("  early_stopping: {refit: true}\n  deep_ensemble:\n", 2, "refit and deep_ensemble cannot be combined"),
         ("  early_stopping: {refit: true, restore_best: false}\n", 2, "leave restore_best true"),
     ],
 )

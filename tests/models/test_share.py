@@ -101,10 +101,10 @@ def test_layers_that_cannot_be_one_are_told(share, message):
 @pytest.mark.parametrize(
     ("share", "message"),
     [
-        ("[[hidden_0, hidden_1], [hidden_1, hidden_2]]", 'the layer "hidden_1" stands twice in model.share'),
-        ("[[hidden_0, hidden_0]]", 'the layer "hidden_0" stands twice in model.share'),
-        ("[[hidden_0]]", "each group in model.share names at least two layers"),
-        ("[[]]", "each group in model.share names at least two layers"),
+        ("[[hidden_0, hidden_1], [hidden_1, hidden_2]]", 'the layer "hidden_1" appears twice in model.share'),
+        ("[[hidden_0, hidden_0]]", 'the layer "hidden_0" appears twice in model.share'),
+        ("[[hidden_0]]", "each group in model.share must name at least two layers"),
+        ("[[]]", "each group in model.share must name at least two layers"),
     ],
 )
 def test_groups_that_are_none_are_refused_at_their_place(share, message):

@@ -263,4 +263,4 @@ def test_stochastic_depth_meets_the_blocks_of_a_residual_network_alone():
     x = jnp.ones((3, 4))
     assert StochasticDepth().transform_activation(x, Site("block_0/post", "train", KEY)) is x
     assert StochasticDepth().conflicts(experiment(model=model)) == []
-    assert "mlp has none" in StochasticDepth().conflicts(experiment(model=MLP()))[0]
+    assert "mlp has none" in StochasticDepth().conflicts(experiment(model=MLP()))[0].message

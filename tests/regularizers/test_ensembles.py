@@ -231,7 +231,7 @@ def test_snapshots_are_the_weights_at_the_ends_of_the_cycles():
 @pytest.mark.parametrize(
     ("text", "lines", "message"),
     [
-        ("regularizers:\n  bagging:\n  deep_ensemble:\n", [2, 3], "are both ensembles: one of them"),
+        ("regularizers:\n  bagging:\n  deep_ensemble:\n", [2, 3], "are both ensembles: choose one of them"),
         ("regularizers:\n  snapshot_ensemble:\n  early_stopping:\n", [2], "would end the run before the last cycles"),
         ("training: {epochs: 4}\nregularizers:\n  snapshot_ensemble:\n", [3], "5 cycles need at least as many"),
         (

@@ -59,8 +59,9 @@ def test_clipping_by_value_is_optax_and_after_the_norm():
 def test_clipping_leaves_zero_gradients_alone_and_needs_a_bound():
     zero = jax.tree.map(jnp.zeros_like, gradients())
     compare(GradientClipping(norm=1.0, value=1.0).clip(zero), zero)
-    (sentence,) = GradientClipping(norm=None).conflicts(experiment())
-    assert "both are null" in sentence
+    (problem,) = GradientClipping(norm=None).conflicts(experiment())
+    assert problem.severity == "error"
+    assert "both are null" in problem.message
 
 
 FULL_BATCH = {

@@ -264,8 +264,9 @@ def test_linear_model_with_proximal_elastic_net_is_scikits_with_its_zeros():
 
 
 def test_elastic_net_beside_another_penalty_is_a_warning():
-    (sentence,) = ElasticNet().conflicts(experiment(ElasticNet(), WeightDecay()))
-    assert sentence.startswith("warning: elastic_net and weight_decay")
+    (problem,) = ElasticNet().conflicts(experiment(ElasticNet(), WeightDecay()))
+    assert problem.severity == "warning"
+    assert problem.message.startswith("elastic_net and weight_decay")
     assert ElasticNet().conflicts(experiment(ElasticNet())) == []
 
 

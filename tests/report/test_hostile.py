@@ -19,7 +19,7 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from regexp.config.resolved import _flow
+from regexp.config.resolved import flow_style
 from regexp.core import escaping
 from regexp.report import formats
 from regexp.report.collect import collect
@@ -42,7 +42,7 @@ def hostile(tmp_path_factory) -> Report:
     folder(root, "base", [0.5] * 6)
     for number, payload in enumerate(PAYLOADS):
         path = folder(root, f"run{number}", [0.5 + 0.01 * number] * 6)
-        config = (path / "config.yaml").read_text().replace("loss: null", f"loss: {_flow(payload)}")
+        config = (path / "config.yaml").read_text().replace("loss: null", f"loss: {flow_style(payload)}")
         config = config.replace("regularizers: {}", f"regularizers: {{{json.dumps(f'a{payload}')}: {{rate: 1}}}}")
         (path / "config.yaml").write_text(config)
         edit(path / "manifest.json", lambda m, p=payload: m.update(reason=p, command=["regexp", p], device=p))

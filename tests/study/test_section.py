@@ -30,7 +30,7 @@ def test_the_experiment_is_the_same_with_and_without_the_section():
     ("line", "message"),
     [
         ("optimizer.lerning_rate: {uniform: [0.1, 1]}", 'unknown key "lerning_rate" in optimizer - did you mean "lear'),
-        ("optimiser.learning_rate: {uniform: [0.1, 1]}", '"optimiser" is not searched - did you mean "optimizer"?'),
+        ("optimiser.learning_rate: {uniform: [0.1, 1]}", '"optimiser" cannot be searched - did you mean "optimizer"?'),
         ("optimizer.learning_rate: {log_uniform: [0.0, 1]}", "log_uniform needs a low end above 0, got 0"),
         ("optimizer.beta1: {uniform: [0.9, 1.1]}", "optimizer.beta1 must be a number at least 0 and below 1, got 1.1"),
         ("optimizer.learning_rate: {uniform: [1, 0.1]}", "must be [low, high], low below high"),
@@ -38,21 +38,21 @@ def test_the_experiment_is_the_same_with_and_without_the_section():
         ("optimizer.learning_rate: {uniform: [0.1, 1], choice: [1, 2]}", "needs exactly one of log_uniform, uniform"),
         ("optimizer.learning_rate: {limits: [0.1, 1]}", "needs exactly one of log_uniform, uniform"),
         ("optimizer.learning_rate: {int_uniform: [1, 3]}", ": use uniform or log_uniform"),
-        ("optimizer.learning_rate: {log_uniform: [0.1, 1], limits: [0.2, 1]}", "limits must hold the range 0.1..1"),
-        ("optimizer.schedule: {uniform: [0, 1]}", "is no number; it takes the name of a schedule or a mapping"),
-        ("optimizer: {optional: true}", "only a regularizer is optional"),
+        ("optimizer.learning_rate: {log_uniform: [0.1, 1], limits: [0.2, 1]}", "limits must contain the range 0.1..1"),
+        ("optimizer.schedule: {uniform: [0, 1]}", "is not a number; it takes the name of a schedule or a mapping"),
+        ("optimizer: {optional: true}", "only a regularizer can be optional"),
         ("regularizers.dropout.rate: {uniform: [0, 1.0]}", "must be a number at least 0 and below 1, got 1.0"),
         ("regularizers.dropot.rate: {uniform: [0, 0.5]}", 'unknown regularizer "dropot" - did you mean "dropout"?'),
-        ("regularizers.dropout: {uniform: [0, 0.5]}", "is a part; one of its fields is searched"),
+        ("regularizers.dropout: {uniform: [0, 0.5]}", "is a part and has no single value: search one of its fields"),
         ("regularizers.early_stopping.patience: {uniform: [1, 9]}", "use int_uniform"),
         ("regularizers.cutout.fraction: {uniform: [0, 1]}", "transforms images; this dataset is a table"),
         ("regularizers.deep_ensemble: {optional: true}", "trains several models for each trial"),
-        ("training.epochs: {int_uniform: [1, 9]}", "training.epochs is not searched: the stages set it"),
-        ("dataset.validation: {uniform: [0.1, 0.2]}", '"dataset" is not searched'),
+        ("training.epochs: {int_uniform: [1, 9]}", "training.epochs cannot be searched: the stages set it"),
+        ("dataset.validation: {uniform: [0.1, 0.2]}", '"dataset" cannot be searched'),
         ("model.hidden: {choice: [[4], [4, -1]]}", "model.hidden must be a list of whole numbers at least 1"),
-        ("model.hidden: {choice: [[4], [4]]}", "a value stands twice"),
-        ("model.hidden: {choice: [[4]]}", "a choice has two values or more"),
-        ("model.hidden: {uniform: [1, 2]}", "is no number; it takes a list of whole numbers"),
+        ("model.hidden: {choice: [[4], [4]]}", "a value appears twice"),
+        ("model.hidden: {choice: [[4]]}", "a choice needs at least two values"),
+        ("model.hidden: {uniform: [1, 2]}", "is not a number; it takes a list of whole numbers"),
         ("model.activation: {choice: [relu, tanhh]}", 'did you mean "tanh"?'),
     ],
 )
@@ -69,9 +69,9 @@ def test_a_problem_of_the_space_is_told_in_its_line(line, message):
         ("sweep:\n  stages: [{trials: 4, epochs: 2}]", 5, "sweep needs a space"),
         ("sweep:\n  space: {optimizer.learning_rate: {uniform: [0.1, 1]}}", 5, "sweep needs stages"),
         (SWEEP.replace("objective:", "objectiv:"), 6, 'unknown key "objectiv" in sweep - did you mean "objective"?'),
-        (SWEEP.replace("validation/acc", "test/acc"), 6, "the choice is made on validation data"),
+        (SWEEP.replace("validation/acc", "test/acc"), 6, "a sweep selects on validation data"),
         (SWEEP.replace("validation/accuracy", "validation/rmse"), 6, "is not one of validation/loss, validation/acc"),
-        (SWEEP.replace("epochs: 2}", "epochs: 2, keep: 0.5}"), 13, "the first stage has none before it"),
+        (SWEEP.replace("epochs: 2}", "epochs: 2, keep: 0.5}"), 13, "keep is not allowed in the first stage"),
         (SWEEP.replace("keep: 0.34", "sampler: sobl"), 14, 'got "sobl" - did you mean "sobol"?'),
         (SWEEP.replace("keep: 0.34", "halving: 4"), 14, "halving by 4 needs 4 epochs or more"),
         (SWEEP.replace("trials: 12, ", ""), 13, "sweep.stages needs trials"),
@@ -90,7 +90,7 @@ def test_all_problems_are_told_at_once():
 
 def test_a_sweep_needs_validation_data():
     text = (BASE + SWEEP).replace("name: wine,", "name: wine, validation: 0,")
-    assert any("chooses on validation data" in message for _, message in problems(text))
+    assert any("selects on validation data" in message for _, message in problems(text))
 
 
 def test_the_section_as_kept_says_the_same(tmp_path):

@@ -1,4 +1,4 @@
-"""The words of a config's `sweep:` section."""
+"""The components of a config's `sweep:` section."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from regexp.core.component import Component, Count, Finite, Share, component, st
 
 @component
 class Range(Component):
-    """Where one value is searched: exactly one of the first five.
+    """The range of one searched value; exactly one of the first five fields is set.
 
-    log_uniform: [low, high], both above 0; even in the logarithm
+    log_uniform: [low, high], both above 0; uniform in the logarithm
     uniform: [low, high]
     int_uniform: [low, high], whole numbers, both ends included
     choice: a list of values
-    optional: true; the regularizer in or out
-    limits: [low, high] that widening never leaves; the field's own range holds anyway
+    optional: true; the regularizer is in or out
+    limits: [low, high] that a widened range never leaves, in addition to the range of the field
     """
 
     log_uniform: tuple[Finite, Finite] | None = None
@@ -31,14 +31,14 @@ class Range(Component):
 
 @component
 class SweepStage(Component):
-    """One round of the search; every stage has other settings, in ranges narrowed by the stage before.
+    """One stage of the search: new settings, in ranges narrowed by the previous stage.
 
-    trials: settings
-    epochs: of each
+    trials: number of settings
+    epochs: epochs that each setting is trained
     sampler: grid, random, sobol; tpe, gp and cma_es learn from the trials of their stage
-    keep: share of the stage before whose best settings span this stage's ranges, (0, 1]
-    seeds: trained for each setting; their mean is its score
-    halving: n; train all for a part of the epochs, the best 1/n for n times as long, and so on; null is off
+    keep: share of the previous stage's settings, the best, that span this stage's ranges, (0, 1]
+    seeds: seeds trained for each setting; the mean over them is its score
+    halving: n; train all settings for part of the epochs, the best 1/n for n times as long, and so on; null is off
     """
 
     trials: Count
@@ -51,10 +51,10 @@ class SweepStage(Component):
 
 @component
 class Confirm(Component):
-    """The last stage's best settings and the file's own, trained again on seeds that no stage has used.
+    """The confirmation: the best settings of the last stage and the config's own, trained on fresh seeds.
 
-    top: settings
-    seeds: of each
+    top: number of best settings
+    seeds: seeds trained for each setting, none of which a stage has used
     """
 
     top: Annotated[int, Ge(1), Le(1000)] = static(default=3)
@@ -63,12 +63,12 @@ class Confirm(Component):
 
 @component
 class Sweep(Component):
-    """A search over an experiment's values.
+    """A search over values of an experiment.
 
-    objective: validation/accuracy, validation/loss, ...; at the epoch that training.select and early_stopping choose
-    space: dotted path of a value -> where it is searched
-    stages: one after another
-    confirm: the best again on fresh seeds; null: the best of the last stage wins unconfirmed
+    objective: validation/accuracy, validation/loss, ...; at the epoch that training.select and early_stopping select
+    space: dotted paths of values, each with its range
+    stages: the stages of the search, one after another
+    confirm: train the best settings again on fresh seeds; null: the best of the last stage wins without confirmation
     """
 
     objective: str = "validation/loss"

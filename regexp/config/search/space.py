@@ -1,13 +1,13 @@
-"""What is searched: parameters with their scales, and a setting put into an experiment.
+"""The search space: parameters with their scales, and the experiment of a setting.
 
-A setting is a plain mapping, path -> number, or for a choice its text (JSON), or for an optional method true or false.
+A setting maps each path to a number, for a choice to its text (JSON), or for an optional method to true or false.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -21,10 +21,11 @@ Setting = dict[str, Any]
 class Parameter:
     """One searched value.
 
-    low, high: of a range, both ends included
-    limits: what widening never leaves; `open`: whether each of them is itself outside
-    choices: of a choice, its texts still in the search; of an optional method, of (False, True)
-    values: text -> the built value, of a choice
+    low, high: the ends of a range, both included
+    limits: the interval that a widened range never leaves
+    open: whether each limit is excluded from the interval
+    choices: the choices still in the search: texts of a choice, or False and True of an optional method
+    values: pairs of a choice's text and its value
     """
 
     path: str
@@ -38,28 +39,28 @@ class Parameter:
 
     @property
     def is_range(self) -> bool:
-        """Whether it has a low and a high end."""
+        """Whether the parameter is a range with a low and a high end."""
         return self.scale in ("log", "linear", "int")
 
     @property
     def method(self) -> str | None:
-        """The regularizer it belongs to."""
+        """The name of the regularizer to which the parameter belongs; None outside regularizers."""
         head, _, rest = self.path.partition(".")
         return rest.partition(".")[0] if head == "regularizers" else None
 
     def to_scale(self, value: float) -> float:
-        """The value where distances are even."""
+        """Map a value to the scale on which the search is uniform."""
         return math.log(value) if self.scale == "log" else float(value)
 
     def from_scale(self, place: float) -> float:
-        """The way back, as a number that is short to write and inside the range."""
+        """Map a place on the scale back to a value, rounded to six digits and clipped to the range."""
         if self.scale == "int":
             return min(max(round(place), int(self.low)), int(self.high))
         exact = math.exp(place) if self.scale == "log" else place
         return min(max(float(f"{exact:.6g}"), self.low), self.high)
 
     def at(self, share: float) -> Any:
-        """The value at a share in [0, 1) of the range."""
+        """Return the value at a share in [0, 1) of the range."""
         if not self.is_range:
             return self.choices[int(share * len(self.choices))]
         if self.scale == "int":
@@ -68,7 +69,7 @@ class Parameter:
         return self.from_scale(low + share * (high - low))
 
     def levels(self, count: int) -> list[Any]:
-        """So many values, even in the scale, ends included; a single one is the middle. All of a choice."""
+        """Return `count` values, evenly spaced on the scale with both ends; 1 gives the middle. A choice gives all."""
         if not self.is_range:
             return list(self.choices)
         low, high = self.to_scale(self.low), self.to_scale(self.high)
@@ -76,7 +77,7 @@ class Parameter:
         return list(dict.fromkeys(self.from_scale(place) for place in places))
 
     def count(self) -> float:
-        """The number of its values; infinite for a range of real numbers."""
+        """Return the number of values; infinite for a range of real numbers."""
         if not self.is_range:
             return len(self.choices)
         if self.scale == "int":
@@ -84,7 +85,7 @@ class Parameter:
         return math.inf if self.high > self.low else 1
 
     def __str__(self) -> str:
-        """`1e-05..0.1`, `in or out`, `[128, 128] or [256, 256]`."""
+        """Return the range or choices as text: `1e-05..0.1`, `in or out`, `[128, 128] or [256, 256]`."""
         if self.is_range:
             return f"{self.low:.4g}..{self.high:.4g}"
         return " or ".join({True: "in", False: "out"}.get(c, c) for c in reversed(self.choices))
@@ -92,37 +93,40 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Space:
-    """The parameters, and the experiment whose values they replace (with every method that they name)."""
+    """The searched parameters, and the experiment whose values they replace.
+
+    base: the experiment, with every method that a parameter names
+    """
 
     parameters: tuple[Parameter, ...]
     base: Experiment
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Parameter]:
         return iter(self.parameters)
 
     def __len__(self) -> int:
         return len(self.parameters)
 
     def narrowed(self, parameters: Sequence[Parameter]) -> Space:
-        """The same with other ranges."""
+        """Return the space with other ranges of its parameters."""
         return replace(self, parameters=tuple(parameters))
 
     def active(self, parameter: Parameter, setting: Mapping[str, Any]) -> bool:
-        """Whether a parameter means anything in a setting: its method is in."""
+        """Return whether a parameter has an effect in a setting: the method it belongs to is in."""
         return bool(setting.get(f"regularizers.{parameter.method}", True)) or parameter.scale == "optional"
 
     def active_part(self, setting: Mapping[str, Any]) -> Setting:
-        """The setting without the values of methods that are out, which change nothing."""
+        """Return the setting without the values of methods that are out, which have no effect."""
         return {p.path: setting[p.path] for p in self.parameters if p.path in setting and self.active(p, setting)}
 
     def key(self, setting: Mapping[str, Any]) -> str:
-        """The same text for settings that train the same network."""
+        """Return a text that is equal for settings that train the same network."""
         return json.dumps(self.active_part(setting), sort_keys=True)
 
     def size(self) -> float:
-        """The number of different settings; infinite where a parameter is continuous.
+        """Return the number of different settings; infinite if a parameter is continuous.
 
-        The values of a method that may be out count once for all settings without it.
+        All values of a method that is out count as one setting.
         """
         counts = {p.path: p.count() for p in self.parameters}
         methods = {p.method for p in self.parameters if p.scale == "optional"}
@@ -134,10 +138,10 @@ class Space:
         return size
 
     def experiment(self, setting: Mapping[str, Any], epochs: int, as_file: bool = False) -> Experiment:
-        """The experiment of a setting.
+        """Return the experiment of a setting.
 
-        A method that is out has the values at which it does nothing, so that it is no other program; it is left out
-        where there are none, and `as_file`. Values of such a method may be missing from the setting.
+        A method that is out gets its neutral values, so that trials with and without it share one compiled program. It
+        is removed if it has none, or if `as_file`. Its values may be missing from the setting.
         """
         experiment = self.base
         for parameter in self.parameters:
@@ -151,8 +155,8 @@ class Space:
         out = {p.method for p in self.parameters if p.scale == "optional" and not setting[p.path]}
         methods = [m if m.name not in out else _neutral(m, as_file) for m in experiment.regularizers]
         training = replace(experiment.training, epochs=epochs)
-        kept = tuple(m for m in methods if m is not None)
-        return replace(experiment, regularizers=kept, training=training)
+        regularizers = tuple(m for m in methods if m is not None)
+        return replace(experiment, regularizers=regularizers, training=training)
 
 
 def _neutral(method: Any, as_file: bool) -> Any:
@@ -160,7 +164,7 @@ def _neutral(method: Any, as_file: bool) -> Any:
 
 
 def _put(part: Any, keys: Sequence[str], value: Any) -> Any:
-    """`part` with the value at a path; regularizers are found by their names."""
+    """Return `part` with the value at a path replaced; regularizers are addressed by their names."""
     if not keys:
         return value
     if isinstance(part, tuple):
@@ -169,12 +173,12 @@ def _put(part: Any, keys: Sequence[str], value: Any) -> Any:
 
 
 def ranges_of(space: Space) -> dict[str, list[Any]]:
-    """As JSON: {path: [low, high]}, or what is left of a choice."""
+    """Return the ranges as JSON values: {path: [low, high]}, or the remaining choices."""
     return {p.path: [p.low, p.high] if p.is_range else list(p.choices) for p in space}
 
 
 def with_ranges(space: Space, ranges: Mapping[str, Sequence[Any]]) -> Space:
-    """The way back from `ranges_of`."""
+    """Return the space with the ranges that `ranges_of` returned."""
     return space.narrowed([
         replace(p, low=ranges[p.path][0], high=ranges[p.path][1]) if p.is_range
         else replace(p, choices=tuple(ranges[p.path]))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from regexp.core.component import Rate, component
 from regexp.core.lazy import jnp
 from regexp.core.prng import drop_mask
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Float, Scalar
 from regexp.regularizers.base import Regularizer, Site, matching, present
 
@@ -35,12 +36,14 @@ class Dropout(Regularizer):
     mode: Literal["inverted", "scaled"] = "inverted"
     spatial: bool = False
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         model = experiment.model
         if self.input_rate is None and not model.has_hidden():
-            return [f"the model {model.name} has no hidden units to drop; inputs are dropped by dropout.input_rate"]
+            message = f"the model {model.name} has no hidden units to drop; inputs are dropped by dropout.input_rate"
+            return [Problem(message)]
         if self.spatial and not model.images_only:
-            return [f"warning: spatial drops channels; the model {model.name} has none, so units fall out one by one"]
+            message = f"spatial drops channels; the model {model.name} has none, so units are dropped one by one"
+            return [Problem(message, "warning")]
         return []
 
     def transform_activation(self, x: Float[Array, " batch *features"], site: Site) -> Float[Array, " batch *features"]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from regexp.core.component import Rate, component
 from regexp.core.lazy import jnp
 from regexp.core.prng import drop_mask
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Float
 from regexp.regularizers.base import Regularizer, Site, present
 
@@ -31,10 +32,10 @@ class StochasticDepth(Regularizer):
     rate: Rate = 0.2
     mode: Literal["inverted", "scaled"] = "inverted"
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         if experiment.model.residual:
             return []
-        return [f"stochastic_depth drops residual blocks; the model {experiment.model.name} has none"]
+        return [Problem(f"stochastic_depth drops residual blocks; the model {experiment.model.name} has none")]
 
     def transform_activation(self, x: Float[Array, " batch *features"], site: Site) -> Float[Array, " batch *features"]:
         if site.kind != "residual":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from regexp.core.problems import Problem
 from regexp.regularizers.base import Regularizer
 
 
@@ -16,15 +17,15 @@ class Ensemble(Regularizer):
 
     is_ensemble: ClassVar[bool] = True
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         return self.against(experiment)
 
-    def against(self, experiment: Any) -> list[str]:
+    def against(self, experiment: Any) -> list[Problem]:
         """Ensembles of ensembles are not trained, numbers are not voted on, and only probabilities are averaged."""
         others = [m.name for m in experiment.regularizers if m.is_ensemble and m.name != self.name]
-        found = [f"{self.name} and {name} are both ensembles: one of them" for name in others]
+        problems = [Problem(f"{self.name} and {name} are both ensembles: choose one of them") for name in others]
         if experiment.dataset.task == "regression" and getattr(self, "combine", "") == "vote":
-            found.append("members vote for classes; this dataset is a regression: combine mean")
+            problems.append(Problem("members vote for classes; this dataset is a regression: set combine: mean"))
         if experiment.dataset.task == "classification" and experiment.training.loss == "squared_error":
-            found.append("members' probabilities are averaged: training.loss must be cross_entropy")
-        return found
+            problems.append(Problem("members' probabilities are averaged: training.loss must be cross_entropy"))
+        return problems

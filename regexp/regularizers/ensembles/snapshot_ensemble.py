@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from regexp.core.component import Count, component, static
 from regexp.core.lazy import jax, jnp
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Bool, Float, Scalar, Tree
 from regexp.regularizers.base import Memory
 from regexp.regularizers.ensembles.base import Ensemble
@@ -28,20 +29,20 @@ class SnapshotEnsemble(Ensemble):
     members: Count = static(default=5)
     combine: Literal["mean", "vote"] = "mean"
 
-    def conflicts(self, experiment: Any) -> list[str]:
-        found = self.against(experiment)
+    def conflicts(self, experiment: Any) -> list[Problem]:
+        problems = self.against(experiment)
         if experiment.optimizer.schedule.name != "constant":
-            found.append("snapshot_ensemble brings its own cosine cycles: leave optimizer.schedule constant")
+            message = "snapshot_ensemble brings its own cosine cycles: leave optimizer.schedule constant"
+            problems.append(Problem(message))
         if experiment.training.epochs < self.members:
-            found.append(f"{self.members} cycles need at least as many training.epochs")
+            problems.append(Problem(f"{self.members} cycles need at least as many training.epochs"))
         names = [method.name for method in experiment.regularizers]
         if "early_stopping" in names:
-            found.append("early_stopping would end the run before the last cycles")
+            problems.append(Problem("early_stopping would end the run before the last cycles"))
         if "weight_averaging" in names:
-            found.append(
-                "snapshots are the weights at the ends of the cycles: weight_averaging would never be evaluated"
-            )
-        return found
+            message = "snapshots are the weights at the ends of the cycles: weight_averaging would never be evaluated"
+            problems.append(Problem(message))
+        return problems
 
     @property
     def selects_best(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from regexp.core.component import Positive, component
 from regexp.core.lazy import jax, jnp, optax
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Tree
 from regexp.regularizers.base import ObjectiveGradient, Regularizer
 
@@ -27,9 +28,9 @@ class GradientClipping(Regularizer):
     norm: Positive | None = 1.0
     value: Positive | None = None
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         nothing = self.norm is None and self.value is None
-        return ["gradient_clipping needs a norm or a value; both are null"] if nothing else []
+        return [Problem("gradient_clipping needs a norm or a value; both are null")] if nothing else []
 
     def transform_gradient(self, gradient: ObjectiveGradient) -> ObjectiveGradient:
         def clipped(parameters: Tree) -> tuple[tuple[Array, Tree], Tree]:

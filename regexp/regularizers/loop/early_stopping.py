@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from regexp.core.component import Count, NonNegative, component
 from regexp.core.lazy import jnp
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Bool, Scalar, Tree
 from regexp.regularizers.base import Memory, Regularizer
 
@@ -40,14 +41,14 @@ class EarlyStopping(Regularizer):
     def selects_best(self) -> bool:
         return self.restore_best
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         if not self.refit:
             return []
         ensembles = [m.name for m in experiment.regularizers if m.is_ensemble]
-        found = [f"refit and {name} do not go together: one or the other" for name in ensembles]
+        problems = [Problem(f"refit and {name} cannot be combined: choose one of them") for name in ensembles]
         if not self.restore_best:
-            found.append("refit trains as long as to the best epoch: leave restore_best true")
-        return found
+            problems.append(Problem("refit trains until the best epoch: leave restore_best true"))
+        return problems
 
     def start_memory(self, variables: Tree) -> Memory:
         return {"best": jnp.asarray(jnp.inf, jnp.float32), "waited": jnp.zeros((), jnp.int32)}

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from regexp.core.component import Fraction, NonNegative, component
 from regexp.core.lazy import jax, jnp
+from regexp.core.problems import Problem
 from regexp.core.shapes import Scalar, Tree
 from regexp.regularizers.base import Memory, Regularizer
 
@@ -30,10 +31,10 @@ class WeightAveraging(Regularizer):
     decay: Fraction = 0.99
     start: NonNegative = 0.0
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         epochs = experiment.training.epochs
         late = f"averaging begins after {self.start:g} epochs, and training.epochs {epochs} ends the run before"
-        return [late] if self.start >= epochs else []
+        return [Problem(late)] if self.start >= epochs else []
 
     def start_memory(self, variables: Tree) -> Memory:
         return {"average": variables, "count": jnp.zeros((), jnp.int32)}

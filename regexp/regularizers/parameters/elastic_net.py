@@ -6,6 +6,7 @@ from typing import Any
 
 from regexp.core.component import NonNegative, component
 from regexp.core.lazy import jnp
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Float
 from regexp.regularizers.base import Params, Regularizer, kernels, matching, strengths, with_kernels
 from regexp.regularizers.parameters.proximal import soft_threshold, step_size_conflicts
@@ -32,11 +33,12 @@ class ElasticNet(Regularizer):
     layers: dict[str, NonNegative] | None = None
     proximal: bool = False
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         doubled = [m.name for m in experiment.regularizers if m.name in ("l1", "l2", "weight_decay")]
         sizes = step_size_conflicts("elastic_net.proximal", experiment) if self.proximal else []
         return sizes + [
-            f"warning: elastic_net and {name} both shrink the weights; one is meant, as a rule" for name in doubled
+            Problem(f"elastic_net and {name} both shrink the weights; you probably want only one", "warning")
+            for name in doubled
         ]
 
     def penalty(self, params: Params) -> Float[Array, ""]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from regexp.core.component import NonNegative, component
 from regexp.core.lazy import jnp
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Float
 from regexp.regularizers.base import Params, Regularizer, kernels, matching, strengths, with_kernels
 from regexp.regularizers.parameters.proximal import soft_threshold, step_size_conflicts
@@ -32,7 +33,7 @@ class L1(Regularizer):
     layers: dict[str, NonNegative] | None = None
     proximal: bool = False
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         return step_size_conflicts("l1.proximal", experiment) if self.proximal else []
 
     def penalty(self, params: Params) -> Float[Array, ""]:

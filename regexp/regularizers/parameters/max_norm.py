@@ -6,6 +6,7 @@ from typing import Any
 
 from regexp.core.component import Positive, component
 from regexp.core.lazy import jnp
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Float, Scalar
 from regexp.regularizers.base import Params, Regularizer, kernels, unit_axes, with_kernels
 from regexp.regularizers.parameters.proximal import step_size_conflicts
@@ -32,7 +33,7 @@ class MaxNorm(Regularizer):
     neutral = {"limit": 1e9}
     limit: Positive = 3.0
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         return step_size_conflicts("max_norm", experiment)
 
     def project(self, params: Params, step_sizes: Params) -> Params:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from regexp.core.lazy import jnp
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Float, Scalar
 
 
@@ -13,21 +14,23 @@ def soft_threshold(w: Float[Array, "*shape"], threshold: Scalar | Float[Array, "
     return jnp.sign(w) * jnp.maximum(jnp.abs(w) - threshold, 0)
 
 
-def step_size_conflicts(method: str, experiment: Any) -> list[str]:
-    """What keeps a proximal step or projection from ending at the optimum of its objective.
+def step_size_conflicts(method: str, experiment: Any) -> list[Problem]:
+    """Return the reasons why a proximal step or projection does not reach the optimum of its objective.
 
-    method: as the config calls it, for the message
+    method: the name of the method in the config, for the message
     """
     optimizer = experiment.optimizer
     problems = []
     if not optimizer.has_step_sizes:
-        problems.append(
+        message = (
             f"{method} needs the size of the optimizer's step for each weight; {optimizer.name} steps by the sign of "
             "the gradient and has none: choose sgd, momentum or adam"
         )
-    changing = [other.name for other in experiment.regularizers if other.overrides("transform_gradient")]
-    problems += [
-        f"warning: where {name} changes the gradient, {method} no longer ends at the minimum of the data loss with it"
-        for name in changing
+        problems.append(Problem(message))
+    changing = [
+        regularizer.name for regularizer in experiment.regularizers if regularizer.overrides("transform_gradient")
     ]
+    for name in changing:
+        message = f"where {name} changes the gradient, {method} no longer ends at the minimum of the data loss with it"
+        problems.append(Problem(message, "warning"))
     return problems

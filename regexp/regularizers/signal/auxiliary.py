@@ -9,6 +9,7 @@ import numpy as np
 
 from regexp.core.component import NonNegative, component
 from regexp.core.lazy import jnp
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Float
 from regexp.regularizers.base import Arrays, Examples, Parts, Regularizer, Site, present
 from regexp.regularizers.signal.reconstruction import head_errors, head_variables, reconstruction_errors
@@ -31,11 +32,14 @@ class Auxiliary(Regularizer):
     weight: NonNegative = 0.1
     head: Literal["reconstruction", "extra"] = "reconstruction"
 
-    def conflicts(self, experiment: Any) -> list[str]:
-        found = [] if experiment.model.has_hidden() else ["auxiliary needs a hidden layer; the model has none"]
+    def conflicts(self, experiment: Any) -> list[Problem]:
+        problems = []
+        if not experiment.model.has_hidden():
+            problems.append(Problem("auxiliary needs a hidden layer; the model has none"))
         if self.head == "extra" and not getattr(experiment.dataset, "extra", ()):
-            found.append("auxiliary.head extra needs dataset.extra, the names of columns of a csv dataset")
-        return found
+            message = "auxiliary.head extra needs dataset.extra, the names of columns of a csv dataset"
+            problems.append(Problem(message))
+        return problems
 
     def prepare(self, data: Examples, split: Parts, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Return extra targets (n, k), standardised on the training rows that have them, NaN where missing."""

@@ -10,6 +10,7 @@ import numpy as np
 from regexp.core.component import Count, Fraction, NonNegative, component
 from regexp.core.errors import DataError
 from regexp.core.lazy import jax, jnp
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Float
 from regexp.regularizers.base import Arrays, Batch, Examples, Parts, Regularizer, Site, present
 from regexp.regularizers.signal.reconstruction import head_variables, reconstruction_errors
@@ -42,30 +43,34 @@ class SemiSupervised(Regularizer):
     threshold: Fraction = 0.95
     warmup: NonNegative = 10.0
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         methods = {method.name: method for method in experiment.regularizers}
-        found = [f"{name} would mix labels that were taken away into the batch" for name in ("mixup", "cutmix")
-                 if name in methods]  # fmt: skip
-        found += [f"{name} gives each member other training rows, so each would keep other labels"
-                  for name, method in methods.items() if method.resamples]  # fmt: skip
+        mixing = [name for name in ("mixup", "cutmix") if name in methods]
+        problems = [Problem(f"{name} would mix labels that were taken away into the batch") for name in mixing]
+        problems += [
+            Problem(f"{name} gives each member other training rows, so each would keep other labels")
+            for name, method in methods.items()
+            if method.resamples
+        ]
         monitors = [experiment.training.monitor, *(getattr(method, "monitor", None) for method in methods.values())]
-        found += [f"warning: {monitor} selects by labels that were taken away"
-                  for monitor in dict.fromkeys(monitors) if monitor and monitor.startswith("train/")]  # fmt: skip
-        if self.method == "autoencoder":
-            if not experiment.model.has_hidden():
-                found.append("the autoencoder needs a hidden layer; the model has none")
-            if experiment.training.epochs <= self.warmup:
-                found.append(
-                    f"training.epochs {experiment.training.epochs} ends the run within the {self.warmup:g} epochs of "
-                    "the autoencoder, in which no classifier is trained"
-                )
-            stop = methods.get("early_stopping")
-            if stop is not None and stop.patience <= self.warmup:
-                found.append(
-                    f"early_stopping.patience {stop.patience} ends the run within the {self.warmup:g} epochs of the "
-                    "autoencoder, in which no classifier is trained"
-                )
-        return found
+        problems += [
+            Problem(f"{monitor} selects by labels that were taken away", "warning")
+            for monitor in dict.fromkeys(monitors)
+            if monitor and monitor.startswith("train/")
+        ]
+        return problems + (self._autoencoder_conflicts(experiment, methods) if self.method == "autoencoder" else [])
+
+    def _autoencoder_conflicts(self, experiment: Any, methods: dict[str, Any]) -> list[Problem]:
+        problems = []
+        within = f"ends the run within the {self.warmup:g} epochs of the autoencoder, in which no classifier is trained"
+        if not experiment.model.has_hidden():
+            problems.append(Problem("the autoencoder needs a hidden layer; the model has none"))
+        if experiment.training.epochs <= self.warmup:
+            problems.append(Problem(f"training.epochs {experiment.training.epochs} {within}"))
+        stop = methods.get("early_stopping")
+        if stop is not None and stop.patience <= self.warmup:
+            problems.append(Problem(f"early_stopping.patience {stop.patience} {within}"))
+        return problems
 
     def prepare(self, data: Examples, split: Parts, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Return an array (n,), 1 for the labelled training rows, else 0. Raises DataError if a class has too few."""

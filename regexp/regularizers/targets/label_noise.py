@@ -8,6 +8,7 @@ import numpy as np
 
 from regexp.core.component import Fraction, component
 from regexp.core.lazy import jnp
+from regexp.core.problems import Problem
 from regexp.core.shapes import Key
 from regexp.regularizers.base import Batch, Examples, Parts, Regularizer
 
@@ -30,10 +31,10 @@ class LabelNoise(Regularizer):
     classification_only = True
     rate: Fraction = 0.2
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         names = [method.name for method in experiment.regularizers]
         before = [name for name in ("mixup", "cutmix") if name in names[: names.index(self.name)]]
-        return [f"label_noise changes the labels of single examples: put it before {name}" for name in before]
+        return [Problem(f"label_noise changes the labels of single examples: put it before {name}") for name in before]
 
     def prepare(self, data: Examples, split: Parts, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Return by how many classes each label is shifted: int32 (rows of the dataset,), 0 for true labels.

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from regexp.core.component import Count, Rate, component, static
 from regexp.core.lazy import jax, jnp
 from regexp.core.prng import drop_mask, stream
+from regexp.core.problems import Problem
 from regexp.regularizers.base import Arrays, Params, Regularizer, Site, matching, present
 
 
@@ -33,10 +34,10 @@ class DropConnect(Regularizer):
     inference: Literal["mean", "gaussian"] = "mean"
     samples: Count = static(default=32)
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         if self.inference == "mean" or experiment.model.has_hidden():
             return []
-        return [f"the gaussian inference is of hidden layers; the model {experiment.model.name} has none"]
+        return [Problem(f"gaussian inference needs a hidden layer; the model {experiment.model.name} has none")]
 
     def transform_weights(self, params: Params, site: Site) -> Params:
         if site.random:

@@ -7,6 +7,7 @@ from typing import Any
 
 from regexp.core.component import component
 from regexp.core.lazy import jnp
+from regexp.core.problems import Problem
 from regexp.core.shapes import Array, Float
 from regexp.regularizers.base import Params, Regularizer, kernels, unit_axes, with_kernels
 
@@ -21,14 +22,16 @@ class WeightNorm(Regularizer):
     Source: Salimans, Kingma 2016 (without their data-dependent initialisation).
     """
 
-    def conflicts(self, experiment: Any) -> list[str]:
+    def conflicts(self, experiment: Any) -> list[Problem]:
         shortening = [m.name for m in experiment.regularizers if _shortens(m)]
-        found = [
-            f"{name} changes v after the update, and w = g v/||v|| does not feel its length" for name in shortening
+        problems = [
+            Problem(f"{name} changes v after the update, and w = g v/||v|| does not depend on the length of v")
+            for name in shortening
         ]
         if getattr(experiment.optimizer, "decay", 0) and experiment.optimizer.name == "adamw":
-            found.append("warning: adamw decays v, and w = g v/||v|| does not feel its length; l2 acts on w")
-        return found
+            message = "adamw decays v, and w = g v/||v|| does not depend on the length of v; l2 acts on w"
+            problems.append(Problem(message, "warning"))
+        return problems
 
     def weight_variables(self, params: Params) -> Params:
         return {name: {"gain": _norm(v)} for name, v in kernels(params).items()}

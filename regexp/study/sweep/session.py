@@ -12,7 +12,7 @@ from typing import Any
 
 from regexp.config import Loaded, Search, to_yaml
 from regexp.config.check import Facts, check_against_data
-from regexp.core.errors import ConfigError, DataError, Interrupted, Problem, RegexpError, RunError, UsageError
+from regexp.core.errors import ConfigError, DataError, Interrupted, LocatedProblem, RegexpError, RunError, UsageError
 from regexp.datasets.base import Data
 from regexp.datasets.loading import load_data
 from regexp.datasets.splits import split
@@ -47,7 +47,7 @@ def prepare(loaded: Loaded, executor: Executor) -> Sweeping:
         problems.append(f"the objective {loaded.search.sweep.objective} is not measured of a {data.task}")
     if problems:
         place = loaded.document.place("sweep")
-        raise ConfigError([Problem(loaded.document.file, *place, message) for message in problems])
+        raise ConfigError([LocatedProblem(loaded.document.file, *place, message) for message in problems])
     return sweeping
 
 
