@@ -80,7 +80,8 @@ def predictions(
     """
     raw, row_targets = gather(spec, Shared(inputs, targets), lane, rows)
     outputs = forward(experiment, spec, lane, variables, raw, "statistics").outputs
-    return outputs, LOSSES[spec.loss](outputs, row_targets)
+    losses: Array = LOSSES[spec.loss](outputs, row_targets)
+    return outputs, losses
 
 
 def batch_of(
