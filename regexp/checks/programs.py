@@ -80,8 +80,7 @@ def predictions(
     """
     raw, row_targets = gather(spec, Shared(inputs, targets), lane, rows)
     outputs = forward(experiment, spec, lane, variables, raw, "statistics").outputs
-    losses: Array = LOSSES[spec.loss](outputs, row_targets)
-    return outputs, losses
+    return outputs, jnp.asarray(LOSSES[spec.loss](outputs, row_targets))
 
 
 def batch_of(
