@@ -1,4 +1,4 @@
-"""Arrays in .npz files, never pickles."""
+"""Read arrays from .npz files. Pickled objects are never loaded."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import numpy as np
 from regexp.core.errors import DataError
 from regexp.datasets.memory import check_size
 
-MEMORY_SHARE = 0.1  # of this machine's memory, where no config says another
+MEMORY_SHARE = 0.1  # of this machine's memory, unless the config sets another share
 
 
 class Archive:
-    """A .npz file of which only headers have been read; a context manager that closes it.
+    """An open .npz file of which only the headers have been read; a context manager that closes it.
 
-    names: of its arrays
-    Raises DataError for a file that is damaged or no .npz file; `key` of the config names it, if any.
+    names: the names of its arrays
+    key: the key in the config that names the file, for the error
+
+    Raises DataError if the file is damaged or not an .npz file.
     """
 
     def __init__(self, path: str, key: str | None = None):
@@ -52,14 +54,17 @@ class Archive:
         self._file.close()
 
     def read(self, names: Sequence[str], memory_share: float = MEMORY_SHARE) -> dict[str, np.ndarray]:
-        """Some of its arrays, those that are there. Raises DataError for what is damaged, pickled or too large."""
+        """Read the named arrays that exist. Raises DataError if one is damaged, pickled, or all are too large."""
         present = [name for name in names if name in self._members]
         size = sum(self._bytes(name) for name in present)
         check_size(f"{self.path}: {', '.join(present)}", size, memory_share)
         return {name: self._array(name) for name in present}
 
     def _bytes(self, name: str) -> int:
-        """The size of an array as its header says, which has to agree with the archive's own list."""
+        """Return the size of an array from its header. Raises DataError if it is above the archive's entry.
+
+        NumPy allocates what the header says: a forged header must not make it allocate terabytes.
+        """
         with self._readable(name), self._zip.open(self._members[name]) as stream:
             shape, _, dtype = _read_header(stream)
             if dtype.hasobject:
@@ -86,12 +91,12 @@ class Archive:
             raise
         except MemoryError as error:
             raise DataError(f"{where}: {error}") from None
-        except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for damage
+        except Exception as error:  # zipfile, zlib and NumPy raise a dozen types for damaged files
             raise DataError(f"{where}: not a readable array ({str(error) or type(error).__name__})") from None
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """(shape, whether in Fortran's order, dtype) at the beginning of a .npy file."""
+    """Read the shape, whether the order is Fortran's, and the dtype from the beginning of a .npy file."""
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(stream)
@@ -101,7 +106,7 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def read_array(path: str, name: str, memory_share: float = MEMORY_SHARE) -> np.ndarray:
-    """One array of a .npz file."""
+    """Read one array of a .npz file. Raises DataError if it is missing, damaged, pickled or too large."""
     with Archive(path) as archive:
         if name not in archive.names:
             raise DataError(f"{path}: has no array {name!r}, only {', '.join(sorted(archive.names)) or 'none'}")
@@ -109,7 +114,7 @@ def read_array(path: str, name: str, memory_share: float = MEMORY_SHARE) -> np.n
 
 
 def check_finite(path: str, name: str, values: np.ndarray) -> None:
-    """Raises DataError where a value is not finite, or is beyond the largest number of float32."""
+    """Check that all values are finite in float32. Raises DataError if one is not."""
     with np.errstate(over="ignore"):  # the cast overflows to infinity
         finite = np.isfinite(values.astype(np.float32))
     if not finite.all():
@@ -117,7 +122,10 @@ def check_finite(path: str, name: str, values: np.ndarray) -> None:
 
 
 def check_inputs(path: str, inputs: np.ndarray) -> np.ndarray:
-    """Images (n, H, W, C) uint8 or float32 in [0, 1], or a table (n, D) of float64 or as float32. Raises DataError."""
+    """Check inputs and convert them to the form of `Data.inputs`. Raises DataError if they have no such form.
+
+    Returns images (n, H, W, C) in uint8 or in float32 within [0, 1], or a table (n, D) in float32 or float64.
+    """
     if inputs.dtype.kind not in "uifb":
         raise DataError(f"{path}: inputs are {inputs.dtype}, not numbers")
     if inputs.ndim == 3:

@@ -1,7 +1,7 @@
-"""The contract of a dataset, and the splits: index arrays into one resident array.
+"""The contract of a dataset. Splits are arrays of row numbers, so all seeds share one copy of the data.
 
 load()            -> Data: everything, as read; loading.load_data prepares it for training
-split(data, seed) -> Split: which rows train, validate and test
+split(data, seed) -> Split: the rows for training, validation and test; see splits.py
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class Data:
     inputs   (n, H, W, C) uint8 or float32 in [0, 1], or (n, D) float64 or float32 (NaN: missing)
     targets  (n,) int32 class numbers, or (n, outputs) float64
     classes  the classes' names in the order of their numbers; () for regression
-    test     the rows of a published test split; None: one is drawn
-    extra    (n, k) float64 columns that are no inputs, for a second task (NaN: missing); None: there are none
-    columns  the inputs' names, for a table; () for images
-    codec    what turns another file of the same form into inputs (JSON-able); for `predict`
-    source   where it was read from, for the manifest
-    notes    what a user should know of how it was read
-    inferred  what the file did not say and was inferred from its content, in words, with the keys that change it
-    input_offset, target_offset   float64 (D,) and (outputs,), or () for none: what `loading.load_data` has subtracted
-             from inputs and targets; everything on the device is relative to it, what a user reads is not
+    test     the rows of a published test split; None if one is drawn
+    extra    (n, k) float64 targets of a second task, which are not inputs (NaN: missing); None if there are none
+    columns  the names of a table's inputs; () for images
+    codec    the encoding of the inputs as JSON, with which `predict` encodes another file of the same form
+    source   the file or folder that was read, for the manifest
+    notes    warnings about how the data was read
+    inferred  sentences about what was inferred from the content of the file, with the keys that change it
+    input_offset, target_offset   float64 (D,) and (outputs,), or () for none: the offsets that `loading.load_data`
+             subtracted from inputs and targets; values on the device are relative to them, values in reports are not
     """
 
     inputs: np.ndarray
@@ -54,17 +54,18 @@ class Data:
 
     @property
     def outputs(self) -> int:
-        """Of a model: classes, or target columns."""
+        """The number of a model's outputs: classes, or target columns."""
         return len(self.classes) or self.targets.shape[1]
 
     @property
     def is_image(self) -> bool:
+        """Whether the inputs are images."""
         return self.inputs.ndim == 4
 
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers (int32) of the three parts; disjoint."""
+    """The row numbers (int32) of the three disjoint parts."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -81,18 +82,19 @@ class Limit(Component):
 
 @component
 class Dataset(Component):
-    """Fields that every dataset has.
+    """The base class of all datasets, with the fields that every dataset has.
 
     validation: share of the training data held out for selection, [0, 1)
-    test: share of all data held out for the test where no test split is published, [0, 1)
+    test: share of all data held out for the test if no test split is published, [0, 1)
     preprocess: steps in order, fitted on the training split only
     limit: n, or {n: 1000, by: class}; validation and test keep their size
     """
 
-    task: ClassVar[str | None] = None  # classification or regression, where the class alone tells
+    # Facts that are known before the data is loaded; None if only the data shows them.
+    task: ClassVar[str | None] = None  # classification or regression
     is_image: ClassVar[bool | None] = None
-    channels: ClassVar[int | None] = None  # of its images, where the class alone tells
-    examples: ClassVar[int | None] = None  # without those of a published test split, where the class alone tells
+    channels: ClassVar[int | None] = None  # of its images
+    examples: ClassVar[int | None] = None  # without those of a published test split
     published_test: ClassVar[bool] = False
 
     validation: Rate = 0.15
@@ -101,21 +103,22 @@ class Dataset(Component):
     limit: Limit | Count | None = None
 
     def training_examples(self) -> int | None:
-        """How many examples of this dataset train before `limit`; None where only the data tells."""
+        """Return the size of the training split before `limit`; None if only the data shows it."""
         if self.examples is None:
             return None
         rest = self.examples if self.published_test else self.examples - round(self.test * self.examples)
         return rest - round(self.validation * rest)
 
     def steps(self, codec: dict[str, Any]) -> tuple[Preprocessor, ...]:
-        """All preprocessing: what the data itself needs (missing values), then what the config asks for."""
+        """Return all preprocessing steps: those that the data needs (imputation), then those of the config."""
         return self.preprocess
 
     def read_inputs(self, path: str, codec: dict[str, Any], notes: list[str] | None = None) -> np.ndarray:
-        """Inputs of another file, for prediction: .npz with an array `inputs` of the shape trained on.
+        """Read the inputs of another file, for prediction: an .npz file with an array `inputs` of the trained shape.
 
-        notes: is given a warning for each thing in the file that was not expected
-        Raises DataError naming the file and what is wrong with it.
+        notes: a list to which warnings about the content of the file are appended
+
+        Raises DataError that names the file and the problem.
         """
         from regexp.datasets.arrays import check_inputs, read_array
 
@@ -124,11 +127,11 @@ class Dataset(Component):
         return check_inputs(path, read_array(path, "inputs"))
 
     def row_names(self, path: str) -> list[str] | None:
-        """What the rows of `read_inputs` are called, where they have names of their own."""
+        """Return the names of the rows of `read_inputs`, such as file names; None if they have none."""
         return None
 
     def load(self) -> Data:
-        """Read everything. Raises DataError naming the file (and row) that is missing or damaged."""
+        """Read all examples. Raises DataError that names the file (and row) that is missing or damaged."""
         raise TypeError(f"{type(self).__name__} defines no load")
 
 

@@ -1,4 +1,4 @@
-"""What the text of a table's cell means: a number, a missing value, or text that only looks like a number."""
+"""Interpret the text of a table's cell: a number, a missing value, or text that only looks like a number."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 
 MISSING = frozenset({"", "?", "NA", "N/A", "na", "n/a", "nan", "NaN", "NAN", "null", "NULL", "None"})
 LARGEST = float(np.finfo(np.float32).max)
-SPACES = " \u00a0\u202f"  # a space, and the two that do not break a line
+SPACES = " \u00a0\u202f"  # a space, and the two no-break spaces that spreadsheets write between groups of digits
 
-_LETTERS = re.compile(r"[^\W\d_eE]")  # a number holds at most the e of an exponent
+_LETTERS = re.compile(r"[^\W\d_eE]")  # a number contains no letter except the e of an exponent
 _DIGITS = re.compile(r"[+-]?[\d.,]*\d[\d.,]*([eE][+-]?\d+)?")
 _POINT_GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")
 
 
 @dataclass(frozen=True)
 class CellFormat:
-    """How the cells of a file are written.
+    """The notation of a file's cells.
 
     decimal: the decimal sign, "." or ","
-    thousands: the sign between groups of digits, or None
+    thousands: the separator of groups of digits, or None
     na_values: texts that mean a missing value, or None for `MISSING`; an empty cell is always missing
     """
 
@@ -33,17 +33,17 @@ class CellFormat:
 
     @property
     def is_plain(self) -> bool:
-        """Whether numbers are written as in Python."""
+        """Whether numbers are written as in Python: 1234.5."""
         return self.decimal == "." and self.thousands is None
 
     def number(self, text: str) -> float | None:
-        """The number that a cell holds; None for other text and for numbers that float32 cannot hold."""
+        """Return the number in a cell; None for other text and for numbers outside the range of float32."""
         if not self.is_plain:
             text = self._as_python_writes(text) or ""
         return number(text)
 
     def is_too_large(self, text: str) -> bool:
-        """Whether the cell would be a number if float32 could hold it: `inf`, `1e300`."""
+        """Return whether a cell holds a number outside the range of float32, such as `inf` or `1e300`."""
         if not self.is_plain:
             text = self._as_python_writes(text) or ""
         try:
@@ -52,17 +52,17 @@ class CellFormat:
             return False
 
     def is_missing(self, text: str) -> bool:
-        """Whether the text of a cell means a missing value."""
+        """Return whether the text of a cell means a missing value."""
         return not text or text in (MISSING if self.na_values is None else self.na_values)
 
     @cached_property
     def missing_numbers(self) -> tuple[float, ...]:
-        """The numbers that mean a missing value in a column of numbers, however they are written: -999, -999.0."""
+        """The numbers that mean a missing value in a numeric column, in any notation: -999 and -999.0."""
         numbers = (self.number(text) for text in self.na_values or ())
         return tuple(value for value in numbers if value is not None)
 
     def almost_number(self, text: str) -> str | None:
-        """The sign that keeps a text from being a number: "a comma", "a percent sign"; None for any other text."""
+        """Return the sign that keeps a text from being a number, such as "a comma"; None for any other text."""
         if _LETTERS.search(text) or self.number(text) is not None:
             return None
         bare, signs = _without_signs(text)
@@ -75,23 +75,24 @@ class CellFormat:
         return " and ".join(signs) or None
 
     def _as_python_writes(self, text: str) -> str | None:
-        """The number with a decimal point and without groups; None where the groups are not groups of digits."""
+        """Rewrite a number with a decimal point and without separators; None if the groups have wrong lengths."""
         sign = self.thousands
         if sign is not None:
             if sign == " ":
                 text = re.sub(f"(?<=\\d)[{SPACES}](?=\\d)", " ", text)
-            whole, decimal, rest = text.partition(self.decimal)
+            integer, decimal, fraction = text.partition(self.decimal)
+            # Groups of two digits before the last one: Indian notation, 12,34,567.
             groups = rf"[+-]?\d{{1,3}}({re.escape(sign)}\d{{2,3}})*{re.escape(sign)}\d{{3}}"
-            if sign in rest or (sign in whole and not re.fullmatch(groups, whole)):
+            if sign in fraction or (sign in integer and not re.fullmatch(groups, integer)):
                 return None
-            text = whole.replace(sign, "") + decimal + rest
+            text = integer.replace(sign, "") + decimal + fraction
         if self.decimal == ".":
             return text
         return None if "." in text else text.replace(self.decimal, ".")
 
 
 def number(text: str | None) -> float | None:
-    """A cell as a number: NaN where missing, None where it is text or does not fit float32."""
+    """Convert a cell to a number: NaN if it is missing, None if it is text or outside the range of float32."""
     if text is None:
         return float("nan")
     try:
@@ -103,7 +104,7 @@ def number(text: str | None) -> float | None:
 
 
 def _without_signs(text: str) -> tuple[str, list[str]]:
-    """(the text without percent and currency signs and signs between groups, the names of what was removed)."""
+    """Return the text without percent signs, currency signs and separators, and the names of the removed signs."""
     signs: list[str] = []
     for name, removed in (
         ("a percent sign", {"%"}),
@@ -111,8 +112,9 @@ def _without_signs(text: str) -> tuple[str, list[str]]:
         ("an apostrophe", {"'", "’"}),
         ("a space", set(SPACES)),
     ):
-        kept = "".join(c for c in text if c not in removed)
-        if kept != text and not (name == "a space" and signs):
+        stripped = "".join(c for c in text if c not in removed)
+        # A space beside another sign only separates it: "3 %" differs from a number by the percent sign.
+        if stripped != text and not (name == "a space" and signs):
             signs.append(name)
-        text = kept
+        text = stripped
     return text, signs

@@ -1,4 +1,4 @@
-"""Encode a table as numbers: one-hot categories, NaN where a number is missing."""
+"""Encode a table as numbers: categories one-hot, missing numbers as NaN."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ MOST_CATEGORIES = 1000
 
 @dataclass(frozen=True)
 class Codec:
-    """How each column of a table becomes numbers; kept with a run so that another file is coded alike.
+    """The encoding of each column of a table; stored with a run, so that another file is encoded in the same way.
 
-    columns: (name, categories), categories None for a number; a category of None stands for missing
-    missing_in: the numeric columns that may miss
+    columns: (name, categories) of each input; categories are None for a number, and a category of None means missing
+    missing_in: the numeric columns with missing values
+    target: the name of the target column
+    header: whether the file names its columns
     extra: columns that are neither inputs nor the target
-    drop: columns that are left out
-    means: of each numeric column over the file that training and validation come from, None for categories
-    identifiers: (name, reason) of columns that seem to name rows
+    drop: columns that are not used
+    means: the mean of each numeric column over the file with the training and validation data; None for categories
+    identifiers: (name, reason) of columns that seem to identify rows
     """
 
     columns: tuple[tuple[str, tuple[str | None, ...] | None], ...]
@@ -45,25 +47,28 @@ class Codec:
         categories: tuple[str, ...] = (),
         rows: int | None = None,
     ) -> Codec:
-        """Kinds of columns and their categories, from the whole file; no statistic of any row's value is taken.
+        """Infer which columns are numeric and the categories of the others, from all rows including the test split.
+
+        Only the set of categories is taken from all rows: the means come from the first `rows` alone.
 
         categories: columns whose numbers are categories
-        rows: the first so many are not of a published test split; by default all
-        Raises DataError that lists the slips of all columns, or the columns with too many categories.
+        rows: the number of rows before a published test split; by default all
+
+        Raises DataError that lists the typos in all columns, or the columns with too many categories.
         """
-        left_out, categorical = {table.names[target], *extra, *drop}, set(categories)
-        inputs = [index for index, name in enumerate(table.names) if name not in left_out]
-        slips = [table.slips(index) for index in inputs if table.names[index] not in categorical]
-        if any(count for _, count in slips):
-            problems = [problem for problems, _ in slips for problem in problems]
-            raise DataError(join_problems(problems, sum(count for _, count in slips)))
-        coded = [i for i in inputs if table.others(i).texts or table.names[i] in categorical]
+        excluded, categorical = {table.names[target], *extra, *drop}, set(categories)
+        inputs = [index for index, name in enumerate(table.names) if name not in excluded]
+        typos = [table.typos(index) for index in inputs if table.names[index] not in categorical]
+        if any(count for _, count in typos):
+            problems = [problem for problems, _ in typos for problem in problems]
+            raise DataError(join_problems(problems, sum(count for _, count in typos)))
+        coded = [i for i in inputs if table.non_numeric(i).texts or table.names[i] in categorical]
         table.load_texts(coded)
         kinds = {index: _categories(table, index) for index in coded}
         many = [_too_many(table, index, len(kinds[index])) for index in coded if len(kinds[index]) > MOST_CATEGORIES]
         if many:
             raise DataError(join_problems(many))
-        missing = [table.names[index] for index in inputs if index not in kinds and table.others(index).missing]
+        missing = [table.names[index] for index in inputs if index not in kinds and table.non_numeric(index).missing]
         columns = [(table.names[index], kinds.get(index)) for index in inputs]
         column_means = _means(table.values[:rows])
         means = [None if index in kinds else float(column_means[index]) for index in inputs]
@@ -77,7 +82,7 @@ class Codec:
         )  # fmt: skip
 
     def names(self) -> tuple[str, ...]:
-        """The names of the coded columns: `age`, `colour=red`."""
+        """Return the names of the encoded columns: `age`, `colour=red`."""
         return tuple(
             name if kinds is None else f"{name}={kind if kind is not None else '?'}"
             for name, kinds in self.columns
@@ -85,24 +90,25 @@ class Codec:
         )
 
     def missing(self) -> tuple[int, ...]:
-        """The coded columns that get an indicator."""
+        """Return the encoded columns that get an indicator of missing values."""
         missing_in = set(self.missing_in)
         return tuple(i for i, (name, numeric) in enumerate(self._coded()) if numeric and name in missing_in)
 
     def categories(self) -> tuple[int, ...]:
-        """The coded columns that are one-hot."""
+        """Return the encoded columns that are one-hot."""
         return tuple(i for i, (_, numeric) in enumerate(self._coded()) if not numeric)
 
     def _coded(self) -> list[tuple[str, bool]]:
         return [(name, kinds is None) for name, kinds in self.columns for _ in (kinds or (None,))]
 
     def encode(self, table: Table, notes: list[str] | None = None) -> np.ndarray:
-        """(n, D) float64, NaN where a number is missing.
+        """Encode a table as (n, D) float64, NaN for missing numbers.
 
-        notes: of another file than the one trained on: is given a warning for each column with values that were not
-            expected. A number that is missing in a column that had all its values becomes the column's mean; a category
-            that is new has 0 in all of its inputs.
-        Raises DataError that lists the cells of numeric columns that hold text.
+        notes: for another file than the training file, a list to which a warning is appended for each column with
+            unexpected values: a missing number in a column without an imputer becomes the column's mean, and a new
+            category is 0 in all inputs of its column
+
+        Raises DataError that lists the cells of numeric columns that contain text.
         """
         indices = [table.index(name) for name, _ in self.columns]
         numeric = [index for index, (_, kinds) in zip(indices, self.columns, strict=True) if kinds is None]
@@ -130,35 +136,38 @@ class Codec:
         return inputs
 
     def _filled(self, values: np.ndarray, table: Table, notes: list[str]) -> np.ndarray:
-        """Values of the numeric columns, with the mean where one is missing in a column without an imputer."""
+        """Fill missing values of numeric columns that have no imputer with the column's mean, and note it."""
         numbers = [(name, mean) for name, mean in zip(dict(self.columns), self.means, strict=True) if mean is not None]
         for place, (name, mean) in enumerate(numbers):
             rows = np.flatnonzero(np.isnan(values[:, place]))
             if len(rows) and name not in self.missing_in:
                 values[rows, place] = mean
                 notes.append(
-                    f"{table.place(int(rows[0]))}: column {name!r} misses {_count(len(rows), 'value')}, "
-                    f"and missed none in training; filled in with the column's mean {mean:.6g}"
+                    f"{table.place(int(rows[0]))}: column {name!r} has {_count(len(rows), 'missing value')}, "
+                    f"but had none in training; filled with the column's mean {mean:.6g}"
                 )
         return values
 
     def aligned(self, table: Table) -> Table:
-        """Another file's columns under the names trained on: by name with a header, else by place."""
+        """Match the columns of another file to those of the training file: by name with a header, else by position.
+
+        Raises DataError if columns are missing.
+        """
         names = [name for name, _ in self.columns]
         if self.header and table.header:
             absent = [repr(name) for name in names if not table.has_column(name)]
             if absent:
                 raise DataError(f"{table.place(0)}: lacks the column{'s' * (len(absent) > 1)} {listed(absent)}")
             return table
-        width, others = len(table.names), 1 + len(self.extra) + len(self.drop)
+        width, unused = len(table.names), 1 + len(self.extra) + len(self.drop)
         if width == len(names):
             return table.renamed(names)
-        if width == len(names) + others:  # with the target and the others, at their old places
+        if width == len(names) + unused:  # with the target, extra and drop: the columns of the training file
             return table
         raise DataError(f"{table.place(0)}: has {width} columns, expected {len(names)} without the target")
 
     def to_json(self) -> dict[str, Any]:
-        """For the run folder."""
+        """Convert the codec to JSON for the run folder."""
         columns = [[name, None if kinds is None else list(kinds)] for name, kinds in self.columns]
         return {
             "columns": columns,
@@ -173,7 +182,7 @@ class Codec:
 
     @staticmethod
     def from_json(saved: dict[str, Any]) -> Codec:
-        """From the run folder."""
+        """Restore a codec from the JSON of a run folder; fields that older versions did not store get defaults."""
         columns = tuple((name, None if kinds is None else tuple(kinds)) for name, kinds in saved["columns"])
         extra, drop = tuple(saved.get("extra", ())), tuple(saved.get("drop", ()))
         identifiers = tuple((name, reason) for name, reason in saved.get("identifiers", ()))
@@ -184,8 +193,8 @@ class Codec:
 
 
 def _means(values: np.ndarray) -> np.ndarray:
-    """(columns,) the mean over the values that are not missing; 0 where there are none."""
-    size = max(1, (1 << 20) // values.shape[1])  # no copy of a large table
+    """Return the means (columns,) over the values that are not missing; 0 for a column without values."""
+    size = max(1, (1 << 20) // values.shape[1])  # in blocks: a mask of a large table would take as much memory
     sums, counts = np.zeros(values.shape[1]), np.zeros(values.shape[1])
     for begin in range(0, len(values), size):
         block = values[begin : begin + size]
@@ -196,7 +205,7 @@ def _means(values: np.ndarray) -> np.ndarray:
 
 
 def _new_categories(table: Table, index: int, name: str, kinds: tuple[str | None, ...]) -> list[str]:
-    """A warning where a column holds categories that no row of the training file has."""
+    """Return a warning, if a column contains categories that the training file does not."""
     texts = table.texts(index)
     new = [code for code, text in enumerate(texts.levels)
            if (None if table.cells.is_missing(text) else text) not in kinds]  # fmt: skip
@@ -206,27 +215,27 @@ def _new_categories(table: Table, index: int, name: str, kinds: tuple[str | None
     text = texts.levels[texts.codes[rows[0]]]
     shown = "a missing value" if table.cells.is_missing(text) else repr(text)
     return [
-        f"{table.place(int(rows[0]))}: column {name!r} holds {shown}, which no row trained on had, in "
+        f"{table.place(int(rows[0]))}: column {name!r} holds {shown}, which the training file does not contain, in "
         f"{_count(len(rows), 'row')}; all inputs of the column are 0 there"
     ]
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _bad_cells(table: Table, numeric: list[int]) -> tuple[list[str], int]:
-    """(messages for the first of them in the order of rows, how many) of cells of numeric columns that do not fit."""
+    """Return messages about the first cells of numeric columns that hold text, by row, and the count of such cells."""
     problems, count = [], 0
     for index in numeric:
-        others, column = table.others(index), f"column {table.names[index]!r}"
-        count += others.texts
-        problems += [(row, f"{column} holds {text!r}, not a number") for row, text in others.first]
+        cells, column = table.non_numeric(index), f"column {table.names[index]!r}"
+        count += cells.texts
+        problems += [(row, f"{column} holds {text!r}, not a number") for row, text in cells.first]
     return [f"{table.place(row)}: {problem}" for row, problem in sorted(problems)[:MOST_PROBLEMS]], count
 
 
 def _one_hot(table: Table, index: int, kinds: tuple[str | None, ...], coded: np.ndarray) -> None:
-    """Writes a column's categories into `coded` (n, categories); other categories are 0 throughout."""
+    """Write a column one-hot into `coded` (n, categories); a row with an unknown category is all 0."""
     places = {kind: place for place, kind in enumerate(kinds)}
     texts = table.texts(index)
     levels = [None if table.cells.is_missing(text) else text for text in texts.levels]
@@ -236,10 +245,13 @@ def _one_hot(table: Table, index: int, kinds: tuple[str | None, ...], coded: np.
     coded[rows, place[rows]] = 1
 
 
-def _copy_columns(source: np.ndarray, taken: np.ndarray, target: np.ndarray, places: np.ndarray) -> None:
-    """target[:, places] = source[:, taken], by slices where the columns follow one another, without a copy between."""
-    breaks = np.flatnonzero((np.diff(taken) != 1) | (np.diff(places) != 1)) + 1
-    for run, at in zip(np.split(taken, breaks), np.split(places, breaks), strict=True):
+def _copy_columns(source: np.ndarray, columns: np.ndarray, target: np.ndarray, places: np.ndarray) -> None:
+    """Set target[:, places] = source[:, columns].
+
+    Runs of adjacent columns are copied by slices: an index array would copy the table once more in between.
+    """
+    breaks = np.flatnonzero((np.diff(columns) != 1) | (np.diff(places) != 1)) + 1
+    for run, at in zip(np.split(columns, breaks), np.split(places, breaks), strict=True):
         if len(run):
             target[:, at[0] : at[-1] + 1] = source[:, run[0] : run[-1] + 1]
 
@@ -253,11 +265,11 @@ def _categories(table: Table, index: int) -> tuple[str | None, ...]:
 def _too_many(table: Table, index: int, count: int) -> str:
     name = table.names[index]
     return (
-        f"{table.place(0)}: column {name!r} holds {count} different texts; at most {MOST_CATEGORIES} are coded; "
-        f"leave it out with dataset.drop: [{name}], or group its values"
+        f"{table.place(0)}: column {name!r} holds {count} different texts; at most {MOST_CATEGORIES} are encoded; "
+        f"exclude it by dataset.drop: [{name}], or group its values"
     )
 
 
 def listed(names: Sequence[str], most: int = MOST_PROBLEMS) -> str:
-    """Names with commas between them, and how many more there are."""
+    """Join at most `most` names by commas, and add how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -11,7 +11,7 @@ from regexp.core.errors import MOST_PROBLEMS, DataError, join_problems
 from regexp.datasets.base import Data, Dataset
 from regexp.datasets.cells import CellFormat
 from regexp.datasets.codec import Codec, listed
-from regexp.datasets.described import describe_table, notes_of
+from regexp.datasets.described import describe_table, misread_columns
 from regexp.datasets.identifiers import identifier_note
 from regexp.datasets.reading import FileFormat, read_table
 from regexp.datasets.table import Table
@@ -22,30 +22,30 @@ from regexp.preprocessing.impute import Impute
 
 @component
 class CSV(Dataset):
-    """A table from a .csv file: numbers as they are, text one-hot, missing values imputed with an indicator.
+    """A table from a .csv file: numbers unchanged, text one-hot, missing values imputed with an indicator.
 
-    A column is a number where every value in it that is not missing is one; of one that holds both a run warns. Missing
-    are empty cells, ?, NA, N/A, nan, null and None. Means and the categories known are those of the training split.
+    A column is numeric if all its values that are not missing are numbers; a run warns about a column with numbers and
+    text. Empty cells, ?, NA, N/A, nan, null and None are missing. Means and categories come from the training split.
 
     path: the file, relative to the working folder
     test_path: a second file of the same form whose rows are the test split; named columns may be in another order
     target: the column to predict, by name or by number (0 is the first, -1 the last)
-    extra: names of numeric columns that are no inputs but targets of the regularizer `auxiliary`; cells may be missing
-    drop: names of columns to leave out, such as row numbers and names; of a file without names column_0, column_1, ...
+    extra: names of numeric columns that are targets of the regularizer `auxiliary`, not inputs; cells may be missing
+    drop: names of columns to exclude, such as row numbers and names; without a header column_0, column_1, ...
     categories: names of columns whose numbers are categories, such as postal codes; leading zeros are kept
-    header: true: the first line names the columns; false: it is data; auto (default): an error where that is unclear
+    header: true: the first line names the columns; false: it is data; auto (default): inferred, an error if unclear
     delimiter: the character between cells
     decimal: the decimal sign, . or ,
-    thousands: the sign between groups of digits: a comma, point, space or apostrophe; default: numbers have no groups
-    encoding: of the file's text: utf-8 (default), cp1252, latin-1, utf-16 or another one that Python knows
-    na_values: texts that mean missing, instead of those above; otherwise NA and the like are classes in a text target
-    kind: auto (text, or whole numbers of at most 20 kinds: classification), classification or regression
+    thousands: the separator of groups of digits: a comma, point, space or apostrophe; default: none
+    encoding: the encoding of the file: utf-8 (default), cp1252, latin-1, utf-16 or any other that Python knows
+    na_values: texts that mean missing, instead of those above; without it, NA and the like are classes in a text target
+    kind: auto (text, or at most 20 different whole numbers: classification), classification or regression
     validation: share of the training data held out for selection, [0, 1)
-    test: share of all data held out for the test where there is no test_path, [0, 1)
+    test: share of all data held out for the test if there is no test_path, [0, 1)
     preprocess: steps in order, fitted on the training split only
     limit: n, or {n: 1000, by: class}: train on that many
 
-    Before training a run shows what it inferred: whether the first line names the columns, which columns are numbers
+    Before training, a run shows what it inferred: whether the first line names the columns, which columns are numeric
     and which are categories, and whether the target is a class or a number.
     """
 
@@ -95,22 +95,22 @@ class CSV(Dataset):
                 *notes,
                 *(identifier_note(self.path, *pair) for pair in codec.identifiers),
                 *targets.notes,
-                *notes_of(table, codec, bool(targets.classes), self.categories),
+                *misread_columns(table, codec, bool(targets.classes), self.categories),
             ),
             inferred=describe_table(table, codec, targets, self.header == "auto", self.kind == "auto"),
         )
 
     def steps(self, codec: dict[str, Any]) -> tuple[Preprocessor, ...]:
-        known = Codec.from_json(codec)
-        missing, categories = known.missing(), known.categories()
+        encoding = Codec.from_json(codec)
+        missing, categories = encoding.missing(), encoding.categories()
         imputed = (Impute(missing=missing, categories=categories),) if missing or categories else ()
         return imputed + self.preprocess
 
     def read_inputs(self, path: str, codec: dict[str, Any], notes: list[str] | None = None) -> np.ndarray:
-        """A file with the columns trained on, with or without the target's."""
-        known = Codec.from_json(codec)
-        table = read_table(path, self._format(known.header), to_predict=True)
-        return known.encode(known.aligned(table), [] if notes is None else notes)
+        """Read a file with the input columns of the training file, with or without the target."""
+        encoding = Codec.from_json(codec)
+        table = read_table(path, self._format(encoding.header), to_predict=True)
+        return encoding.encode(encoding.aligned(table), [] if notes is None else notes)
 
     def _format(self, header: bool | Literal["auto"]) -> FileFormat:
         if self.thousands == self.decimal:
@@ -121,15 +121,15 @@ class CSV(Dataset):
         )
 
     def _check_columns(self, table: Table, target: int) -> None:
-        """Raises DataError where a key names no column, the target or a column twice, or leaves no input."""
+        """Raise DataError if a key names the target or a column twice, or if no column is left for the inputs."""
         key_of = {target: "dataset.target"}
         for key, names in (("extra", self.extra), ("drop", self.drop), ("categories", self.categories)):
             key = f"dataset.{key}"
             for name in names:
                 index = table.index(name, key)
-                other = key_of.setdefault(index, key)
-                if other not in (key, "dataset.target"):
-                    raise DataError(f"{table.place(0)}: {key} and {other} both name the column {name!r}", key)
+                first_key = key_of.setdefault(index, key)
+                if first_key not in (key, "dataset.target"):
+                    raise DataError(f"{table.place(0)}: {key} and {first_key} both name the column {name!r}", key)
             if len({table.index(name) for name in names} - {target}) < len(names):
                 advice = "; for a target use dataset.kind: classification" if key == "dataset.categories" else ""
                 raise DataError(f"{table.place(0)}: {key} names the target, or a column twice{advice}", key)
@@ -138,8 +138,9 @@ class CSV(Dataset):
             raise DataError(f"{table.place(0)}: {key} leaves no column for the inputs", key)
 
     def _check_test_classes(self, table: Table, targets: Targets, test: np.ndarray) -> None:
-        is_known = np.isin(targets.values[test], np.delete(targets.values, test))
-        rows = test[~is_known]
+        """Raise DataError if the test file contains a class that the training file does not."""
+        is_trained = np.isin(targets.values[test], np.delete(targets.values, test))
+        rows = test[~is_trained]
         if len(rows):
             first = [(table.place(row), targets.classes[targets.values[row]]) for row in rows[:MOST_PROBLEMS].tolist()]
             problems = [f"{place}: the class {name!r} is in no row of {self.path}" for place, name in first]
@@ -147,13 +148,16 @@ class CSV(Dataset):
 
 
 def extra_columns(table: Table, names: tuple[str, ...]) -> np.ndarray | None:
-    """(n, k) float64, NaN where missing; None for no names. Raises DataError for what is no column of numbers."""
+    """Return the named columns as (n, k) float64, NaN for missing values; None without names.
+
+    Raises DataError that lists the columns that are not numeric.
+    """
     values, problems = [], []
     for name in names:
         index = table.index(name, "dataset.extra")
         numbers = table.numbers(index)
         if numbers is None:
-            row, text = table.others(index).first[0]
+            row, text = table.non_numeric(index).first[0]
             problems.append(
                 f"{table.place(row)}: column {name!r} holds text; dataset.extra takes numbers, got {text!r}"
             )
@@ -165,7 +169,10 @@ def extra_columns(table: Table, names: tuple[str, ...]) -> np.ndarray | None:
 
 
 def _aligned_test(table: Table, test: Table) -> tuple[Table, tuple[str, ...]]:
-    """(the test table with the columns of the training table, notes); by name with a header, else by place."""
+    """Match the columns of the test table to the training table: by name with a header, else by position.
+
+    Returns the matched test table and notes about ignored columns. Raises DataError if columns are missing.
+    """
     path = test.path
     if not table.header:
         if len(test.names) != len(table.names):

@@ -1,13 +1,14 @@
-"""Read the cells of a delimited text file: its rows with their line numbers, its numbers, the texts of some columns.
+"""Read the cells of a delimited text file: rows with their line numbers, numbers, and the texts of some columns.
 
-Two readers give the same cells. `QuotedRows` reads everything with Python's csv module and places every error.
-`PlainRows` reads large files that hold no quotes in their rows: Polars parses the numbers, about ten times as fast.
+Two readers give the same cells. `QuotedRows` reads any file with Python's csv module and locates every error.
+`PlainRows` reads large files without quotes in their rows: Polars parses the numbers, about ten times as fast.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,30 +18,36 @@ import numpy as np
 from regexp.core.errors import MOST_PROBLEMS, DataError, join_problems
 from regexp.datasets.cells import CellFormat
 
-LARGE = 1 << 20  # bytes from which on importing Polars pays
+LARGE = 1 << 20  # bytes above which Polars saves more time than its import takes
 CHUNK = 1 << 23  # bytes parsed at a time
 MASKED = 1 << 20  # bytes compared with a character at a time
 BATCH = 1 << 16  # cells that the csv module reads at a time
-SAMPLE = 1 << 14  # bytes in which another delimiter is looked for
+SAMPLE = 1 << 14  # bytes searched for another delimiter
 OTHER_DELIMITERS = ";\t|, "
 
 
 @dataclass(frozen=True)
 class Texts:
-    """A column's cells as text, stripped: `levels[codes[row]]` is the cell of a row."""
+    """The texts of a column's cells, stripped: `levels[codes[row]]` is the cell of a row.
 
-    codes: np.ndarray  # (n,) int32
+    codes: (n,) int32
+    levels: the different texts
+    """
+
+    codes: np.ndarray
     levels: tuple[str, ...]
 
     def cells(self) -> list[str]:
-        """The text of every row."""
+        """Return the text of every row."""
         return list(map(self.levels.__getitem__, self.codes.tolist()))
 
 
-class Rows:
-    """The rows of one file, that of the header among them: all have `width` cells, stripped of white space.
+class Rows(ABC):
+    """The rows of a file, including the header. All have `width` cells, stripped of white space.
 
-    lines (n,): the line on which each row ends
+    path: the file, for messages
+    width: the number of columns
+    lines: (n,) the line on which each row ends
     """
 
     path: str
@@ -50,28 +57,30 @@ class Rows:
     def __len__(self) -> int:
         return len(self.lines)
 
+    @abstractmethod
     def numbers(self) -> np.ndarray:
-        """(n, width) float64 as `CellFormat.number` reads the cells; NaN, or beyond float32, for any other cell.
+        """Return the cells as (n, width) float64 by `CellFormat.number`; any other cell is NaN or beyond float32.
 
-        A number that is surrounded by white space may also be NaN: the text of a NaN decides what the cell is.
+        A number surrounded by white space may also be NaN: callers decide by the text of the cell what a NaN is.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def cells(self, rows: np.ndarray) -> Iterator[list[str]]:
-        """The cells of rows given by number, in ascending order."""
-        raise NotImplementedError
+        """Yield the cells of rows given by number, in ascending order."""
 
+    @abstractmethod
     def texts(self, columns: Sequence[int]) -> list[Texts]:
-        """The texts of whole columns."""
-        raise NotImplementedError
+        """Return the texts of whole columns."""
 
 
 def read_rows(path: str, raw: bytes, delimiter: str, cell_format: CellFormat, to_predict: bool) -> Rows:
-    """The rows of a file's content, UTF-8. Lines without a cell are no rows.
+    """Read the rows of a file from its content. Lines without a cell are not rows.
 
-    to_predict: it may have a single column, and rows of empty cells at the end, which spreadsheets leave below a
-    table, count
-    Raises DataError naming the file and the lines of rows that do not have as many cells as the first one.
+    raw: UTF-8 text
+    to_predict: accept a single column, and keep rows of empty cells at the end, which spreadsheets leave below a
+        table: each row gets a prediction
+
+    Raises DataError with the file and line of each row whose number of cells differs from that of the first row.
     """
     rows: Rows | None = None
     if len(raw) >= LARGE and cell_format.is_plain:
@@ -83,7 +92,10 @@ def read_rows(path: str, raw: bytes, delimiter: str, cell_format: CellFormat, to
 
 
 class QuotedRows(Rows):
-    """Rows read by the csv module; the content is read anew for each request, so memory holds no cell as an object."""
+    """Rows read by the csv module.
+
+    The content is parsed again for each request: kept as Python objects, the cells would take many times its memory.
+    """
 
     def __init__(self, path: str, raw: bytes, delimiter: str, cell_format: CellFormat, to_predict: bool):
         self.path, self.raw, self.delimiter, self.format = path, raw, delimiter, cell_format
@@ -108,7 +120,7 @@ class QuotedRows(Rows):
         self.lines = np.asarray(lines[:used], np.int64)
 
     def _batches(self) -> Iterator[tuple[int, list[list[str]]]]:
-        """(number of the first row, rows) of some rows at a time."""
+        """Yield batches of rows, each with the number of its first row."""
         size = max(1, BATCH // self.width)
         reader = (cells for _, cells in islice(_csv_rows(self.path, self.raw, self.delimiter), len(self)))
         begin = 0
@@ -125,12 +137,12 @@ class QuotedRows(Rows):
         return values
 
     def cells(self, rows: np.ndarray) -> Iterator[list[str]]:
-        wanted = iter(rows.tolist())
-        row = next(wanted, None)
+        row_numbers = iter(rows.tolist())
+        row = next(row_numbers, None)
         for begin, batch in self._batches():
             while row is not None and row < begin + len(batch):
                 yield batch[row - begin]
-                row = next(wanted, None)
+                row = next(row_numbers, None)
             if row is None:
                 return
 
@@ -143,11 +155,11 @@ class QuotedRows(Rows):
 
 
 def _csv_rows(path: str, raw: bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of each row."""
+    """Yield the line on which each row ends, and its cells. Raises DataError for a quote that is not closed."""
     skip = delimiter != " "  # `1, "a, b"` is two cells
     text = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8", newline="")
     reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=skip)
-    is_single = None  # whether the first row has a single cell: then `""` is a row that misses its only value
+    is_single = None  # whether the first row has a single cell: then `""` is a row whose only value is missing
     begin = 1
     try:
         for cells in reader:
@@ -158,50 +170,50 @@ def _csv_rows(path: str, raw: bytes, delimiter: str) -> Iterator[tuple[int, list
             begin = reader.line_num + 1
     except csv.Error as error:
         place = f"{path}:{begin}: the row that begins here cannot be read up to line {reader.line_num}"
-        raise DataError(f"{place}: {error}; is a quote not closed?") from None
+        raise DataError(f"{place}: {error}; is a quote missing?") from None
 
 
 def _numbers(cells: Sequence[str], cell_format: CellFormat) -> list[float]:
-    """The cells as numbers, NaN for any other text."""
+    """Convert cells to numbers; NaN for any other text."""
     if cell_format.is_plain:
         try:
             values = [float(cell) if cell else np.nan for cell in cells]
         except ValueError:
             pass
         else:
-            if "_" not in "".join(cells):
+            if "_" not in "".join(cells):  # Python reads 20_30 as 2030
                 return values
     numbers = {text: cell_format.number(text) for text in set(cells)}  # columns of text repeat their values
     return [np.nan if (value := numbers[cell]) is None else value for cell in cells]
 
 
 class _Levels:
-    """Collects the texts of a column, each different one once."""
+    """Collects the texts of a column and stores each different text once."""
 
     def __init__(self, count: int):
         self.codes = np.empty(count, np.int32)
         self.numbers: dict[str, int] = {}
 
     def put(self, begin: int, cells: Sequence[str]) -> None:
-        """The stripped texts of the rows from `begin` on."""
+        """Add the stripped texts of the rows from `begin` on."""
         numbers = self.numbers
         self.codes[begin : begin + len(cells)] = [numbers.setdefault(cell, len(numbers)) for cell in cells]
 
     def texts(self) -> Texts:
-        """The whole column."""
+        """Return the collected column."""
         return Texts(self.codes, tuple(self.numbers))
 
 
 def _single_column(path: str, raw: bytes, delimiter: str) -> DataError:
-    """The error for a table whose first row is a single cell, with the delimiter that the file may have."""
+    """Return the error for a table whose first row is a single cell, with the delimiter that the file may use."""
     (line, _), *following = islice(_csv_rows(path, raw, delimiter), 2)
     text = raw.splitlines()[line - 1].decode()
     is_title = bool(following) and len(following[0][1]) > 1
     candidate = max(OTHER_DELIMITERS.rstrip(" ") if is_title else OTHER_DELIMITERS, key=text.count)
     message = f"{path}: has a single column; is the delimiter {delimiter!r} right?"
     if candidate in text:
-        written = shown_delimiter(candidate)
-        message += f" Line {line} holds {text.count(candidate)} of {written}: set dataset.delimiter: {written}"
+        quoted = quoted_delimiter(candidate)
+        message += f" Line {line} holds {text.count(candidate)} of {quoted}: set dataset.delimiter: {quoted}"
     elif is_title:
         message = f"{path}:{line}: has a single cell, line {following[0][0]} has {len(following[0][1])}; "
         message += "if the line is a title, remove it"
@@ -209,11 +221,12 @@ def _single_column(path: str, raw: bytes, delimiter: str) -> DataError:
 
 
 def other_delimiter(raw: bytes, delimiter: str) -> str | None:
-    """A character, often a delimiter, that every line holds equally often; None where there is none.
+    """Return another common delimiter that every line contains equally often; None if there is none.
 
     Only the first lines are examined.
     """
     lines = raw[:SAMPLE].decode(errors="ignore").splitlines()
+    # The last line of a sample is cut.
     lines = [line for line in lines[: len(lines) - (len(raw) > SAMPLE)] if line.strip()]
     for candidate in OTHER_DELIMITERS:
         counts = {line.count(candidate) for line in lines}
@@ -222,8 +235,8 @@ def other_delimiter(raw: bytes, delimiter: str) -> str | None:
     return None
 
 
-def shown_delimiter(delimiter: str) -> str:
-    """As YAML's double quotes write it."""
+def quoted_delimiter(delimiter: str) -> str:
+    """Return a delimiter in YAML's double quotes."""
     return '"\\t"' if delimiter == "\t" else f'"{delimiter}"'
 
 
@@ -231,11 +244,11 @@ def shown_delimiter(delimiter: str) -> str:
 
 
 class PlainRows(Rows):
-    """Rows of a file without quotes below its first line: there a line is a row, and each delimiter parts two cells."""
+    """Rows of a file without quotes below its first line, where each line is a row and each delimiter ends a cell."""
 
     @staticmethod
     def of(path: str, raw: bytes, delimiter: str, to_predict: bool) -> PlainRows | None:
-        """None where the file is not of this form, or Polars cannot read it."""
+        """Read a file; return None if it is not of this form, or if Polars cannot parse it."""
         rows = PlainRows(path, raw, delimiter, to_predict)
         if not rows._has_form():
             return None
@@ -259,6 +272,7 @@ class PlainRows(Rows):
         self._values = np.empty((0, 0))
 
     def _has_form(self) -> bool:
+        """Return whether every line below the first is a row with as many delimiters as the first row."""
         raw = self.raw
         if len(self) < 2 or not self.delimiter.isascii():
             return False
@@ -268,10 +282,10 @@ class PlainRows(Rows):
             return False
         ends_return = codes[np.maximum(self.ends - 1, 0)] == returns
         if b"\r" in raw and _count(codes[: self.ends[-1]], returns) != np.count_nonzero(ends_return):
-            return False  # a carriage return that ends a line by itself
+            return False  # the csv module ends a line at a carriage return alone, which _line_ends does not
         try:
             header = [cells for _, cells in _csv_rows(self.path, raw[:body], self.delimiter)]
-        except DataError:  # a quote that is not closed on the first line
+        except DataError:  # a quote that is not closed on the first line: the header has several lines
             return False
         if len(header) != 1 or len(header[0]) < 2:
             return False
@@ -281,14 +295,14 @@ class PlainRows(Rows):
         return all(np.all(counts == self.width - 1) for counts in self._delimiters(codes))
 
     def _delimiters(self, codes: np.ndarray) -> Iterator[np.ndarray]:
-        """The number of delimiters in each line below the first, some lines at a time."""
+        """Yield the number of delimiters in each line below the first, a block of lines at a time."""
         for begin, end in self._blocks(MASKED):
             first = self.starts[begin]
             is_delimiter = codes[first : self.ends[end - 1]] == ord(self.delimiter)
             yield np.add.reduceat(is_delimiter, self.starts[begin:end] - first, dtype=np.int64)
 
     def _parse(self) -> bool:
-        """Whether Polars finds as many rows as there are lines."""
+        """Parse the numbers; return whether Polars finds as many rows as there are lines."""
         import polars
 
         self._values = values = np.empty((len(self), self.width))
@@ -304,12 +318,12 @@ class PlainRows(Rows):
         return True
 
     def _chunks(self) -> Iterator[tuple[int, int, bytes]]:
-        """(begin, end, content) of some rows at a time, without the first row."""
+        """Yield the begin, end and content of blocks of rows, without the first row."""
         for begin, end in self._blocks(CHUNK):
             yield begin, end, self.raw[self.starts[begin] : self.ends[end - 1]] + b"\n"
 
     def _blocks(self, size: int) -> Iterator[tuple[int, int]]:
-        """(begin, end) of rows of about `size` bytes, without the first row."""
+        """Yield the begin and end of blocks of rows of about `size` bytes, without the first row."""
         begin = 1
         while begin < len(self):
             end = max(int(np.searchsorted(self.ends, self.starts[begin] + size)), begin + 1)
@@ -346,7 +360,7 @@ class PlainRows(Rows):
 
 
 def _line_ends(raw: bytes) -> np.ndarray:
-    """(lines,) int64: where each line ends, without its line feed."""
+    """Return the offset (lines,) int64 at which each line ends, without its line feed."""
     codes = np.frombuffer(raw, np.uint8)
     blocks = range(0, len(codes), MASKED)
     ends = [begin + np.flatnonzero(codes[begin : begin + MASKED] == ord("\n")) for begin in blocks]
@@ -359,7 +373,7 @@ def _count(codes: np.ndarray, code: int) -> int:
 
 
 def _is_unused(line: str, delimiter: str, to_predict: bool) -> bool:
-    """Whether a line is no row, or is one of empty cells and these do not count."""
+    """Return whether a line at the end is not a row: it is empty, or holds only empty cells and is not predicted."""
     if to_predict and delimiter in line:
         return False
     return not line.replace(delimiter, "").strip()

@@ -1,4 +1,4 @@
-"""What a user is told of how a table was read: what was inferred, and which columns may not be what they seem."""
+"""Describe how a table was read: what was inferred, and which columns may have been misread."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from regexp.datasets.codec import Codec, listed
 from regexp.datasets.table import Table
 from regexp.datasets.targets import Targets
 
-MOST_NOTES = 5  # of one kind
-MOST_NAMED = 5  # categories and classes in a line
+MOST_NOTES = 5  # notes of one kind
+MOST_NAMED = 5  # categories or classes in one line
 
 _COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 
@@ -23,7 +23,11 @@ _COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 def describe_table(
     table: Table, codec: Codec, targets: Targets, infers_header: bool, infers_kind: bool
 ) -> tuple[str, ...]:
-    """Lines that say how the file was read, each with the config key that changes it."""
+    """Return sentences about how the file was read, each with the config key that changes it.
+
+    infers_header: whether the header was inferred
+    infers_kind: whether the kind of the target was inferred
+    """
     header = "the first line names the columns" if table.header else "the first line is data: the columns have no names"
     lines = [f"{table.path}: {header} (dataset.header)"] if infers_header else []
     categorical = [f"{name!r} ({len(kinds):,})" for name, kinds in codec.columns if kinds is not None]
@@ -32,31 +36,33 @@ def describe_table(
     if categorical:
         columns = f"{len(categorical):,} column{'s' * (len(categorical) != 1)} of categories"
         parts.append(f"{columns}: {listed(categorical, MOST_NAMED)}")
-    left_out = f"; {len(codec.drop):,} left out" if codec.drop else ""
-    lines.append(f"inputs: {', '.join(parts)}{left_out} (dataset.categories, dataset.drop)")
+    excluded = f"; {len(codec.drop):,} excluded" if codec.drop else ""
+    lines.append(f"inputs: {', '.join(parts)}{excluded} (dataset.categories, dataset.drop)")
     names = listed([repr(name) for name in targets.classes], MOST_NAMED)
     task = f"classification, {len(targets.classes):,} classes: {names}" if targets.classes else "regression"
     reason = ""
     if infers_kind:
-        other = "regression takes them as numbers" if targets.classes else "classification takes them as classes"
-        change = f"dataset.kind: {other}" if targets.holds.startswith("whole") else "dataset.kind"
-        reason = f"; inferred from {targets.holds} ({change})"
+        alternative = "regression takes them as numbers" if targets.classes else "classification takes them as classes"
+        change = f"dataset.kind: {alternative}" if targets.content.startswith("whole") else "dataset.kind"
+        reason = f"; inferred from {targets.content} ({change})"
     lines.append(f"target {codec.target!r}: {task}{reason}")
     return tuple(lines)
 
 
-# -- what may be otherwise than it seems ------------------------------------------------------------------------------
+# -- columns that may have been misread -------------------------------------------------------------------------------
 
 
-def notes_of(table: Table, codec: Codec, is_classification: bool, categories: tuple[str, ...]) -> tuple[str, ...]:
-    """Warnings for columns that are read otherwise than a person would read them."""
+def misread_columns(
+    table: Table, codec: Codec, is_classification: bool, categories: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return warnings about columns that a person may read differently: numbers taken as text, and the like."""
     coded = {name: "categories" for name, kinds in codec.columns if kinds is not None and name not in categories}
     if is_classification:
         coded[codec.target] = "classes"
     almost, mixed, words = [], [], []
     for name, role in coded.items():
         index = table.index(name)
-        if not table.others(index).texts:
+        if not table.non_numeric(index).texts:
             continue
         if signed := _almost_numbers(table, index):
             note, advice = signed
@@ -72,46 +78,46 @@ def notes_of(table: Table, codec: Codec, is_classification: bool, categories: tu
 
 
 def _first(notes: list[str]) -> list[str]:
-    """The first notes of one kind, and how many more columns there are."""
+    """Return the first notes of one kind, and the count of the others."""
     if len(notes) <= MOST_NOTES:
         return notes
     return [*notes[:MOST_NOTES], f"... and {len(notes) - MOST_NOTES:,} more columns like these"]
 
 
 def _almost_numbers(table: Table, index: int) -> tuple[str, str] | None:
-    """Where every value of a column of text is a number but for some sign: (its first such cell, what reads it)."""
+    """If all values of a text column are numbers apart from a sign, return a note on the first one, and advice."""
     texts, cells = table.texts(index), table.cells
     signs = {code: cells.almost_number(text) for code, text in enumerate(texts.levels) if not cells.is_missing(text)}
-    others = [code for code in signs if cells.number(texts.levels[code]) is None]
-    if not others or not all(signs[code] for code in others):
+    non_numeric = [code for code in signs if cells.number(texts.levels[code]) is None]
+    if not non_numeric or not all(signs[code] for code in non_numeric):
         return None
-    written = [texts.levels[code] for code in others]
-    row = int(np.flatnonzero(np.isin(texts.codes, others))[0])
+    written = [texts.levels[code] for code in non_numeric]
+    row = int(np.flatnonzero(np.isin(texts.codes, non_numeric))[0])
     sign, text = signs[texts.codes[row]], texts.levels[texts.codes[row]]
     name = table.names[index]
-    note = f"{table.place(row)}: column {name!r} holds {text!r}, which {sign} makes a text"
+    note = f"{table.place(row)}: column {name!r} holds {text!r}, which is text because of {sign}"
     return note, _advice(str(sign), written, name)
 
 
 def _advice(sign: str, written: list[str], name: str) -> str:
-    """What to do to have such numbers read as numbers."""
+    """Return what to change so that the values are read as numbers."""
     if "percent" in sign or "currency" in sign:
         removed = sign.replace("a ", "the ")
-        return f"remove {removed} from the file to have numbers, or set dataset.categories: [{name}]"
+        return f"to read numbers, remove {removed} from the file; else set dataset.categories: [{name}]"
     if "apostrophe" in sign:
-        return """to have numbers set dataset.thousands: "'\""""
+        return """to read numbers, set dataset.thousands: "'\""""
     if "space" in sign:
-        return "to have numbers set dataset.thousands: ' '"
+        return "to read numbers, set dataset.thousands: ' '"
     if "comma" not in sign:
-        return "to have numbers set dataset.decimal: '.', or dataset.thousands: '.' with dataset.decimal: ','"
+        return "to read numbers, set dataset.decimal: '.', or dataset.thousands: '.' with dataset.decimal: ','"
     if all(_COMMA_GROUPS.fullmatch(text) for text in written):
-        return "to have numbers set dataset.thousands: ',' or dataset.decimal: ','"
+        return "to read numbers, set dataset.thousands: ',' or dataset.decimal: ','"
     grouped = " and dataset.thousands: '.'" if any("." in text for text in written) else ""
-    return f"to have numbers set dataset.decimal: ','{grouped}"
+    return f"to read numbers, set dataset.decimal: ','{grouped}"
 
 
 def _mixture(table: Table, index: int) -> str | None:
-    """Where a column holds numbers and text, its first cell of the rarer kind, in words; else None."""
+    """If a column holds numbers and text, return a note on its first cell of the rarer kind."""
     texts, cells = table.texts(index), table.cells
     counts = np.bincount(texts.codes, minlength=len(texts.levels))
     kinds = [None if cells.is_missing(text) else "text" if cells.number(text) is None else "number"
@@ -131,7 +137,7 @@ def _mixture(table: Table, index: int) -> str | None:
 
 
 def _missing_words(table: Table, index: int) -> str | None:
-    """Where a column of text holds a word that means missing, which."""
+    """If a text column holds words that mean missing, return a note on them."""
     texts = table.texts(index)
     words = [repr(text) for text in texts.levels if text not in ("", "?") and table.cells.is_missing(text)]
     if not words:

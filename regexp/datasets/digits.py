@@ -40,13 +40,13 @@ class Digits(Dataset):
 
 
 def _read() -> tuple[np.ndarray, np.ndarray]:
-    """(n, 64) grey values from 0 to 16, and the labels: what load_digits reads, without its import.
+    """Read the grey values (n, 64) from 0 to 16 and the labels from the file of load_digits.
 
     `import sklearn.datasets` takes 0.9 s on two cores, a ninth of the quickstart; the file takes 0.04 s.
     """
-    found = find_spec("sklearn")
-    file = Path(found.origin or "").parent / "datasets" / "data" / "digits.csv.gz" if found else Path()
-    if not file.is_file():  # another release may keep it elsewhere
+    package = find_spec("sklearn")
+    file = Path(package.origin or "").parent / "datasets" / "data" / "digits.csv.gz" if package else Path()
+    if not file.is_file():  # another release of scikit-learn may store it elsewhere
         from sklearn.datasets import load_digits
 
         inputs, targets = load_digits(return_X_y=True)

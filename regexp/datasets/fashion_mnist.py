@@ -26,11 +26,11 @@ class FashionMNIST(Dataset):
 
     The last 10,000 are the published test split.
 
-    path: folder of the four IDX files, gzipped or plain; left out: $REGEXP_DATA/fashion_mnist,
+    path: folder of the four IDX files, gzipped or plain; default: $REGEXP_DATA/fashion_mnist,
         /usr/share/dataset-fashion-mnist, then OpenML
     memory_share: share of this machine's memory that each file's images may take, (0, 1]
     validation: share of the training data held out for selection, [0, 1)
-    test: not used, the published split is
+    test: not used: the published split is the test split
     preprocess: steps in order, fitted on the training split only
     limit: n, or {n: 1000, by: class}: train on that many
 

@@ -1,16 +1,16 @@
-"""Infer whether the first line of a delimited file holds the names of its columns, only where that is certain.
+"""Infer whether the first line of a delimited file holds the names of its columns, but only if that is certain.
 
-A column gives evidence by its first cell against the cells below it:
+Each column gives evidence by its first cell, compared with the cells below it:
 
     text above numbers                                      a name
-    text above text that repeats, among which it is not     a name, unless a number of the line is no name
-    text that stands below it, too                          data
-    a number with decimals or a minus sign                  no name
+    text above repeated texts, none of which is the same    a name, unless a number of the line cannot be a name
+    text that also occurs below                             data
+    a number with decimals or a minus sign                  not a name
     the same text in two columns                            data: names differ
 
-The line is unclear where names and data are both certain, where columns of text never repeat a value, and where its
-numbers count up (0, 1, 2: what pandas writes for columns without names; 2019, 2020, 2021: years) or are whole above
-columns of fractions.
+The line is unclear if it shows both names and data, if text columns never repeat a value, if its numbers count up
+(0, 1, 2: what pandas writes for columns without names; 2019, 2020, 2021: years), and if they are whole above columns of
+fractions.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from regexp.core.errors import DataError
 from regexp.datasets.cells import CellFormat
 from regexp.datasets.delimited import Rows
 
-MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 1000, 20, 400_000  # of the sample that the first line is compared with
-REPEATS = 2.0  # rows for each different text, from which on a column of text is one of categories
-FRACTIONS = 5  # rows of fractions below a whole number, from which on that is no value of the column
+MOST_ROWS, FEWEST_ROWS, MOST_CELLS = 1000, 20, 400_000  # of the sample with which the first line is compared
+REPEATS = 2.0  # rows per different text from which a text column counts as categories
+FRACTIONS = 5  # rows of fractions below a whole number from which it cannot be a value of the column
 
 _WHOLE = re.compile(r"\d+")
 
 
 def infer_header(rows: Rows, cells: CellFormat) -> bool:
-    """Whether the first line holds names. Raises DataError with the key to set where that is unclear."""
+    """Return whether the first line holds names. Raises DataError with the key to set if that is unclear."""
     count = min(len(rows), 1 + max(FEWEST_ROWS, min(MOST_ROWS, MOST_CELLS // rows.width)))
     numbers = rows.numbers()[1:count]
     has_text = ~np.isfinite(numbers).all(0)
@@ -51,7 +51,7 @@ def infer_header(rows: Rows, cells: CellFormat) -> bool:
 
 
 def _sample(rows: Rows, count: int, columns: Sequence[int]) -> tuple[list[list[str]], list[list[str]]]:
-    """([the first row], the texts below it of each of the columns)."""
+    """Return a list of the first row, and for each of the columns the texts below it."""
     sample = rows.cells(np.arange(count if columns else 1))
     first = next(sample)
     below = list(sample)
@@ -59,22 +59,24 @@ def _sample(rows: Rows, count: int, columns: Sequence[int]) -> tuple[list[list[s
 
 
 class _Evidence:
-    """What the columns say of the first line.
+    """The evidence of the columns about the first line.
 
-    first: its cells
-    numbers (n, columns): of the rows below it; texts: of the columns there that are not all numbers
+    first: the cells of the first line
+    numbers: (n, columns) the numbers in the rows below it
+    texts: the texts below it, for each column that is not all numbers
+    doubt: why the decision is unclear
     """
 
     def __init__(self, first: Sequence[str], numbers: np.ndarray, texts: dict[int, list[str]], cells: CellFormat):
         self.first, self.cells = first, cells
         self.doubt = ""
         self.name_above_numbers = self.new_text = self.data_text = self.is_fraction = 0
-        self.whole: list[int] = []  # whole numbers in the first line
-        self.above_fractions = 0  # of these, how many stand above fractions alone
+        self.integers: list[int] = []  # the whole numbers in the first line
+        self.above_fractions = 0  # how many of them have only fractions below
         fractions = (numbers != np.round(numbers)).all(0) & (len(numbers) >= FRACTIONS)
         for index, text in enumerate(first):
             if self._is_missing(text) or (self.name_above_numbers and index not in texts):
-                continue  # of further columns of numbers nothing can change the decision
+                continue  # one name above numbers decides: more of them change nothing, and a table may be wide
             if self._is_number(text):
                 self._number(text, bool(fractions[index]))
             elif index not in texts:
@@ -83,26 +85,26 @@ class _Evidence:
                 self._text(text, texts[index])
 
     def decision(self) -> bool | None:
-        """Names, data, or None for unclear, with `doubt`."""
+        """Return True for names, False for data, or None if that is unclear; then `doubt` says why."""
         names = [text for text in self.first if text]
         repeats = len(set(names)) < len(names)
         if self.name_above_numbers:
             if self.data_text:
-                self.doubt = "a text stands above numbers, and another one is repeated below"
+                self.doubt = "one text has numbers below it, and another one occurs again below"
                 return None
             return True
         if self.data_text or repeats or (self.is_fraction and not self.new_text):
             return False
         if self.new_text:
-            if not self.is_fraction and (not self.whole or self._counts_up()):
+            if not self.is_fraction and (not self.integers or self._counts_up()):
                 return True
-            self.doubt = "it holds numbers, and a text that no other row holds"
+            self.doubt = "it holds numbers, and a text that occurs in no other row"
             return None
         if self._counts_up():
             self.doubt = "its numbers count up, like names of columns"
             return None
-        if self.whole:
-            if len(self.whole) > 1 and self.above_fractions == len(self.whole):
+        if self.integers:
+            if len(self.integers) > 1 and self.above_fractions == len(self.integers):
                 self.doubt = "its numbers are whole, and those below have decimals"
                 return None
             return False
@@ -118,7 +120,7 @@ class _Evidence:
 
     def _number(self, text: str, above_fractions: bool) -> None:
         if _WHOLE.fullmatch(text):
-            self.whole.append(int(text))
+            self.integers.append(int(text))
             self.above_fractions += above_fractions
         else:
             self.is_fraction += 1
@@ -134,8 +136,8 @@ class _Evidence:
             self.new_text += 1
 
     def _counts_up(self) -> bool:
-        """Whether the whole numbers are 0, 1, ..., or at least three that follow one another."""
-        steps = np.diff(self.whole)
-        if len(self.whole) < 2 or np.any(steps != 1):
+        """Return whether the whole numbers are consecutive: 0, 1, ..., or at least three from any number on."""
+        steps = np.diff(self.integers)
+        if len(self.integers) < 2 or np.any(steps != 1):
             return False
-        return len(self.whole) > 2 or self.above_fractions == 2 or (self.whole[0] == 0 and self.new_text > 0)
+        return len(self.integers) > 2 or self.above_fractions == 2 or (self.integers[0] == 0 and self.new_text > 0)

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST: read, checked, and found on this machine or fetched."""
+"""Read and check IDX files, the format of MNIST; search for them on this machine, or fetch them from OpenML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from regexp.core.errors import DataError
 from regexp.datasets.base import Data
 from regexp.datasets.memory import check_size
 
-MOST_COUNTED = 2**20  # bytes after the last image, for the message
+MOST_COUNTED = 2**20  # surplus bytes read to report their number: a gzipped file may inflate to any size
 PARTS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -25,9 +25,9 @@ PARTS = {
 
 
 def read_idx(path: Path, memory_share: float = 0.1) -> np.ndarray:
-    """One IDX file of unsigned bytes, gzipped or plain. Raises DataError naming the file and what is wrong.
+    """Read one IDX file of unsigned bytes, gzipped or plain. Raises DataError that names the file and the problem.
 
-    No more is inflated than the header says, and nothing where that is above a share of this machine's memory.
+    memory_share: share of this machine's memory that the array may take; checked by the header before inflating
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
@@ -47,17 +47,24 @@ def _read_idx(path: Path, stream: BinaryIO | gzip.GzipFile, memory_share: float)
     size = prod(shape)
     check_size(f"{path}: {shape}", size, memory_share)
     content = stream.read(size)
-    rest = stream.read(MOST_COUNTED)
-    if len(content) != size or rest:
-        more = " or more" * (len(rest) == MOST_COUNTED)
-        raise DataError(f"{path}: says {shape}, {size} bytes, but holds {len(content) + len(rest)}{more}")
+    surplus = stream.read(MOST_COUNTED)
+    if len(content) != size or surplus:
+        more = " or more" * (len(surplus) == MOST_COUNTED)
+        size_read = len(content) + len(surplus)
+        raise DataError(f"{path}: its header says {shape}, {size} bytes, but the file holds {size_read}{more}")
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def load_idx(
     name: str, path: str | None, debian: str, openml: str, classes: tuple[str, ...], memory_share: float = 0.1
 ) -> Data:
-    """A dataset of four IDX files; see `places` for where they are looked for."""
+    """Load a dataset of four IDX files from the first folder of `places` that has them, or from OpenML.
+
+    name: the name of the folder below $REGEXP_DATA
+    path: the folder from the config; None searches the others
+    debian: the folder of Debian's package
+    openml: the name of the dataset at OpenML
+    """
     searched = places(name, path, debian)
     folder = next((p for p in searched if _file(p, PARTS["train"][0])), None)
     if folder is None and path is not None:
@@ -79,15 +86,15 @@ def load_idx(
 
 
 def places(name: str, path: str | None, debian: str) -> list[Path]:
-    """The folders searched, in order: the config's path alone where given, else $REGEXP_DATA, else Debian's."""
+    """Return the folders to search: only the config's path if it is set, otherwise $REGEXP_DATA, then Debian's."""
     if path is not None:
         return [Path(path)]
     data = os.environ.get("REGEXP_DATA")
     if not data:
         return [Path(debian)]
-    # The files of MNIST and Fashion-MNIST have the same names: only a folder called like the dataset may hold them.
-    own = [Path(data)] if Path(data).name.replace("-", "_").lower() == name else []
-    return [*own, Path(data) / name, Path(debian)]
+    # MNIST and Fashion-MNIST have the same file names: only a folder with the name of the dataset may hold them.
+    top = [Path(data)] if Path(data).name.replace("-", "_").lower() == name else []
+    return [*top, Path(data) / name, Path(debian)]
 
 
 def _file(folder: Path, stem: str) -> Path | None:
@@ -96,10 +103,10 @@ def _file(folder: Path, stem: str) -> Path | None:
 
 
 def _required(folder: Path, stem: str) -> Path:
-    found = _file(folder, stem)
-    if found is None:
+    file = _file(folder, stem)
+    if file is None:
         raise DataError(f"{folder}: {stem}.gz is missing")
-    return found
+    return file
 
 
 def _assemble(images: list[np.ndarray], labels: list[np.ndarray], classes: tuple[str, ...], source: str) -> Data:
@@ -117,14 +124,14 @@ def _fetch(openml: str, classes: tuple[str, ...], searched: list[Path]) -> Data:
     from sklearn.datasets import fetch_openml
 
     try:
-        with warnings.catch_warnings(action="ignore"):  # it tells of each attempt; the error below tells of the last
+        with warnings.catch_warnings(action="ignore"):  # it warns about each attempt; the error below names the last
             inputs, targets = fetch_openml(openml, version=1, return_X_y=True, as_frame=False, parser="liac-arff")
     except Exception as error:
-        looked = "\n".join(f"  {place}" for place in searched)
+        folders = "\n".join(f"  {place}" for place in searched)
         raise DataError(
-            f"no IDX files in\n{looked}\nand OpenML has no {openml} for us ({type(error).__name__}). Needed are "
-            f"{', '.join(f'{stem}[.gz]' for part in PARTS.values() for stem in part)}: give their folder as "
-            "dataset.path, or put them into a folder named like the dataset and set REGEXP_DATA to the one above it."
+            f"no IDX files in\n{folders}\nand {openml} could not be fetched from OpenML ({type(error).__name__}). The "
+            f"files are {', '.join(f'{stem}[.gz]' for part in PARTS.values() for stem in part)}: set dataset.path to "
+            "their folder, or put them into a folder with the dataset's name and set REGEXP_DATA to the one above it."
         ) from None
     images = inputs.astype(np.uint8).reshape(-1, 28, 28)
     numbers = targets.astype(np.int64)

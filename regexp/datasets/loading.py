@@ -1,10 +1,10 @@
-"""Load a data set for training: as float64 on the host, relative to an offset that float32 can resolve.
+"""Load a dataset for training, with columns relative to an offset if float32 cannot resolve their values.
 
-The device holds tables in float32, whose step at 1.7e9 is 128: of 60 UNIX times, one a second, it keeps a single value.
+The device holds tables in float32, whose step at 1.7e9 is 128: 60 UNIX times, one second apart, become a single value.
 So a column whose step is a noticeable share of its spread is stored relative to its mean, in float64 on the host and in
-float32 on the device. Preprocessing that removes offsets (standardize, minmax, ...) gives the same result; if no
-step removes it, the column stays as it is and a note says what float32 loses. Regression targets are standardized in
-any case, so they are stored relative to their mean wherever that matters.
+float32 on the device. Preprocessing that removes offsets (standardize, minmax, ...) gives the same result; if no step
+removes them, the column stays unchanged and a note reports the lost digits. Regression targets are always standardized,
+so they are stored relative to their mean wherever that matters.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from regexp.core.errors import DataError
 from regexp.datasets.base import Data, Dataset
 from regexp.preprocessing.base import Preprocessor
 
-RESOLVED = 1e-5  # step of float32 over standard deviation, up to which a column is stored as it is
-LOST = 1e-3  # and above which a note warns where nothing removes the offset
+RESOLVED = 1e-5  # step of float32 over standard deviation up to which a column is stored unchanged
+LOST = 1e-3  # the same ratio above which a note warns if no step removes the offset
 MOST_COLUMNS_NAMED = 5
-BLOCK = 64  # columns whose statistics are taken at a time, so that no copy of a large table is made
+BLOCK = 64  # columns whose statistics are computed at a time, to avoid a copy of a large table
 
 
 def load_data(dataset: Dataset) -> Data:
-    """Everything the dataset holds, stored relative to `Data.input_offset` and `Data.target_offset`.
+    """Load a dataset, with values relative to `Data.input_offset` and `Data.target_offset`.
 
-    Raises DataError naming the file (and row) that is missing or damaged.
+    Raises DataError that names the file (and row) that is missing or damaged.
     """
     data = located(dataset).load()
     steps = coarseness(data.inputs) if data.inputs.ndim == 2 else np.zeros(0)
@@ -60,9 +60,9 @@ def load_data(dataset: Dataset) -> Data:
 
 
 def located(dataset: Dataset) -> Dataset:
-    """The dataset with `~` in its paths expanded.
+    """Return the dataset with `~` in its paths expanded.
 
-    Raises DataError for a path with a variable, which no config expands, unless a file has that very name.
+    Raises DataError for a path with a variable, which a config does not expand, unless a file has exactly that name.
     """
     changes = {}
     for field in ("path", "test_path"):
@@ -80,29 +80,31 @@ def located(dataset: Dataset) -> Dataset:
 
 
 def coarseness(values: np.ndarray) -> np.ndarray:
-    """(D,) the step of float32 at each column's largest magnitude, over the column's standard deviation.
+    """Return the ratio (D,) of float32's step at each column's largest magnitude to its standard deviation.
 
-    values: (n, D), NaN where missing. 0 for columns that are constant or missing throughout.
+    0 for a column that is constant or has no values.
+
+    values: (n, D), NaN for missing values
     """
     shares = np.zeros(values.shape[1])
     for begin in range(0, values.shape[1], BLOCK):
         block = np.ma.masked_invalid(values[:, begin : begin + BLOCK].astype(np.float64))
         largest, spread = (x.filled(0.0) for x in (np.ma.abs(block).max(0), block.std(0)))
-        varies = spread > 1e-14 * largest
+        varies = spread > 1e-14 * largest  # rounding gives a large constant a small standard deviation
         step = np.spacing(largest.astype(np.float32)).astype(np.float64)
         shares[begin : begin + BLOCK] = np.divide(step, spread, out=np.zeros_like(spread), where=varies)
     return shares
 
 
 def _column_means(values: np.ndarray) -> np.ndarray:
-    """(D,) over the values that are not missing."""
+    """Return the means (D,) over the values that are not missing."""
     blocks = [values[:, begin : begin + BLOCK] for begin in range(0, values.shape[1], BLOCK)]
     means = [np.ma.masked_invalid(block.astype(np.float64)).mean(0).filled(0.0) for block in blocks]
     return np.concatenate(means)
 
 
 def removes_offset(steps: Sequence[Preprocessor]) -> bool:
-    """Whether preprocessing gives the same result when a constant is added to a column."""
+    """Return whether the result of preprocessing is unchanged when a constant is added to a column."""
     deciding = next((step for step in steps if not step.passes_offset), None)
     return deciding is not None and deciding.removes_offset
 

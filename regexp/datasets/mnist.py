@@ -15,11 +15,11 @@ class MNIST(Dataset):
 
     The last 10,000 are the published test split.
 
-    path: folder of the four IDX files, gzipped or plain; left out: $REGEXP_DATA/mnist,
+    path: folder of the four IDX files, gzipped or plain; default: $REGEXP_DATA/mnist,
         /usr/share/dataset-mnist, then OpenML
     memory_share: share of this machine's memory that each file's images may take, (0, 1]
     validation: share of the training data held out for selection, [0, 1)
-    test: not used, the published split is
+    test: not used: the published split is the test split
     preprocess: steps in order, fitted on the training split only
     limit: n, or {n: 1000, by: class}: train on that many
 

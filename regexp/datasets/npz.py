@@ -19,11 +19,11 @@ class NPZ(Dataset):
     path: the file
     inputs: name of the array of inputs
     targets: name of the array of targets: (n,) whole numbers for classes, floats (n,) or (n, outputs) for regression
-    test_inputs, test_targets: names of a published test split; used where they are in the file
+    test_inputs, test_targets: names of the arrays of a published test split, if the file has them
     kind: auto (by the type of the targets), classification or regression
-    memory_share: share of this machine's memory that the arrays may take, (0, 1]; others in the file are not read
+    memory_share: share of this machine's memory that these arrays may take, (0, 1]; no other array is read
     validation: share of the training data held out for selection, [0, 1)
-    test: share of all data held out for the test where the file has no test split, [0, 1)
+    test: share of all data held out for the test if the file has no test split, [0, 1)
     preprocess: steps in order, fitted on the training split only
     limit: n, or {n: 1000, by: class}: train on that many
 
@@ -48,11 +48,11 @@ class NPZ(Dataset):
         inputs, targets = self._pair(arrays, "inputs", "targets")
         test = None
         if self.test_inputs in arrays:
-            more, answers = self._pair(arrays, "test_inputs", "test_targets")
-            if more.shape[1:] != inputs.shape[1:] or answers.shape[1:] != targets.shape[1:]:
+            test_inputs, test_targets = self._pair(arrays, "test_inputs", "test_targets")
+            if test_inputs.shape[1:] != inputs.shape[1:] or test_targets.shape[1:] != targets.shape[1:]:
                 raise DataError(f"{self.path}: train and test inputs, or targets, differ in shape")
-            test = np.arange(len(inputs), len(inputs) + len(more), dtype=np.int32)
-            inputs, targets = np.concatenate([inputs, more]), np.concatenate([targets, answers])
+            test = np.arange(len(inputs), len(inputs) + len(test_inputs), dtype=np.int32)
+            inputs, targets = np.concatenate([inputs, test_inputs]), np.concatenate([targets, test_targets])
         inputs = check_inputs(self.path, inputs)
         encoded, classes = self._encode(targets)
         return Data(
@@ -70,7 +70,7 @@ class NPZ(Dataset):
                 raise DataError(message, f"dataset.{field}")
 
     def _pair(self, arrays: dict[str, np.ndarray], *fields: str) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets by the two fields that name them."""
+        """Return the inputs and targets that the two fields name. Raises DataError if their lengths differ."""
         names = [getattr(self, field) for field in fields]
         for name in names:
             if not arrays[name].ndim:
@@ -81,8 +81,9 @@ class NPZ(Dataset):
         return inputs, targets
 
     def _encode(self, targets: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-        whole = targets.dtype.kind in "iub" and targets.ndim == 1
-        if self.kind == "classification" or (self.kind == "auto" and (whole or targets.dtype.kind in "US")):
+        """Return the targets as class numbers with the classes' names, or as float64 (n, outputs) without names."""
+        is_whole = targets.dtype.kind in "iub" and targets.ndim == 1
+        if self.kind == "classification" or (self.kind == "auto" and (is_whole or targets.dtype.kind in "US")):
             if targets.ndim != 1:
                 raise DataError(f"{self.path}: classes must be (n,), got {targets.shape}")
             if targets.dtype.kind not in "US" and not np.all(np.isfinite(targets)):

@@ -1,4 +1,4 @@
-"""Any picture that Pillow opens as 8-bit RGB or grey: every mode is scaled by its own range, or refused."""
+"""Convert any picture that Pillow opens to 8-bit RGB or grey: each mode is scaled by its range, or refused."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ LARGEST_16_BIT = 65535
 
 
 def is_transparent(image: Image) -> bool:
-    """Whether a picture has an alpha channel or a transparent colour."""
+    """Return whether a picture has an alpha channel or a transparent colour."""
     return image.mode in WITH_ALPHA or ("transparency" in image.info and image.mode in CONVERTED)
 
 
 def eight_bit(image: Image, colour: bool) -> Image:
-    """The picture as RGB (`colour`) or L; what is transparent lies on white.
+    """Convert a picture to RGB (`colour`) or L, with transparency composited on white.
 
-    16-bit grey v becomes v/257 rounded, as libpng scales it; floats in [0, 1] become 255 v.
-    Raises ValueError for a mode whose range is not known.
+    16-bit grey v becomes v/257 rounded, as in libpng; floats in [0, 1] become 255 v.
+
+    Raises ValueError for a mode whose range is unknown.
     """
     from PIL import Image
 
-    wanted = "RGB" if colour else "L"
+    mode = "RGB" if colour else "L"
     if image.mode in WIDE or (image.mode == "I" and image.format == "PNG"):
-        return Image.fromarray(_from_16_bit(np.asarray(image))).convert(wanted)
+        return Image.fromarray(_from_16_bit(np.asarray(image))).convert(mode)
     if image.mode == "F":
-        return Image.fromarray(_from_floats(np.asarray(image))).convert(wanted)
+        return Image.fromarray(_from_floats(np.asarray(image))).convert(mode)
     if is_transparent(image):
         if image.mode == "La":
-            image = image.convert("LA")  # Pillow converts premultiplied grey to nothing else
+            image = image.convert("LA")  # the only mode to which Pillow converts premultiplied grey
         opaque = Image.new("RGBA", image.size, "white")
         opaque.alpha_composite(image.convert("RGBA"))
-        return opaque.convert(wanted)
+        return opaque.convert(mode)
     if image.mode not in CONVERTED:
         raise ValueError(f"the mode {image.mode} has no known range; save the picture as 8-bit RGB or grey")
-    return image.convert(wanted)
+    return image.convert(mode)
 
 
 def _from_16_bit(values: np.ndarray) -> np.ndarray:

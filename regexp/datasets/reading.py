@@ -1,4 +1,4 @@
-"""Read a delimited text file into a Table; every error names the file and the line."""
+"""Read a delimited text file into a Table. Every error names the file and the line."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import numpy as np
 
 from regexp.core.errors import MOST_PROBLEMS, DataError
 from regexp.datasets.cells import LARGEST, CellFormat
-from regexp.datasets.delimited import Rows, Texts, other_delimiter, read_rows, shown_delimiter
+from regexp.datasets.delimited import Rows, Texts, other_delimiter, quoted_delimiter, read_rows
 from regexp.datasets.header import infer_header
-from regexp.datasets.table import NotNumbers, Table
+from regexp.datasets.table import NonNumericCells, Table
 
-ENTRIES = 1 << 20  # of a matrix, examined at a time
-MOST_SAMPLED = 100_000  # cells among which codes with leading zeros are looked for
+ENTRIES = 1 << 20  # entries of a matrix examined at a time
+MOST_SAMPLED = 100_000  # cells searched for codes with leading zeros
 NUMBER, MISSING_VALUE, TEXT, TOO_LARGE = range(4)
 
 
 @dataclass(frozen=True)
 class FileFormat:
-    """How a delimited file is written.
+    """The format of a delimited file.
 
-    header: whether the first line holds the names of the columns; auto: where it certainly does
+    header: whether the first line names the columns; auto infers it
     """
 
     delimiter: str = ","
@@ -36,15 +36,16 @@ class FileFormat:
 
 
 def read_table(path: str, file_format: FileFormat, to_predict: bool = False, key: str | None = None) -> Table:
-    """Read a .csv file. Empty lines are no rows.
+    """Read a .csv file. Empty lines are not rows.
 
-    to_predict: it may have a single column, and empty rows below the table count, too: each gets its prediction
-    key: of the config that names the file
-    Raises DataError naming file and line of every bad row.
+    to_predict: accept a single column, and keep the empty rows below the table: each row gets a prediction
+    key: the key in the config that names the file, for errors
+
+    Raises DataError with the file and line of every bad row.
     """
     delimiter = file_format.delimiter
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        message = f"dataset.delimiter must be one character, no quote or line end, got {delimiter!r}"
+        message = f"dataset.delimiter must be one character other than a quote or line end, got {delimiter!r}"
         raise DataError(message, "dataset.delimiter")
     raw = _content(path, file_format.encoding, key)
     rows = read_rows(path, raw, delimiter, file_format.cells, to_predict)
@@ -59,21 +60,21 @@ def read_table(path: str, file_format: FileFormat, to_predict: bool = False, key
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise DataError(
-            f"{place}: the column name {repeated[0]!r} stands twice; if the file has no line of names, set "
+            f"{place}: the column name {repeated[0]!r} appears twice; if the first line does not name the columns, set "
             "dataset.header: false",
             "dataset.header",
         )
     if header and len(rows) == 1:
         raise DataError(f"{path}: has a header and no rows")
     notes: tuple[str, ...] = ()
-    if (other := other_delimiter(raw, delimiter)) is not None:
-        advice = f"if these separate the cells, set dataset.delimiter: {shown_delimiter(other)}"
-        notes = (f"{path}: every line also holds {shown_delimiter(other)}; {advice}",)
+    if (alternative := other_delimiter(raw, delimiter)) is not None:
+        advice = f"if these separate the cells, set dataset.delimiter: {quoted_delimiter(alternative)}"
+        notes = (f"{path}: every line also holds {quoted_delimiter(alternative)}; {advice}",)
     return _table(rows, names, header, file_format, notes)
 
 
 def _content(path: str, encoding: str, key: str | None) -> bytes:
-    """The content of a text file as UTF-8, without a byte order mark."""
+    """Return the content of a text file as UTF-8, without a byte order mark."""
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
@@ -85,12 +86,12 @@ def _content(path: str, encoding: str, key: str | None) -> bytes:
         elif not raw.isascii():
             raw.decode()
     except UnicodeDecodeError as error:
-        advice = "; dataset.encoding names another one: cp1252, utf-16, ..." if is_utf8 else ""
+        advice = "; set dataset.encoding to the file's encoding: cp1252, utf-16, ..." if is_utf8 else ""
         name = "UTF-8" if is_utf8 else encoding
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(f"{path}:{line}: is not {name} text (byte {error.start}){advice}", "dataset.encoding") from None
     except (LookupError, UnicodeError):
-        message = f"dataset.encoding {encoding!r} is not known; try utf-8, cp1252, latin-1, utf-16"
+        message = f"dataset.encoding {encoding!r} is unknown; try utf-8, cp1252, latin-1, utf-16"
         raise DataError(message, "dataset.encoding") from None
     raw = raw.removeprefix(codecs.BOM_UTF8)
     if b"\0" in raw:
@@ -103,7 +104,8 @@ def _table(rows: Rows, names: tuple[str, ...], header: bool, file_format: FileFo
     begin = int(header)
     values = rows.numbers()[begin:]
     texts: dict[int, Texts] = {}
-    not_numbers = _not_numbers(rows, begin, values, file_format.cells, texts)
+    # Before the table is built: this corrects `values` in place and fills `texts`.
+    non_numeric = _non_numeric_cells(rows, begin, values, file_format.cells, texts)
 
     def read_texts(indices: Sequence[int]) -> list[Texts]:
         return [_below(texts, begin) for texts in rows.texts(indices)]
@@ -111,7 +113,7 @@ def _table(rows: Rows, names: tuple[str, ...], header: bool, file_format: FileFo
     return Table(
         names,
         values,
-        not_numbers,
+        non_numeric,
         rows.lines[begin:],
         ((rows.path, 0),),
         read_texts,
@@ -124,7 +126,7 @@ def _table(rows: Rows, names: tuple[str, ...], header: bool, file_format: FileFo
 
 
 def _leading_zeros(rows: Rows, begin: int) -> dict[int, str]:
-    """A cell such as 007 of each column that has one in the first rows."""
+    """Return a cell such as 007 for each column that has one in the first rows."""
     count = min(len(rows), begin + max(1, MOST_SAMPLED // rows.width))
     zeros: dict[int, str] = {}
     for cells in rows.cells(np.arange(begin, count)):
@@ -135,7 +137,7 @@ def _leading_zeros(rows: Rows, begin: int) -> dict[int, str]:
 
 
 def _below(texts: Texts, begin: int) -> Texts:
-    """A column's texts from a row on; the levels are those that occur there."""
+    """Return a column's texts from a row on, with only the levels that occur there."""
     if not begin:
         return texts
     codes, counts = texts.codes[begin:], np.bincount(texts.codes[begin:], minlength=len(texts.levels))
@@ -145,13 +147,16 @@ def _below(texts: Texts, begin: int) -> Texts:
     return Texts(new_codes[codes], tuple(text for text, count in zip(texts.levels, counts, strict=True) if count))
 
 
-def _not_numbers(
+def _non_numeric_cells(
     rows: Rows, begin: int, values: np.ndarray, cells: CellFormat, texts: dict[int, Texts]
-) -> dict[int, NotNumbers]:
-    """What the cells without a number are, by their texts. Corrects `values`: a number or NaN.
+) -> dict[int, NonNumericCells]:
+    """Classify the cells that are not numbers, by their texts, and set them to NaN in `values`.
 
-    values (n, columns): as `Rows.numbers` reads them, from row `begin` on
-    texts: receives the columns that are read as a whole
+    begin: the number of the first row
+    values: (n, columns) the numbers of `Rows.numbers` from row `begin` on; corrected in place
+    texts: receives the texts of the columns that are read as a whole
+
+    A column is read as a whole if most of its cells are text; otherwise single cells are read.
     """
     is_text = np.empty(values.shape, bool)
     size = max(1, ENTRIES // values.shape[1])
@@ -161,28 +166,28 @@ def _not_numbers(
         for value in missing_numbers:
             block[block == value] = np.nan
         np.less_equal(np.abs(block), LARGEST, out=is_text[row : row + size])
-    np.logical_not(is_text, out=is_text)
+    np.logical_not(is_text, out=is_text)  # negated: NaN compares as False, and counts as text here
     counts = np.count_nonzero(is_text, axis=0)
     mostly = np.flatnonzero(counts > len(values) / 2)
-    not_numbers: dict[int, NotNumbers] = {}
+    non_numeric: dict[int, NonNumericCells] = {}
     if len(mostly):
         for index, column in zip(mostly.tolist(), rows.texts(mostly.tolist()), strict=True):
             texts[index] = _below(column, begin)
-            not_numbers[index] = _of_column(texts[index], values[:, index], cells)
+            non_numeric[index] = _classify_column(texts[index], values[:, index], cells)
     partly = np.flatnonzero((counts > 0) & (counts <= len(values) / 2))
-    not_numbers |= _of_cells(rows, begin, values, is_text, partly, cells)
-    return {index: others for index, others in not_numbers.items() if others.missing or others.texts}
+    non_numeric |= _classify_cells(rows, begin, values, is_text, partly, cells)
+    return {index: column for index, column in non_numeric.items() if column.missing or column.texts}
 
 
-def _of_column(texts: Texts, values: np.ndarray, cells: CellFormat) -> NotNumbers:
-    """By the texts of a whole column."""
-    read = [_meaning(text, cells) for text in texts.levels]
-    kinds = np.asarray([kind for kind, _ in read])[texts.codes]
+def _classify_column(texts: Texts, values: np.ndarray, cells: CellFormat) -> NonNumericCells:
+    """Classify all cells of a column by their texts, and correct its `values` in place."""
+    meanings = [_meaning(text, cells) for text in texts.levels]
+    kinds = np.asarray([kind for kind, _ in meanings])[texts.codes]
     is_number = kinds == NUMBER
-    values[:] = np.where(is_number, np.asarray([value for _, value in read])[texts.codes], np.nan)
+    values[:] = np.where(is_number, np.asarray([value for _, value in meanings])[texts.codes], np.nan)
     is_text = (kinds == TEXT) | (kinds == TOO_LARGE)
     first = np.flatnonzero(is_text)[:MOST_PROBLEMS].tolist()
-    return NotNumbers(
+    return NonNumericCells(
         int(np.count_nonzero(kinds == MISSING_VALUE)),
         int(np.count_nonzero(is_text)),
         int(np.count_nonzero(kinds == TOO_LARGE)),
@@ -190,10 +195,13 @@ def _of_column(texts: Texts, values: np.ndarray, cells: CellFormat) -> NotNumber
     )
 
 
-def _of_cells(
+def _classify_cells(
     rows: Rows, begin: int, values: np.ndarray, is_text: np.ndarray, columns: np.ndarray, cells: CellFormat
-) -> dict[int, NotNumbers]:
-    """By the texts of single cells, `is_text`, of some columns."""
+) -> dict[int, NonNumericCells]:
+    """Classify single cells of some columns by their texts, and correct their `values` in place.
+
+    is_text: (n, columns) the cells to classify
+    """
     counts = {index: [0, 0, 0] for index in columns.tolist()}  # missing, texts, too large
     first: dict[int, list[tuple[int, str]]] = {index: [] for index in columns.tolist()}
     meanings: dict[str, tuple[int, float]] = {}
@@ -209,7 +217,7 @@ def _of_cells(
             text = row_cells[index]
             meaning = meanings.get(text)
             if meaning is None:
-                if len(meanings) > ENTRIES:
+                if len(meanings) > ENTRIES:  # bounds the memory of a column of unique texts
                     meanings.clear()
                 meaning = meanings[text] = _meaning(text, cells)
             kind, value = meaning
@@ -222,13 +230,13 @@ def _of_cells(
             if kind != MISSING_VALUE and len(first[index]) < MOST_PROBLEMS:
                 first[index].append((row, text))
     return {
-        index: NotNumbers(missing, texts, too_large, tuple(first[index]))
+        index: NonNumericCells(missing, texts, too_large, tuple(first[index]))
         for index, (missing, texts, too_large) in counts.items()
     }
 
 
 def _meaning(text: str, cells: CellFormat) -> tuple[int, float]:
-    """(kind of a cell, its number or NaN)."""
+    """Return the kind of a cell, and its number or NaN."""
     if cells.is_missing(text):
         return MISSING_VALUE, np.nan
     value = cells.number(text)

@@ -1,4 +1,4 @@
-"""The target of a table: classes or numbers."""
+"""Encode the target of a table as classes or numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from regexp.core.errors import MOST_PROBLEMS, DataError, join_problems
 from regexp.datasets.table import Table
 
-MOST_NUMBERED_CLASSES = 20  # up to which whole numbers are inferred to be classes
+MOST_NUMBERED_CLASSES = 20  # different whole numbers up to which they are inferred to be classes
 
 Kind = Literal["auto", "classification", "regression"]
 
@@ -20,31 +20,32 @@ class Targets:
     """Encoded targets.
 
     values: (n,) int32 class numbers, or (n, 1) float64
-    classes: their names in the order of the numbers; () for regression
-    holds: what the column holds, in words
-    notes: what a user should know of them
+    classes: the names of the classes in the order of their numbers; () for regression
+    content: a description of the column's content, such as `whole numbers with 3 different values`
+    notes: warnings about how the target was read
     """
 
     values: np.ndarray
     classes: tuple[str, ...]
-    holds: str
+    content: str
     notes: tuple[str, ...] = ()
 
 
 def encode_targets(table: Table, column: int, kind: Kind) -> Targets:
     """Encode a column as classes or numbers.
 
-    Where the column is text and dataset.na_values is not given, only an empty cell is a missing target: words such as
-    NA are classes. Raises DataError that lists the rows whose target is missing or is not a number.
+    In a text column, without dataset.na_values, only an empty cell is a missing target: words such as NA are classes.
+
+    Raises DataError that lists the rows whose target is missing or not a number.
     """
-    others = table.others(column)
+    non_numeric = table.non_numeric(column)
     values = table.numbers(column)
-    is_text = values is None or others.missing == len(table)
-    if not is_text and others.missing:
+    is_text = values is None or non_numeric.missing == len(table)
+    if not is_text and non_numeric.missing:
         raise DataError(_missing(table, column, table.missing_rows(column)))
     if is_text and kind == "regression":
-        problems = [f"{table.place(row)}: the target {text!r} is not a number" for row, text in others.first]
-        raise DataError(join_problems(problems, others.texts) or _missing(table, column, np.arange(len(table))))
+        problems = [f"{table.place(row)}: the target {text!r} is not a number" for row, text in non_numeric.first]
+        raise DataError(join_problems(problems, non_numeric.texts) or _missing(table, column, np.arange(len(table))))
     if values is None or is_text:
         return _text_classes(table, column)
     distinct = np.unique(values)
@@ -53,10 +54,10 @@ def encode_targets(table: Table, column: int, kind: Kind) -> Targets:
         kind = "classification" if is_whole and len(distinct) <= MOST_NUMBERED_CLASSES else "regression"
     if kind == "classification":
         texts = table.texts(column)
-        holds = f"{'whole ' if is_whole else ''}numbers with {len(distinct)} different values"
-        return _classes(table, texts.codes, texts.levels, holds, ())
-    holds = "whole numbers" if is_whole else "numbers"
-    return Targets(values[:, None], (), f"{holds} with {len(distinct):,} different values")
+        content = f"{'whole ' if is_whole else ''}numbers with {len(distinct)} different values"
+        return _classes(table, texts.codes, texts.levels, content, ())
+    numbers = "whole numbers" if is_whole else "numbers"
+    return Targets(values[:, None], (), f"{numbers} with {len(distinct):,} different values")
 
 
 def _text_classes(table: Table, column: int) -> Targets:
@@ -77,8 +78,8 @@ def _text_classes(table: Table, column: int) -> Targets:
     return _classes(table, texts.codes, texts.levels, "text", notes)
 
 
-def _classes(table: Table, codes: np.ndarray, levels: tuple[str, ...], holds: str, notes: tuple[str, ...]) -> Targets:
-    """Numbers that are written differently, 1 and 1.0, are one class, named as it comes first."""
+def _classes(table: Table, codes: np.ndarray, levels: tuple[str, ...], content: str, notes: tuple[str, ...]) -> Targets:
+    """Encode classes. Equal numbers in different notations, 1 and 1.0, are one class with the first one's name."""
     keys = [_class_key(table, text) for text in levels]
     names = dict(reversed(list(zip(keys, levels, strict=True))))
     order = sorted(names)
@@ -86,7 +87,7 @@ def _classes(table: Table, codes: np.ndarray, levels: tuple[str, ...], holds: st
         raise DataError(f"{table.place(0)}: all targets are {levels[0]!r}; a classification needs two classes")
     numbers = {key: number for number, key in enumerate(order)}
     class_numbers = np.asarray([numbers[key] for key in keys], np.int32)
-    return Targets(class_numbers[codes], tuple(names[key] for key in order), holds, notes)
+    return Targets(class_numbers[codes], tuple(names[key] for key in order), content, notes)
 
 
 def _class_key(table: Table, text: str) -> tuple[bool, float, str]:

@@ -68,7 +68,7 @@ TABLE = "dataset: {name: csv, path: FOLDER/t.csv, %s}\n"
         (TABLE % "target: weight", "target", "t.csv:2: no column 'weight'; there are x, y"),
         (TABLE % "extra: [z]", "extra", "t.csv:2: no column 'z'; there are x, y"),
         (TABLE % "limit: 1000", "limit", "dataset.limit 1000 is above the 68 training examples"),
-        (TABLE % "test: 0.001", "test", "dataset.test 0.001 of 100 examples is not one example"),
+        (TABLE % "test: 0.001", "test", "dataset.test 0.001 of 100 examples is less than one example"),
         (TABLE % "delimiter: ab", "delimiter", "dataset.delimiter must be one character"),
         (TABLE % "delimiter: ;", "delimiter", "t.csv: has a single column; is the delimiter ';' right?"),
         (TABLE % "test_path: none.csv", "test_path", "none.csv: cannot be read: No such file"),
@@ -78,7 +78,7 @@ TABLE = "dataset: {name: csv, path: FOLDER/t.csv, %s}\n"
         (
             "dataset:\n  name: digits\n  preprocess: [{name: pca, components: 65}]\n",
             "preprocess",
-            "pca: 65 components asked for; the training split has 64",
+            "pca: 65 components requested; the training split has 64",
         ),
         ("dataset: {name: npz, path: FOLDER/t.npz, inputs: x}\n", "inputs", "no array 'x', only inputs, targets"),
         ("dataset: {name: mnist, path: FOLDER}\n", "path", "no train-images-idx3-ubyte.gz there"),
@@ -113,7 +113,7 @@ sweep:
 @pytest.mark.parametrize(
     ("dataset", "batch", "message"),
     [
-        ("wine, preprocess: [{name: pca, components: 99}]", 8, "1:23 pca: 99 components asked for"),
+        ("wine, preprocess: [{name: pca, components: 99}]", 8, "1:23 pca: 99 components requested"),
         ("csv, path: FOLDER/none.csv", 8, "1:22 FOLDER/none.csv: cannot be read: No such file"),
         ("csv, path: FOLDER/t.csv", 69, "4:23 training.batch_size 69 is above the 68 training examples"),
     ],

@@ -188,8 +188,8 @@ def test_idx_plain_and_gzipped(tmp_path):
     [
         (b"", "not an IDX file"),
         (b"hello world", "not an IDX file"),
-        (idx(np.ones((2, 3)))[:-1], "but holds 5"),
-        (idx(np.ones((2, 3))) + b"x", "but holds 7"),
+        (idx(np.ones((2, 3)))[:-1], "but the file holds 5"),
+        (idx(np.ones((2, 3))) + b"x", "but the file holds 7"),
         (b"\0\0\x08\x03\0\0", "ends within its header"),
     ],
 )
@@ -280,7 +280,7 @@ def test_csv_target_by_name_number_and_kind(tmp_path):
         ("a,b\n", "a header and no rows"),
         ("1\n2\n", "a single column"),
         ("1,2\n3\n", r"t.csv:2: has 1 cells, the first row has 2"),
-        ("a,a\n1,2\n", r"t.csv:1: the column name 'a' stands twice"),
+        ("a,a\n1,2\n", r"t.csv:1: the column name 'a' appears twice"),
         ("1,2\n\n3,4,5\n", r"t.csv:3: has 3 cells"),
         (b"1,\xff\n", "not UTF-8"),
         ("1,\0\n", "NUL"),

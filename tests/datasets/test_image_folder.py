@@ -46,7 +46,7 @@ def test_images_of_the_right_size_are_as_they_are(folder):
     assert data.targets.tolist() == [0, 0, 0, 1, 1, 1, 1]
     assert data.inputs.dtype == np.uint8
     np.testing.assert_array_equal(data.inputs[-1], pixels)  # folders within a class belong to it
-    assert data.notes == (f"{folder}: 2 files are no images by their name",)
+    assert data.notes == (f"{folder}: ignored 2 files without an image's extension",)
 
 
 def test_it_scales_the_shorter_side_and_cuts_the_middle(folder):
@@ -94,7 +94,7 @@ def test_every_kind_of_pixel_comes_to_the_same_form(folder):
 
 def test_a_second_folder_is_the_test_split(folder, tmp_path):
     save(tmp_path / "new" / "dog" / "a.png", noise(8, 8))
-    with pytest.raises(DataError, match="cat: has no image") as caught:
+    with pytest.raises(DataError, match="cat: contains no image") as caught:
         ImageFolder(path=str(folder), test_path=str(tmp_path / "new")).load()
     assert caught.value.key == "dataset.test_path"
     save(tmp_path / "new" / "cat" / "a.png", noise(8, 8))
@@ -116,7 +116,7 @@ def test_a_damaged_image_is_named(folder, name, content):
         save(path, noise(64, 64))
         content = path.read_bytes()[:500]
     path.write_bytes(content)
-    with pytest.raises(DataError, match=f"{name}: no image that can be read"):
+    with pytest.raises(DataError, match=f"{name}: not a readable image"):
         ImageFolder(path=str(folder)).load()
 
 

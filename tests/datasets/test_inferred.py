@@ -102,9 +102,9 @@ def test_a_line_of_data_is_recognised(columns, tmp_path):
         ("2019,2020,2021", (fraction, fraction, whole), "its numbers count up"),
         ("0,1", (fraction, fraction), "its numbers count up"),
         ("400,410,425", (fraction, fraction, fraction), "whole, and those below have decimals"),
-        ("7,12,label", (whole, whole, text), "it holds numbers, and a text that no other row holds"),
-        ("5.1,3.5,label", (fraction, fraction, text), "it holds numbers, and a text that no other row holds"),
-        ("oops,1.5,a", (whole, fraction, text), "a text stands above numbers, and another one is repeated below"),
+        ("7,12,label", (whole, whole, text), "it holds numbers, and a text that occurs in no other row"),
+        ("5.1,3.5,label", (fraction, fraction, text), "it holds numbers, and a text that occurs in no other row"),
+        ("oops,1.5,a", (whole, fraction, text), "one text has numbers below it, and another one occurs again below"),
         ("one,two", (unique, lambda row: f"x{row}"), "all cells are text, and no column repeats its values"),
     ],
 )
@@ -165,7 +165,7 @@ def test_decimal_commas_are_numbers_where_the_key_says_so(tmp_path):
     with pytest.raises(DataError, match=r'Line 1 holds 2 of ";": set dataset.delimiter: ";"'):
         table(tmp_path, content).load()
     notes = table(tmp_path, content, delimiter=";").load().notes
-    assert "column 'x' holds '-4,000', which a comma makes a text" in notes[0]
+    assert "column 'x' holds '-4,000', which is text because of a comma" in notes[0]
     assert "dataset.decimal: ','" in notes[0]
     data = table(tmp_path, content, delimiter=";", decimal=",").load()
     assert (data.columns, data.notes) == (("x", "y"), ())
@@ -201,14 +201,14 @@ def test_wrong_groups_are_no_numbers(cell, tmp_path):
 @pytest.mark.parametrize(
     ("cells", "sign", "advice"),
     [
-        (["3%", "4.5%"], "'3%', which a percent sign makes a text", "remove the percent sign from the file"),
-        (["$3.50", "-€4"], "'$3.50', which a currency sign makes a text", "dataset.categories: [x]"),
-        (["1'000", "2'000"], '"1\'000", which an apostrophe makes a text', 'dataset.thousands: "\'"'),
-        (["1 000", "2 000"], "'1 000', which a space makes a text", "dataset.thousands: ' '"),
-        (["1.000.000", "2.000.000"], "'1.000.000', which a point makes a text", "dataset.thousands: '.'"),
+        (["3%", "4.5%"], "'3%', which is text because of a percent sign", "remove the percent sign from the file"),
+        (["$3.50", "-€4"], "'$3.50', which is text because of a currency sign", "dataset.categories: [x]"),
+        (["1'000", "2'000"], '"1\'000", which is text because of an apostrophe', 'dataset.thousands: "\'"'),
+        (["1 000", "2 000"], "'1 000', which is text because of a space", "dataset.thousands: ' '"),
+        (["1.000.000", "2.000.000"], "'1.000.000', which is text because of a point", "dataset.thousands: '.'"),
         (
             ["1.234,5", "2.000,25"],
-            "'1.234,5', which a comma makes a text",
+            "'1.234,5', which is text because of a comma",
             "dataset.decimal: ',' and dataset.thousands: '.'",
         ),
     ],
@@ -298,7 +298,7 @@ def test_dropped_columns_are_left_out_of_everything(tmp_path):
     dataset = table(tmp_path, content, drop=("id", "name"))
     data = dataset.load()
     assert data.columns == ("x",)
-    assert any("2 left out (dataset.categories, dataset.drop)" in line for line in data.inferred)
+    assert any("2 excluded (dataset.categories, dataset.drop)" in line for line in data.inferred)
     for new in ("x\n1.5\n", "y,name,id,x\na,n,7,1.5\n"):
         (tmp_path / "new.csv").write_text(new)
         np.testing.assert_array_equal(dataset.read_inputs(str(tmp_path / "new.csv"), data.codec), [[1.5]])
@@ -320,8 +320,8 @@ def test_dropped_columns_are_left_out_of_everything(tmp_path):
         ({"categories": ("y",)}, "for a target use dataset.kind: classification"),
         ({"drop": ("w", "x")}, "dataset.drop leaves no column for the inputs"),
         ({"thousands": ",", "decimal": ","}, "dataset.thousands and dataset.decimal are both ','"),
-        ({"encoding": "utf-99"}, "dataset.encoding 'utf-99' is not known"),
-        ({"encoding": "hex"}, "dataset.encoding 'hex' is not known"),
+        ({"encoding": "utf-99"}, "dataset.encoding 'utf-99' is unknown"),
+        ({"encoding": "hex"}, "dataset.encoding 'hex' is unknown"),
         ({"encoding": "ascii"}, r"t.csv:3: is not ascii text \(byte \d+\)"),
     ],
 )
@@ -337,7 +337,7 @@ def test_encodings(encoding, tmp_path):
     data = table(tmp_path, content.encode(encoding), encoding=encoding).load()
     assert (data.columns, data.classes) == (("größe",), ("ß", "ä"))
     if encoding in ("cp1252", "latin-1"):
-        with pytest.raises(DataError, match=r"t.csv:1: is not UTF-8 text \(byte 2\); dataset.encoding names another"):
+        with pytest.raises(DataError, match=r"t.csv:1: is not UTF-8 text \(byte 2\); set dataset.encoding to"):
             table(tmp_path, content.encode(encoding)).load()
 
 

@@ -49,7 +49,7 @@ def test_pictures_with_too_many_pixels_are_refused_before_they_are_decoded(tmp_p
         Image.new("1", (13_000, 13_000)).save(tmp_path / name / "a.png")
         assert (tmp_path / name / "a.png").stat().st_size < 100_000
     message, added = peak_megabytes(f"dataset: {{name: image_folder, path: {tmp_path}}}")
-    assert "13,000 x 13,000 pixels are above dataset.max_pixels 100,000,000" in message
+    assert "13,000 x 13,000 pixels exceed dataset.max_pixels 100,000,000" in message
     assert added < 100
 
 

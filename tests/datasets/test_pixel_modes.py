@@ -90,7 +90,7 @@ def test_modes_without_a_known_range_are_refused_with_file_and_mode(mode, tmp_pa
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         Image.new(mode, (SIDE, SIDE)).save(tmp_path / name / "a.tiff")
-    with pytest.raises(DataError, match=rf"cat/a.tiff: no image that can be read: the mode {mode} has no known range"):
+    with pytest.raises(DataError, match=rf"cat/a.tiff: not a readable image: the mode {mode} has no known range"):
         ImageFolder(path=str(tmp_path)).load()
 
 
@@ -103,7 +103,7 @@ def test_all_unreadable_images_are_named_at_once(tmp_path):
         ImageFolder(path=str(tmp_path)).load()
     lines = str(error.value).splitlines()
     assert len(lines) == 11
-    assert lines[0].startswith(f"{tmp_path}/cat/0.png: no image that can be read")
+    assert lines[0].startswith(f"{tmp_path}/cat/0.png: not a readable image")
     assert lines[-1] == "... and 6 more"
 
 
@@ -127,5 +127,5 @@ def test_notes_count_transparent_pictures_and_those_with_several_frames(tmp_path
     frames = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
     frames[0].save(tmp_path / "dog" / "b.tiff", save_all=True, append_images=frames[1:])
     notes = ImageFolder(path=str(tmp_path), size=SIDE).load().notes
-    assert f"{tmp_path}: 2 images have transparent pixels, which are laid on white" in notes
-    assert f"{tmp_path}: 1 images have several frames, of which the first is taken" in notes
+    assert f"{tmp_path}: 2 images have transparent pixels, which are composited on white" in notes
+    assert f"{tmp_path}: 1 images have several frames, of which only the first is used" in notes

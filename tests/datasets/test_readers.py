@@ -101,7 +101,7 @@ def contents(path, delimiter, header, to_predict, cells=None):
         table.names,
         table.header,
         table.values.tobytes(),
-        dict(table.not_numbers),
+        dict(table.non_numeric_cells),
         [table.place(row) for row in range(len(table))],
         [table.texts(index).cells() for index in columns],
         table.leading_zeros,
@@ -219,7 +219,7 @@ def test_a_large_file_that_is_not_utf8_or_holds_nul_is_refused_at_its_line(tmp_p
     half = raw.index(b"\n", len(raw) // 2) + 1
     line = raw.count(b"\n", 0, half) + 1
     path.write_bytes(raw[:half] + b"\xff" + raw[half:])
-    with pytest.raises(DataError, match=rf"t.csv:{line}: is not UTF-8 text \(byte {half}\); dataset.encoding names"):
+    with pytest.raises(DataError, match=rf"t.csv:{line}: is not UTF-8 text \(byte {half}\); set dataset.encoding to"):
         CSV(path=str(path)).load()
     path.write_bytes(raw[:half] + b"\0" + raw[half:])
     with pytest.raises(DataError, match=rf"t.csv:{line}: holds a NUL byte"):
@@ -283,7 +283,9 @@ def test_reading_asks_for_each_column_a_fixed_number_of_times(columns, tmp_path,
     rows = [[f"x{i}" for i in range(columns)], *([f"{i + row}.5" for i in range(columns)] for row in range(5))]
     path.write_text("\n".join(map(",".join, rows)))
     asked = []
-    original = reading.Table.others
-    monkeypatch.setattr(reading.Table, "others", lambda table, index: asked.append(index) or original(table, index))
+    original = reading.Table.non_numeric
+    monkeypatch.setattr(
+        reading.Table, "non_numeric", lambda table, index: asked.append(index) or original(table, index)
+    )
     assert CSV(path=str(path)).load().inputs.shape == (5, columns - 1)
     assert len(asked) <= 10 * columns

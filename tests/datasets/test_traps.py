@@ -80,7 +80,7 @@ def test_published_test_rows_stay_where_they_are():
 
 
 def test_a_class_without_a_training_example_is_refused_but_a_small_limit_is_not():
-    with pytest.raises(DataError, match="class '1' has 1 examples, none of them left for training"):
+    with pytest.raises(DataError, match="class '1' has 1 examples, none of them in the training split"):
         split(Dataset(test=0.6), labelled([49, 1]), 0)
     assert len(split(Dataset(limit=2), labelled([40, 40, 40]), 0).train) == 2
 
@@ -145,8 +145,14 @@ def test_numbers_spelt_differently_are_one_class(tmp_path):
             ["1", "", "2", "x7", "3", "many"],
             "t.csv:5: column 'a' holds 'x7', a text, beside 3 numbers; all its values are",
         ),
-        (["0,5", "1", "", "2,25"], "t.csv:2: column 'a' holds '0,5', which a comma makes a text; all its values are"),
-        (["1,000", "1,234,567"], "t.csv:2: column 'a' holds '1,000', which a comma makes a text; all its values are"),
+        (
+            ["0,5", "1", "", "2,25"],
+            "t.csv:2: column 'a' holds '0,5', which is text because of a comma; all its values are",
+        ),
+        (
+            ["1,000", "1,234,567"],
+            "t.csv:2: column 'a' holds '1,000', which is text because of a comma; all its values are",
+        ),
         (["1,000", "a, b"], None),
         (["red", "", "blue", "red"], None),
         (["1", "?", "2", "3.5"], None),
@@ -157,7 +163,7 @@ def test_a_column_of_numbers_and_text_is_told_of(cells, warning, tmp_path):
     advice = ""
     if warning is not None and "comma" in warning:
         thousands = "dataset.thousands: ',' or " if cells[0] == "1,000" else ""
-        advice = f"; to have numbers set {thousands}dataset.decimal: ','"
+        advice = f"; to read numbers, set {thousands}dataset.decimal: ','"
     rows = [f'"{cell}",{i % 2}' for i, cell in enumerate(cells)]
     notes = csv_file(tmp_path, "a,b\n" + "\n".join(rows)).load().notes
     assert len(notes) == (warning is not None)

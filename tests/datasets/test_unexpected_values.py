@@ -24,7 +24,7 @@ def read(tmp_path, trained: str, new: str) -> tuple[np.ndarray, list[str]]:
 def test_a_missing_number_becomes_the_mean_whatever_other_columns_there_are(trained, new, tmp_path):
     values, (note,) = read(tmp_path, trained, new)
     np.testing.assert_allclose(values[:, 0], [1, 29.5, 29.5])  # the mean of 0 .. 59
-    assert note.startswith(f"{tmp_path}/new.csv:3: column 'x' misses 2 values, and missed none in training")
+    assert note.startswith(f"{tmp_path}/new.csv:3: column 'x' has 2 missing values, but had none in training")
 
 
 def test_a_new_category_has_no_input_and_is_counted_with_an_example(tmp_path):
