@@ -10,7 +10,7 @@ from regexp.preprocessing.base import Array, Fitted, Preprocessor
 
 @component
 class Center(Preprocessor):
-    """x - mean image, or - mean of each column.
+    """x - mean: the mean image, or the mean of each column of a table.
 
     Source: Krizhevsky et al. 2012.
     """

@@ -10,7 +10,7 @@ from regexp.preprocessing.base import Array, Fitted, Preprocessor
 
 @component
 class ChannelMean(Preprocessor):
-    """x - mean over all pixels of a channel; of a table: over the rows of a column.
+    """x - mean over all pixels of each channel, or over the rows of each column of a table.
 
     Source: Simonyan, Zisserman 2015.
     """

@@ -1,4 +1,4 @@
-"""Fill what is missing, and say that it was."""
+"""Fill missing values and add indicators of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from regexp.preprocessing.base import Array, Fitted, Preprocessor
 
 @component
 class Impute(Preprocessor):
-    """Missing numbers (NaN) become the column's training mean; an indicator column is added for each column that may
-    miss; one-hot columns of categories that the training split has not seen become 0.
+    """Missing numbers (NaN) become the column's mean in the training split; indicators of missing values are added.
 
-    A table with missing values or categories gets this as its first step by itself.
+    One-hot columns of categories that do not occur in the training split become 0. A table with missing values or
+    categories gets this as its first step automatically.
 
     missing: the numbers of the columns that get an indicator
     categories: the numbers of the one-hot columns
@@ -27,11 +27,11 @@ class Impute(Preprocessor):
     categories: tuple[int, ...] = ()
 
     def fit(self, inputs: np.ndarray) -> Fitted:
-        named = self.missing + self.categories
-        if named and (inputs.ndim != 2 or not 0 <= min(named) <= max(named) < inputs.shape[1]):
-            raise DataError(f"impute: no column {max(named)} in inputs of shape {inputs.shape[1:]}")
+        columns = self.missing + self.categories
+        if columns and (inputs.ndim != 2 or not 0 <= min(columns) <= max(columns) < inputs.shape[1]):
+            raise DataError(f"impute: no column {max(columns)} in inputs of shape {inputs.shape[1:]}")
         present = ~np.isnan(inputs)
-        count = np.maximum(present.sum(0), 1)
+        count = np.maximum(present.sum(0), 1)  # a column without values in the training split gets the mean 0
         keep = np.ones(inputs.shape[1:])
         if self.categories:
             keep[list(self.categories)] = np.nan_to_num(inputs).any(0)[list(self.categories)]

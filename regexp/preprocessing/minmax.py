@@ -1,4 +1,4 @@
-"""The range [0, 1]."""
+"""Scale features to the range [0, 1]."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from regexp.preprocessing.base import Array, Fitted, Preprocessor
 
 @component
 class MinMax(Preprocessor):
-    """(x - min) / (max - min) of each feature in the training split; other data may leave [0, 1].
+    """(x - min) / (max - min), with each feature's range in the training split; other data may fall outside [0, 1].
 
-    Convention: constant features become 0, as scikit-learn's MinMaxScaler.
+    Convention: constant features become 0, as in scikit-learn's MinMaxScaler.
     """
 
     removes_offset = True

@@ -1,4 +1,4 @@
-"""Principal components."""
+"""Project on the principal components."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from regexp.preprocessing.base import Array, Fitted, Preprocessor, flatten, prin
 class PCA(Preprocessor):
     """(x - mean) V_k: the first k principal components; images are flattened.
 
-    components: k >= 1; left out: as many as `variance` needs
-    variance: share of the variance to keep, in [0, 1], where components is left out
+    components: k >= 1; default: as many as `variance` needs
+    variance: share of the variance to keep, in [0, 1], if `components` is not set
 
-    Raises DataError where there are fewer components than asked for, or nothing varies.
+    Raises DataError if the training split has fewer components than requested, or no feature varies.
 
-    Convention: each component's largest entry is positive, so the signs are the same everywhere.
+    Convention: each component's largest entry is positive, so that signs do not depend on the platform.
     Source: Jolliffe, Principal Component Analysis, 2002.
     """
 
@@ -31,9 +31,10 @@ class PCA(Preprocessor):
         if not variances.sum() > 0:
             raise DataError("pca: no feature varies in the training split")
         if self.components is not None and self.components > len(variances):
-            message = f"pca: {self.components} components asked for; the training split has {len(variances)}"
+            message = f"pca: {self.components} components requested; the training split has {len(variances)}"
             raise DataError(message, "dataset.preprocess")
         share = np.cumsum(variances) / variances.sum()
+        # 1e-12: the sum of the shares is rounded, and `variance: 1` must not need more components than there are.
         k = self.components or int(np.searchsorted(share, self.variance - 1e-12) + 1)
         return {"mean": mean, "axes": axes[:, :k]}
 

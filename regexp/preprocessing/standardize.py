@@ -1,4 +1,4 @@
-"""Mean 0, standard deviation 1."""
+"""Scale features to mean 0 and standard deviation 1."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from regexp.preprocessing.base import Array, Fitted, Preprocessor
 
 @component
 class Standardize(Preprocessor):
-    """(x - mean) / std of each column of a table, of each channel of images; constant ones are only centred.
+    """(x - mean) / std of each column of a table, or each channel of images; constant ones are only centred.
 
-    per: auto (default), channel, or feature (each pixel on its own)
+    per: auto (default), channel, or feature (each pixel separately)
 
-    Convention: the standard deviation divides by n, as scikit-learn's StandardScaler.
+    Convention: the standard deviation divides by n, as in scikit-learn's StandardScaler.
     """
 
     removes_offset = True
@@ -26,7 +26,7 @@ class Standardize(Preprocessor):
         axes = (0,) if self.per == "feature" else tuple(range(inputs.ndim - 1))
         std = inputs.std(axes)
         low, high = inputs.min(axes), inputs.max(axes)
-        # Rounding gives a large constant a small standard deviation; below float32's range there is no quotient.
+        # Rounding gives a large constant a small standard deviation, and a std below float32's range divides by 0.
         least = np.maximum(1e-12 * np.maximum(abs(low), abs(high)), np.finfo(np.float32).tiny)
         varies = (high > low) & (std > least)
         return {"mean": inputs.mean(axes), "std": np.where(varies, std, 1.0)}

@@ -1,4 +1,4 @@
-"""Uncorrelated features of variance 1."""
+"""Decorrelate features and scale them to variance 1."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from regexp.preprocessing.base import Array, Fitted, Preprocessor, flatten, prin
 
 @component
 class Whiten(Preprocessor):
-    """pca: (x - mean) V / sqrt(l + e); zca: that times V^T, which stays close to the image and keeps its shape.
+    """pca: (x - mean) V / sqrt(l + e); zca: the same times V^T, which stays close to the image and keeps its shape.
 
     form: zca (default) or pca
-    epsilon: e > 0, what keeps directions without variance finite
+    epsilon: e > 0, keeps directions without variance finite
 
     Source: Bell, Sejnowski 1997; Krizhevsky 2009 (zca).
     """

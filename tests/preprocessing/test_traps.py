@@ -38,7 +38,7 @@ def test_a_column_that_the_training_split_misses_throughout_becomes_zero():
 
 
 def test_pca_of_too_many_components_or_of_nothing():
-    with pytest.raises(DataError, match="pca: 5 components asked for; the training split has 4"):
+    with pytest.raises(DataError, match="pca: 5 components requested; the training split has 4"):
         fit_all([PCA(components=5)], GENERATOR.normal(size=(50, 4)))
     with pytest.raises(DataError, match="no feature varies"):
         fit_all([PCA()], np.ones((50, 4)))
