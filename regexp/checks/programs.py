@@ -131,15 +131,15 @@ def derivatives(
     derivatives_by_term = {}
     for name, term in terms.items():
 
-        def value(vector: Array, term: Any = term) -> Array:
+        def value(vector: Array, term: Callable[[Tree], Array] = term) -> Array:
             return term(unflatten(vector))
 
-        def beside(place: tuple[Array, Array], value: Any = value) -> Array:
+        def shifted(place: tuple[Array, Array], value: Callable[[Array], Array] = value) -> Array:
             i, h = place
             return value(flat.at[i].add(h))
 
         sides = jnp.repeat(jnp.stack([width, -width]), where.shape[0])
-        above, below = lax.map(beside, (jnp.tile(where, 2), sides)).reshape(2, -1)
+        above, below = lax.map(shifted, (jnp.tile(where, 2), sides)).reshape(2, -1)
         gradient = jax.grad(value)(flat)
         derivatives_by_term[name] = (unflatten(gradient), gradient[where], (above - below) / (2 * width))
     return derivatives_by_term

@@ -53,7 +53,7 @@ def a_mapping(cls: type) -> str:
     return f"a mapping of {', '.join(field_types(cls))}"
 
 
-def _with_range(base: Any, marks: tuple[Any, ...]) -> str:
+def _with_range(base: Any, marks: tuple[object, ...]) -> str:
     words = []
     for mark in marks:
         if isinstance(mark, Ge):

@@ -21,6 +21,8 @@ DEEPEST = 32
 LONGEST_NUMBER = 100  # characters: Python's int() takes quadratic time, and raises above 4,300 digits
 MOST_PROBLEMS = 100
 
+Scalar = str | int | float | bool | None
+
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOLEANS = dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -141,7 +143,7 @@ class Stop(Exception):
 class _Builder:
     """Builds the tree of Nodes from PyYAML's events."""
 
-    def __init__(self, document: Document, events: Iterator[Any]):
+    def __init__(self, document: Document, events: Iterator[yaml.Event]):
         self.document, self.events = document, events
 
     def build(self) -> None:
@@ -163,10 +165,10 @@ class _Builder:
             return
         self.document.root = root
 
-    def _next(self) -> Any:
+    def _next(self) -> yaml.Event:
         return next(self.events)
 
-    def _report(self, event: Any, message: str) -> None:
+    def _report(self, event: yaml.Event, message: str) -> None:
         self.document.report((event.start_mark.line + 1, event.start_mark.column + 1), message)
 
     def _node(self, event: Any, depth: int) -> Node:
@@ -209,7 +211,7 @@ class _Builder:
                 node.value[name], node.keys[name] = value, place
         return node
 
-    def _scalar(self, event: Any) -> Any:
+    def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
         if not event.implicit[0]:
             return event.value
         text: str = event.value
@@ -223,7 +225,7 @@ class _Builder:
         return number(text)
 
 
-def number(text: str) -> Any:
+def number(text: str) -> int | float | str:
     """Convert a plain scalar by YAML 1.2's core schema to an int or float; return any other text unchanged."""
     if _INTEGER.fullmatch(text):
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)

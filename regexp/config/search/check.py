@@ -244,7 +244,7 @@ class _Entry:
         return Parameter(self.path, KINDS[kind], low, high, limits, is_open)  # type: ignore[arg-type]
 
 
-def _number(annotation: Any) -> tuple[type, tuple[Any, ...]] | None:
+def _number(annotation: Any) -> tuple[type, tuple[object, ...]] | None:
     """Return int or float and the range marks of the numeric member of an annotation; None if it has none."""
     for option in union_members(annotation):
         base, *marks = typing.get_args(option) if typing.get_origin(option) is typing.Annotated else (option,)
@@ -253,7 +253,7 @@ def _number(annotation: Any) -> tuple[type, tuple[Any, ...]] | None:
     return None
 
 
-def _limits(marks: tuple[Any, ...]) -> tuple[tuple[float, float], tuple[bool, bool]]:
+def _limits(marks: tuple[object, ...]) -> tuple[tuple[float, float], tuple[bool, bool]]:
     """Return the (low, high) limits that range marks set, and whether each of them is excluded."""
     low, high, is_open = -math.inf, math.inf, [False, False]
     for mark in marks:

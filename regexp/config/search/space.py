@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from regexp.experiment import Experiment
+from regexp.regularizers.base import Regularizer
 
 Scale = Literal["log", "linear", "int", "choice", "optional"]
 Setting = dict[str, Any]
@@ -159,7 +160,8 @@ class Space:
         return replace(experiment, regularizers=regularizers, training=training)
 
 
-def _neutral(method: Any, as_file: bool) -> Any:
+def _neutral(method: Any, as_file: bool) -> Regularizer | None:
+    """Return the method at its neutral values; None if it has none, or if it is removed for a file."""
     return None if as_file or not method.neutral else replace(method, **method.neutral)
 
 
