@@ -65,12 +65,14 @@ def _textbook(cls: type, written: dict[str, Any]) -> dict[str, Any]:
     """Return the textbook's values of the fields that are not written in the config."""
     unwritten = {f.name: f.default for f in dataclasses.fields(cls) if f.name not in written}
     forms = {k: in_lecture_form(v) for k, v in unwritten.items() if isinstance(v, Component)}
+    # A form that the class declares for its own field takes precedence over that of the part in it.
     return forms | {k: v for k, v in getattr(cls, "lecture", {}).items() if k in unwritten}
 
 
 def build(annotation: Any, node: Node, where: str, document: Document) -> Any:
     """Build a value of any annotated type; return FAILED after reporting problems."""
     options = union_members(annotation)
+    # Parts are built here and only leaves by pydantic, which does not know the place of a field.
     for option in options:
         if option in CATALOGUES and not (node.value is None and type(None) in options):
             return _build_part(CATALOGUES[option], node, where, document)
@@ -118,6 +120,7 @@ def _build_parts(catalogue: Catalogue[Any], node: Node, where: str, document: Do
         form = "mapping" if catalogue.kind == "regularizer" else "list"
         _problem(document, node, f"{where} must be a {form} of {catalogue.kind} names, got {_shown_value(node)}")
         return FAILED
+    # The order of the mapping is the order in which methods are composed.
     parts = [_build_method(catalogue, name, node, where, document) for name in node.value]
     return _complete(parts, document)
 
@@ -155,7 +158,7 @@ def _refuse_twice(parts: list[Any], node: Node, where: str, document: Document) 
 def _build_leaf(annotation: Any, options: tuple[Any, ...], node: Node, where: str, document: Document) -> Any:
     plain = node.plain()
     try:
-        return _adapter(annotation).validate_python(plain, strict=True)
+        return _adapter(annotation).validate_python(plain, strict=True)  # strict: "1" and true are not numbers
     except ValidationError as error:
         place = _inner(node, error.errors()[0]["loc"])
         message = f"{where} must be {describe(annotation)}, got {_shown_value(node)}"

@@ -73,6 +73,7 @@ def check(experiment: Experiment) -> Iterator[Remark]:
 
 def check_against_data(experiment: Experiment, facts: Facts) -> Iterator[Remark]:
     """Yield the problems that show only with the loaded data."""
+    # Where the class of the dataset tells its kind, `check` has already reported this.
     if experiment.dataset.task is None or experiment.dataset.is_image is None:
         yield from _against_kind(experiment, facts.task, facts.is_image)
     batch = experiment.training.batch_size

@@ -79,6 +79,7 @@ class _Setting:
     def _moved(self, node: Node) -> Node:
         """Return the tree with the columns of `value: ...`, from which it was parsed, replaced by the setting's."""
         shift = self.text.index("=") + 1 - len(_PREFIX)
+        # At least 1: on a second line of the setting, a column may lie left of the prefix's end.
         place = (self.line, max(1, node.column + shift))
         if isinstance(node.value, dict):
             keys = {key: (self.line, max(1, column + shift)) for key, (_, column) in node.keys.items()}

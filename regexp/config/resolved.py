@@ -51,6 +51,7 @@ def flow_style(value: Any) -> str:
     if isinstance(value, str) and value.replace("_", "").isalpha() and value.lower() not in _WORDS:
         return value
     text = json.dumps(value, ensure_ascii=False)
+    # Control characters and line separators would end or corrupt the line; YAML reads this escape.
     text = "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
     # YAML 1.1 readers, PyYAML among them, take 1e-08 for text and 1.0e-08 for a number.
     return text.replace("e", ".0e") if isinstance(value, float) and "e" in text and "." not in text else text

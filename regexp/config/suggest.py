@@ -90,6 +90,7 @@ def _meant(word: str, names: list[str], synonyms: Mapping[str, tuple[str, ...]])
     """Return the names that a word may stand for, by the first rule that finds any."""
     word = word[:100].lower().replace("-", "_").replace(" ", "_")
     squashed = word.replace("_", "")
+    # From the most to the least certain rule: the first match ends the search.
     rules: tuple[list[str], ...] = (
         [name for name in names if name.lower().replace("_", "") == squashed],
         [name for name in synonyms.get(squashed, ()) if name in names],

@@ -74,7 +74,7 @@ def build_sweep(node: Node, experiment: Any, document: Document) -> Any:
         if entry is not FAILED
         if not path.startswith("regularizers.") or ".".join(path.split(".")[:2]) in present
     ]
-    if len(document.problems) > began:
+    if len(document.problems) > began:  # combinations are checked only in a section whose parts are valid
         return FAILED
     sweep = Sweep(space=entries, stages=stages, **optional)
     space = Space(tuple(p for p in parameters if p is not None), base)
@@ -299,7 +299,7 @@ def _checks(
         for remark in check(longer):
             if remark.is_warning or (remark.path, remark.message) in old or remark in seen:
                 continue
-            seen.add(remark)
+            seen.add(remark)  # stages with equal epochs repeat a remark
             yield _place_of(remark, space, index, node, document), remark.message
 
 

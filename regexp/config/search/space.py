@@ -58,6 +58,7 @@ class Parameter:
         if self.scale == "int":
             return min(max(round(place), int(self.low)), int(self.high))
         exact = math.exp(place) if self.scale == "log" else place
+        # Clipped after rounding: six digits may leave the range by a hair, and the range excludes invalid values.
         return min(max(float(f"{exact:.6g}"), self.low), self.high)
 
     def at(self, share: float) -> Any:
@@ -129,6 +130,7 @@ class Space:
 
         All values of a method that is out count as one setting.
         """
+        # In or out multiplies the settings by (values of the method) + 1, not by twice its values.
         counts = {p.path: p.count() for p in self.parameters}
         methods = {p.method for p in self.parameters if p.scale == "optional"}
         size = math.prod(counts[p.path] for p in self.parameters if p.method not in methods)
