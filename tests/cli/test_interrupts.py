@@ -30,8 +30,12 @@ finally:
 """
 
 
+# A shell without job control starts what it puts into the background with SIGINT ignored, and children inherit that.
+NOT_IGNORED = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
 def run(at: int, *arguments: object, **options) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-c", SCRIPT, str(at), *map(str, arguments)]
+    command = [sys.executable, "-c", NOT_IGNORED + SCRIPT, str(at), *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, **options)
 
 
