@@ -87,7 +87,9 @@ def predict(
 
     Without `is_due` no block is computed, and the outputs are 0.
     """
-    block = max(1, min(EVALUATION_BLOCK, rows.shape[0]))
+    if not rows.shape[0]:
+        return jnp.zeros((0, spec.outputs), jnp.float32)
+    block = min(EVALUATION_BLOCK, rows.shape[0])
     blocks = -(-rows.shape[0] // block)
     padded = jnp.pad(rows, (0, blocks * block - rows.shape[0]))
 

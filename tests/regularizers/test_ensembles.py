@@ -203,7 +203,8 @@ def test_rates_are_the_papers(total, members):
     """alpha_0/2 (cos(pi mod(t - 1, T/M)/(T/M)) + 1) for t = 1 ... T; a cycle's first step has the whole rate."""
     steps = np.arange(total, dtype=np.int32)
     progress = jax.numpy.asarray(steps) / total
-    ours = SnapshotEnsemble(members=members).transform_rate(0.5, progress)
+    method, rate = SnapshotEnsemble(members=members), jax.numpy.asarray(0.5)
+    ours = jax.vmap(lambda share: method.transform_rate(rate, share))(progress)
     cycle = total // members
     np.testing.assert_allclose(ours, 0.25 * (np.cos(np.pi * (steps % cycle) / cycle) + 1), atol=1e-5)
 
