@@ -223,7 +223,7 @@ def test_a_rate_at_the_edge_of_the_range_is_told(tmp_path, capsys):
     (tmp_path / "wine.yaml").write_text(CONFIG.replace("dropout: {rate: 0.3}", ""))
     tuned = ("--set", "optimizer.learning_rate=1e-5", "--retune", "learning_rate", "--no-cost")
     assert inside("ablate", tmp_path / "wine.yaml", "--runs-dir", tmp_path / "runs", *tuned) == 0
-    said = "at the edge of the range searched, so a better value may lie beyond: all, without-l2"
+    said = "best value at the edge of the range searched, so a better one may lie beyond: all, without-l2"
     assert said in capsys.readouterr().out
     manifest = json.loads((tmp_path / "runs" / "wine-ablation" / "manifest.json").read_text())
     assert manifest["at_edge"] == ["all", "without-l2"]
