@@ -29,6 +29,7 @@ import yaml
 from PIL import Image
 
 from regexp.runs import Run
+from scripts.kills import trial_records
 
 ROOT = Path(__file__).parents[1]
 NAME = "golden"
@@ -245,8 +246,8 @@ def read_record(study: Path) -> Record:
         name = run.relative_to(study).as_posix()
         checkpoint, _, _ = Run(run).load_checkpoint("best")
         arrays |= {f"{name}/{key}": array_hash(array) for key, array in checkpoint.items()}
-    for number, trial in enumerate(sweep_trials(study)):
-        metrics |= numbers(trial, f"trial {number}")
+    for number, trial in enumerate(trial_records(study)):
+        metrics |= numbers(json.loads(trial), f"trial {number}")
     return {"metrics": metrics, "arrays": arrays}
 
 
@@ -265,19 +266,6 @@ def array_hash(array: np.ndarray) -> str:
     """Return the SHA-256 of an array's type, shape and bytes."""
     content = f"{array.dtype} {array.shape} ".encode() + np.ascontiguousarray(array).tobytes()
     return hashlib.sha256(content).hexdigest()
-
-
-def sweep_trials(study: Path) -> list[Any]:
-    """Return the record of every trial of a sweep, in the order in which they were asked for."""
-    if not (study / "study.db").exists():
-        return []
-    import optuna
-
-    storage = optuna.storages.RDBStorage(f"sqlite:///{study / 'study.db'}")
-    (summary,) = optuna.study.get_all_study_summaries(storage)
-    trials = optuna.load_study(study_name=summary.study_name, storage=storage).trials
-    storage.engine.dispose()
-    return [[trial.params, json.loads(trial.user_attrs["record"])] for trial in trials]
 
 
 # -- comparing ---------------------------------------------------------------------------------------------------------

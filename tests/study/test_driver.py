@@ -279,7 +279,7 @@ def test_without_confirmation_the_best_of_the_last_stage_wins_and_is_warned_of(t
     last = [r for r in records_of(one, tmp_path) if r.stage == 1]
     assert summary["winner"]["setting"] == max(last, key=lambda r: (r.value, -r.number)).setting
     assert summary["winner"]["confirmed"] is None
-    assert "nothing was confirmed: the score is inflated by the choosing" in summary["warnings"]
+    assert "nothing was confirmed: the score has selection bias, the best of N is optimistic" in summary["warnings"]
     assert events[0].programs == 1
 
 

@@ -160,7 +160,7 @@ def cautions(sweep: Sweep, spaces: Sequence[Space], winner: Record | None, recor
             if spaces[-1].active(parameter, winner.setting) and _at_edge(parameter, winner.setting[parameter.path]):
                 said.append(f"the winner's {parameter.path} is at an edge of {parameter}; the optimum may lie outside")
     if sweep.confirm is None:
-        said.append("nothing was confirmed: the score is inflated by the choosing")
+        said.append("nothing was confirmed: the score has selection bias, the best of N is optimistic")
     if sweep.stages[-1].seeds < 2:
         said.append("the last stage has one seed for each setting: its ranking is partly luck (stages: seeds)")
     if sweep.stages[0].trials < FEW_PER_PARAMETER * len(spaces[0]):
